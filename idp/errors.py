@@ -1,0 +1,135 @@
+"""Errors of the provider, in two families; anything else is a bug and becomes a 500 with a reference.
+
+OAuthError                      a registered error code: becomes a response (RFC 6749 §5.2) or a redirect
+├── InvalidRequest … (one class per registered code)
+OperationError                  store, network, key: becomes 503 and an alert
+
+``description`` is for the client's developer and leaks nothing; ``detail`` is for the operator's log alone.
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """A refusal the protocol has a word for. ``allow_redirect`` is false until client and redirect_uri are verified."""
+
+    error: ClassVar[str] = "server_error"
+    status: ClassVar[int] = 400
+
+    def __init__(self, description: str, *, detail: str = "", allow_redirect: bool = True, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{self.error}: {description}")
+        self.description = description
+        self.detail = detail
+        self.allow_redirect = allow_redirect
+        self.headers = headers or {}
+
+
+class InvalidRequest(OAuthError):
+    """RFC 6749 §4.1.2.1, §5.2."""
+
+    error = "invalid_request"
+
+
+class InvalidClient(OAuthError):
+    """RFC 6749 §5.2."""
+
+    error = "invalid_client"
+    status = 401
+
+
+class InvalidGrant(OAuthError):
+    """RFC 6749 §5.2."""
+
+    error = "invalid_grant"
+
+
+class UnauthorizedClient(OAuthError):
+    """RFC 6749 §4.1.2.1, §5.2."""
+
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """RFC 6749 §5.2."""
+
+    error = "unsupported_grant_type"
+
+
+class UnsupportedResponseType(OAuthError):
+    """RFC 6749 §4.1.2.1."""
+
+    error = "unsupported_response_type"
+
+
+class UnsupportedTokenType(OAuthError):
+    """RFC 7009 §2.2.1."""
+
+    error = "unsupported_token_type"
+
+
+class InvalidScope(OAuthError):
+    """RFC 6749 §4.1.2.1, §5.2."""
+
+    error = "invalid_scope"
+
+
+class AccessDenied(OAuthError):
+    """RFC 6749 §4.1.2.1."""
+
+    error = "access_denied"
+    status = 403
+
+
+class LoginRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "login_required"
+
+
+class InteractionRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "interaction_required"
+
+
+class RequestNotSupported(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "request_not_supported"
+
+
+class RequestUriNotSupported(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "request_uri_not_supported"
+
+
+class InvalidToken(OAuthError):
+    """RFC 6750 §3.1."""
+
+    error = "invalid_token"
+    status = 401
+
+
+class InsufficientScope(OAuthError):
+    """RFC 6750 §3.1."""
+
+    error = "insufficient_scope"
+    status = 403
+
+
+class TemporarilyUnavailable(OAuthError):
+    """RFC 6749 §4.1.2.1; also the answer to too many requests, with Retry-After."""
+
+    error = "temporarily_unavailable"
+    status = 503
+
+
+class OperationError(Exception):
+    """A store, a key or the network failed: what was attempted, on what, and whether trying again helps."""
+
+    def __init__(self, attempted: str, subject: str, *, retry_helps: bool) -> None:
+        super().__init__(f"{attempted} failed on {subject}" + (" (trying again may help)" if retry_helps else ""))
+        self.attempted = attempted
+        self.subject = subject
+        self.retry_helps = retry_helps

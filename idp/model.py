@@ -1,0 +1,245 @@
+"""The provider's nouns: plain frozen records, without input or output.
+
+Instants are aware UTC datetimes ending in ``_at``; durations are timedeltas; a ``_hash`` is SHA-256 in hex
+of a secret that is never stored itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Profile(StrEnum):
+    """What a client is held to (see :mod:`idp.profiles`)."""
+
+    PSC = "psc"
+    BASELINE = "baseline"
+    FAPI2 = "fapi2"
+
+
+class AccountKind(StrEnum):
+    """Professionals are known by RPPS, ADELI or an employer's number; patients by traits and INS."""
+
+    PROFESSIONAL = "professional"
+    PATIENT = "patient"
+
+
+class AccountState(StrEnum):
+    """A suspended account keeps its history and gets no session, code or token."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A registered relying party. Member names are those of RFC 7591 and OpenID Connect Registration."""
+
+    client_id: str
+    client_name: str
+    profile: Profile = Profile.BASELINE
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    scope: frozenset[str] = frozenset({"openid"})
+    token_endpoint_auth_method: str = "client_secret_basic"
+    #: SHA-256 in hex of a generated secret of at least 256 bits (a slow hash would add nothing but cost).
+    client_secret_hash: str | None = None
+    jwks: Mapping[str, object] | None = None
+    id_token_signed_response_alg: str = "ES256"
+    subject_type: str = "public"
+    sector_identifier: str | None = None
+    #: Name and FINESS of the establishment, shown on the login page.
+    structure_name: str | None = None
+    structure_finess: str | None = None
+    #: Overrides of the profile's quirks and lifetimes, by switch name.
+    quirks: Mapping[str, str | int | bool] = field(default_factory=dict)
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person. ``id`` is our own random identifier; ``national_id`` the PS_IdNat of a professional (type digit + identifier)."""
+
+    id: str
+    kind: AccountKind
+    state: AccountState = AccountState.ACTIVE
+    national_id: str | None = None
+    given_name: str = ""
+    family_name: str = ""
+    #: The professional's directory entry, shaped as PSC's userinfo without sub, authMode and Palier_Authentification.
+    directory: Mapping[str, object] = field(default_factory=dict)
+
+
+class DeviceState(StrEnum):
+    """Three wrong PINs block a device; it must be enrolled again."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """An enrolled phone: it holds a P-256 private key that never leaves it; we hold the public JWK."""
+
+    id: str
+    account_id: str
+    name: str
+    public_jwk: Mapping[str, str]
+    #: HMAC-SHA-256 (hex) of device id and PIN under the sealed pepper: four digits need a secret, not a slow hash.
+    pin_mac: str
+    state: DeviceState = DeviceState.ACTIVE
+    wrong_pin_count: int = 0
+    enrolled_at: datetime
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """A one-time right to enrol a device, found by the hash of its activation code."""
+
+    code_hash: str
+    account_id: str
+    expires_at: datetime
+
+
+class ApprovalState(StrEnum):
+    """Life of one approval request; the last five are final."""
+
+    REQUESTED = "requested"
+    SEEN = "seen"
+    APPROVED = "approved"
+    DENIED = "denied"
+    REPORTED = "reported"
+    MISMATCHED = "mismatched"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One question put to a person's devices: «is it you who logs in to this service?»"""
+
+    id: str
+    account_id: str
+    interaction_id: str
+    #: What the device signs, so that an answer fits one question only.
+    challenge: str
+    #: Two digits shown in the browser, and the three choices shown on the phone.
+    code: str
+    choices: tuple[str, str, str]
+    client_name: str
+    structure_name: str | None
+    source_ip: str
+    user_agent: str
+    requested_at: datetime
+    expires_at: datetime
+    state: ApprovalState = ApprovalState.REQUESTED
+    device_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """An authorization request that waits for a person. ``request`` is the query as it was checked."""
+
+    id: str
+    request: Mapping[str, str]
+    client_id: str
+    #: SHA-256 of the cookie of the browser that began it: nobody else can go on with it.
+    browser_hash: str
+    created_at: datetime
+    expires_at: datetime
+    approval_id: str | None = None
+    #: Set once the person has proved who they are in *this* interaction (prompt=login, max_age).
+    authenticated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A person's single sign-on session in one browser; ``id`` is the ``sid`` claim, the cookie is another secret."""
+
+    id: str
+    cookie_hash: str
+    account_id: str
+    method: str
+    acr: str
+    amr: tuple[str, ...]
+    auth_time: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    source_ip: str
+    user_agent: str
+    device_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationCode:
+    """What a code stands for (RFC 6749 §4.1.2), found by the hash of the code."""
+
+    code_hash: str
+    client_id: str
+    account_id: str
+    session_id: str
+    grant_id: str
+    redirect_uri: str
+    scope: frozenset[str]
+    nonce: str | None
+    code_challenge: str | None
+    acr: str
+    amr: tuple[str, ...]
+    method: str
+    auth_time: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one login gave one client: the family of its refresh and access tokens. Revoking it ends them all."""
+
+    id: str
+    client_id: str
+    account_id: str | None
+    session_id: str | None
+    scope: frozenset[str]
+    nonce: str | None
+    acr: str | None
+    amr: tuple[str, ...]
+    method: str | None
+    auth_time: datetime | None
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """One link of a family, found by its hash. A rotated one shown again revokes the family (RFC 9700 §4.14)."""
+
+    token_hash: str
+    grant_id: str
+    expires_at: datetime
+    rotated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenRecord:
+    """What introspection and userinfo need of an issued access token, found by its ``jti``."""
+
+    jti: str
+    grant_id: str
+    client_id: str
+    account_id: str | None
+    session_id: str | None
+    scope: frozenset[str]
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What a revocation ended, and for how long tokens checked offline may still be accepted."""
+
+    session_count: int
+    grant_count: int
+    residual: timedelta

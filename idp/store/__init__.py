@@ -1,0 +1,174 @@
+"""The provider's stores: small ports named for their promise, and the engines that keep it.
+
+Registry ports hold what is durable and administrable; grant-state ports hold what is used once or expires.
+A port says «expired means absent»: the caller passes ``now``. Writes return only once durable.
+Every engine sits the exam of ``tests/idp/store/exam.py``.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from idp.model import (
+    AccessTokenRecord,
+    Account,
+    Approval,
+    AuthorizationCode,
+    Client,
+    Device,
+    Enrolment,
+    Grant,
+    Interaction,
+    RefreshToken,
+    Revocation,
+    Session,
+)
+
+
+class ClientStore(Protocol):
+    """Relying parties."""
+
+    async def get(self, client_id: str) -> Client | None: ...
+    async def put(self, client: Client) -> None: ...
+    async def all(self) -> Sequence[Client]: ...
+
+
+class AccountStore(Protocol):
+    """People."""
+
+    async def get(self, account_id: str) -> Account | None: ...
+    async def find_by_national_id(self, national_id: str) -> Account | None:
+        """Also finds a bare 11-digit RPPS (type digit 8 implied)."""
+        ...
+
+    async def put(self, account: Account) -> None: ...
+    async def all(self) -> Sequence[Account]: ...
+
+
+class DeviceStore(Protocol):
+    """Enrolled phones and the one-time rights to enrol."""
+
+    async def get(self, device_id: str) -> Device | None: ...
+    async def of_account(self, account_id: str) -> Sequence[Device]: ...
+    async def put(self, device: Device) -> None: ...
+    async def count_wrong_pin(self, device_id: str, *, blocked_at: int) -> Device:
+        """Add one wrong PIN, atomically; block the device at ``blocked_at``."""
+        ...
+
+    async def grant_enrolment(self, enrolment: Enrolment) -> None: ...
+    async def consume_enrolment(self, code_hash: str, now: datetime) -> Enrolment | None:
+        """Return it once and only once."""
+        ...
+
+
+class InteractionStore(Protocol):
+    """Authorization requests that wait for a person, and the questions put to their devices."""
+
+    async def get(self, interaction_id: str, now: datetime) -> Interaction | None: ...
+    async def put(self, interaction: Interaction) -> None: ...
+    async def delete(self, interaction_id: str) -> None: ...
+    async def put_approval(self, approval: Approval) -> None: ...
+    async def get_approval(self, approval_id: str) -> Approval | None: ...
+    async def pending_approvals(self, account_id: str, now: datetime) -> Sequence[Approval]:
+        """Requested or seen, not expired, oldest first."""
+        ...
+
+    async def settle_approval(self, approval: Approval) -> bool:
+        """Store a final state; false (and no change) when it was final already: one answer wins."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Single sign-on sessions."""
+
+    async def get(self, session_id: str, now: datetime) -> Session | None: ...
+    async def find_by_cookie(self, cookie_hash: str, now: datetime) -> Session | None: ...
+    async def put(self, session: Session) -> None: ...
+    async def of_account(self, account_id: str, now: datetime) -> Sequence[Session]: ...
+    async def delete(self, session_id: str) -> None: ...
+
+
+class CodeStore(Protocol):
+    """Authorization codes."""
+
+    async def put(self, code: AuthorizationCode) -> None: ...
+    async def consume(self, code_hash: str, now: datetime) -> AuthorizationCode | None:
+        """Return the code once and only once; absent, expired and consumed are all None."""
+        ...
+
+    async def consumed_grant(self, code_hash: str) -> str | None:
+        """The grant of a code already consumed, so that a replay can revoke it (RFC 9700 §4.5)."""
+        ...
+
+
+class TokenStore(Protocol):
+    """Grants with their refresh and access tokens."""
+
+    async def start_grant(self, grant: Grant, access_token: AccessTokenRecord, refresh_token: RefreshToken | None) -> None: ...
+    async def get_grant(self, grant_id: str) -> Grant | None:
+        """Also a revoked one: look at ``revoked_at``."""
+        ...
+
+    async def get_access_token(self, jti: str, now: datetime) -> AccessTokenRecord | None:
+        """None when expired, revoked, or of a revoked grant."""
+        ...
+
+    async def get_refresh_token(self, token_hash: str) -> RefreshToken | None: ...
+    async def rotate(self, token_hash: str, successor: RefreshToken, access_token: AccessTokenRecord, now: datetime) -> bool:
+        """Replace a live refresh token by its successor, atomically; false when it was rotated already."""
+        ...
+
+    async def add_access_token(self, access_token: AccessTokenRecord) -> None: ...
+    async def revoke_grant(self, grant_id: str, now: datetime) -> None: ...
+
+
+class RevocationStore(Protocol):
+    """Ending what a person or a session holds, in one transaction."""
+
+    async def revoke_session(self, session_id: str, now: datetime) -> Revocation: ...
+    async def revoke_account(self, account_id: str, now: datetime) -> Revocation: ...
+
+
+class CounterStore(Protocol):
+    """Things seen once and things counted: JWT ids, attempts."""
+
+    async def remember_once(self, key: str, *, until: datetime, now: datetime) -> bool:
+        """True the first time; false while remembered."""
+        ...
+
+    async def count(self, key: str, *, within: timedelta, now: datetime) -> int:
+        """Add one, and return how many fell within the sliding period."""
+        ...
+
+    async def peek(self, key: str, *, within: timedelta, now: datetime) -> int: ...
+    async def reset(self, key: str) -> None: ...
+
+
+class KeyStore(Protocol):
+    """Sealed key material, by name: opaque bytes, newest last."""
+
+    async def load(self) -> Sequence[tuple[str, bytes]]: ...
+    async def save(self, name: str, sealed: bytes) -> None: ...
+    async def delete(self, name: str) -> None: ...
+
+
+class Store(Protocol):
+    """All ports of one engine."""
+
+    clients: ClientStore
+    accounts: AccountStore
+    devices: DeviceStore
+    interactions: InteractionStore
+    sessions: SessionStore
+    codes: CodeStore
+    tokens: TokenStore
+    revocations: RevocationStore
+    counters: CounterStore
+    keys: KeyStore
+
+    async def migrate(self) -> None: ...
+    async def expire(self, now: datetime) -> int:
+        """Delete what has expired; return how many rows went."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,54 @@
+"""Detection: Sigma rules and correlations, compiled once, evaluated in event time.
+
+Owns the language and its evaluation. Owns no store and no alert: it returns detections, and
+:mod:`siem.pipeline` decides what becomes of them. Start with :class:`Detection`, then :mod:`.load`, :mod:`.engine`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the rest of the watch knows of a rule. ``level`` is Sigma's word; ``techniques`` are ATT&CK ids (``T1621``).
+
+    ``title``, ``author`` and ``licence`` go with every match shown to anyone (Detection Rule License 1.1).
+    ``summary`` is one French sentence with ``{field}`` placeholders, from the rule's own ``veilleur`` section;
+    ``subject`` names the field whose value the alert is about; ``repeat`` seconds during which a further match joins the same alert.
+    """
+
+    id: str
+    title: str
+    description: str
+    author: str
+    licence: str
+    level: str
+    status: str
+    techniques: tuple[str, ...]
+    references: tuple[str, ...]
+    falsepositives: tuple[str, ...]
+    path: str
+    source_text: str
+    title_fr: str
+    summary_fr: str
+    subject: str
+    repeat_seconds: int
+    correlation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A rule matched. ``group`` holds the group-by values of a correlation, or the subject of a plain rule.
+
+    ``event_ids`` are the contributing events in event time order; ``matched_fields`` the fields that the rule looked at.
+    ``values`` are the fields that fill the summary: those of the last event, and ``count`` for a correlation.
+    """
+
+    rule_id: str
+    tenant: str
+    group: tuple[tuple[str, str], ...]
+    first_at: datetime
+    last_at: datetime
+    event_ids: tuple[str, ...]
+    matched_fields: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]

@@ -1,0 +1,110 @@
+"""The event: what every source is turned into, under the field names of the Elastic Common Schema.
+
+In memory an event is a flat dict with dotted keys (``"source.ip"``), because the detection engine reads
+it millions of times; :data:`FIELDS` is the one table of the fields we use. Our own stand under ``health.*``.
+
+Source: ECS 8 field reference.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+Value = str | int | float | bool | list[str]
+#: ``fields`` of an event: flat, dotted keys of FIELDS only; an absent key means absent (no empty strings, no None).
+Fields = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One line or document as received. ``position`` is unique within its source and gives the event its identity."""
+
+    source: str
+    position: str
+    received_at: datetime
+    data: bytes
+    tenant: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. ``id`` is derived from source and position: a replay gives the same."""
+
+    id: str
+    at: datetime
+    source: str
+    tenant: str
+    fields: Fields
+
+
+class Kind(StrEnum):
+    """How a field is stored and compared."""
+
+    KEYWORD = "keyword"
+    KEYWORDS = "keywords"
+    TEXT = "text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    IP = "ip"
+
+
+#: Every field an event may carry. ``@timestamp``, ``event.id`` and the source are attributes of Event, not fields.
+FIELDS: Final[Mapping[str, Kind]] = {
+    "event.kind": Kind.KEYWORD,
+    "event.dataset": Kind.KEYWORD,
+    "event.module": Kind.KEYWORD,
+    "event.provider": Kind.KEYWORD,
+    "event.sequence": Kind.INTEGER,
+    "event.action": Kind.KEYWORD,
+    "event.category": Kind.KEYWORDS,
+    "event.type": Kind.KEYWORDS,
+    "event.outcome": Kind.KEYWORD,
+    "event.reason": Kind.TEXT,
+    "event.code": Kind.KEYWORD,
+    "event.duration": Kind.INTEGER,
+    "event.hash": Kind.KEYWORD,
+    "message": Kind.TEXT,
+    "service.name": Kind.KEYWORD,
+    "user.id": Kind.KEYWORD,
+    "user.roles": Kind.KEYWORDS,
+    "source.ip": Kind.IP,
+    "source.port": Kind.INTEGER,
+    "source.geo.country_iso_code": Kind.KEYWORD,
+    "source.geo.city_name": Kind.KEYWORD,
+    "source.geo.location.lat": Kind.FLOAT,
+    "source.geo.location.lon": Kind.FLOAT,
+    "user_agent.original": Kind.TEXT,
+    "url.original": Kind.TEXT,
+    "url.path": Kind.KEYWORD,
+    "url.query": Kind.TEXT,
+    "http.request.method": Kind.KEYWORD,
+    "http.request.referrer": Kind.TEXT,
+    "http.response.status_code": Kind.INTEGER,
+    "http.response.body.bytes": Kind.INTEGER,
+    "http.version": Kind.KEYWORD,
+    "trace.id": Kind.KEYWORD,
+    "health.professional.profession": Kind.KEYWORD,
+    "health.patient.pseudonym": Kind.KEYWORD,
+    "health.structure.finess": Kind.KEYWORD,
+    "health.access.purpose": Kind.KEYWORD,
+    "health.break_glass": Kind.BOOLEAN,
+    "health.record.count": Kind.INTEGER,
+    "health.relying_party.id": Kind.KEYWORD,
+    "health.session.id": Kind.KEYWORD,
+    "health.authentication.method": Kind.KEYWORD,
+    "health.authentication.acr": Kind.KEYWORD,
+    "health.authentication.amr": Kind.KEYWORDS,
+    "health.device.id": Kind.KEYWORD,
+    "health.approval.id": Kind.KEYWORD,
+    "health.grant.type": Kind.KEYWORD,
+    "health.grant.id": Kind.KEYWORD,
+    "health.token.id": Kind.KEYWORD,
+    "health.scope": Kind.KEYWORDS,
+    "health.claims.count": Kind.INTEGER,
+    "health.actor.id": Kind.KEYWORD,
+    "health.revoked.count": Kind.INTEGER,
+    "health.residual.seconds": Kind.INTEGER,
+}

@@ -1,0 +1,166 @@
+"""Alerts and incidents: their states, and which move is allowed.
+
+Every change is kept as a history entry (object, field, old, new, actor, instant, reason): figures such as
+time to acknowledge are queries over it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """Sigma's levels, in our five words; the number of :data:`RISK` adds up per entity."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFORMATIONAL = "informational"
+
+
+RISK: Final[Mapping[Severity, int]] = {
+    Severity.CRITICAL: 100,
+    Severity.HIGH: 60,
+    Severity.MEDIUM: 30,
+    Severity.LOW: 10,
+    Severity.INFORMATIONAL: 0,
+}
+
+
+class AlertState(StrEnum):
+    """nouvelle → acquittée → en analyse → classée, escaladée or fusionnée."""
+
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    IN_ANALYSIS = "in_analysis"
+    CLOSED = "closed"
+    ESCALATED = "escalated"
+    MERGED = "merged"
+
+
+class Verdict(StrEnum):
+    """Mandatory when an alert is closed."""
+
+    TRUE_POSITIVE_IMPACT = "true_positive_impact"
+    TRUE_POSITIVE_NO_IMPACT = "true_positive_no_impact"
+    FALSE_POSITIVE = "false_positive"
+    LEGITIMATE = "legitimate"
+    DUPLICATE = "duplicate"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One rule's finding about one subject. ``entities`` maps a kind (user, session, source.ip, service, structure) to values.
+
+    Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events.
+    """
+
+    id: str
+    tenant: str
+    rule_id: str
+    rule_title: str
+    rule_author: str
+    severity: Severity
+    techniques: tuple[str, ...]
+    subject_field: str
+    subject: str
+    summary: str
+    state: AlertState
+    verdict: Verdict | None
+    assignee: str | None
+    incident_id: str | None
+    finess: str | None
+    first_at: datetime
+    last_at: datetime
+    created_at: datetime
+    count: int
+    event_ids: tuple[str, ...]
+    matched_fields: tuple[str, ...]
+    entities: Mapping[str, tuple[str, ...]]
+    group: tuple[tuple[str, str], ...]
+
+
+class IncidentState(StrEnum):
+    """Phases of an incident."""
+
+    NEW = "new"
+    QUALIFICATION = "qualification"
+    CONTAINMENT = "containment"
+    ERADICATION = "eradication"
+    RECOVERY = "recovery"
+    REVIEW = "review"
+    CLOSED = "closed"
+
+
+#: Allowed moves; a phase may be gone back to, a closed incident reopened to qualification.
+INCIDENT_MOVES: Final[Mapping[IncidentState, frozenset[IncidentState]]] = {
+    IncidentState.NEW: frozenset({IncidentState.QUALIFICATION, IncidentState.CLOSED}),
+    IncidentState.QUALIFICATION: frozenset({IncidentState.CONTAINMENT, IncidentState.CLOSED}),
+    IncidentState.CONTAINMENT: frozenset({IncidentState.QUALIFICATION, IncidentState.ERADICATION}),
+    IncidentState.ERADICATION: frozenset({IncidentState.CONTAINMENT, IncidentState.RECOVERY}),
+    IncidentState.RECOVERY: frozenset({IncidentState.ERADICATION, IncidentState.REVIEW}),
+    IncidentState.REVIEW: frozenset({IncidentState.RECOVERY, IncidentState.CLOSED}),
+    IncidentState.CLOSED: frozenset({IncidentState.QUALIFICATION}),
+}
+
+#: The five criteria of CSP art. D.1111-16-2 II; the last two make an incident «significatif».
+CRITERIA: Final = ("securite_soins", "donnees_sante", "fonctionnement_normal", "organisation_systeme_sante", "autres_structures")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Alerts about the same people and sessions, taken together.
+
+    ``qualification`` maps each criterion of CRITERIA to ``oui``, ``non`` or ``inconnu``.
+    ``aware_at`` is when a person took note of it: legal clocks start there, not at detection.
+    """
+
+    id: str
+    number: str
+    tenant: str
+    title: str
+    severity: Severity
+    state: IncidentState
+    assignee: str | None
+    finess: str | None
+    techniques: tuple[str, ...]
+    entities: Mapping[str, tuple[str, ...]]
+    qualification: Mapping[str, str]
+    first_at: datetime
+    last_at: datetime
+    created_at: datetime
+    detected_at: datetime
+    aware_at: datetime | None
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One line of an incident's story. ``kind``: alert, decision, action, note, declaration, event."""
+
+    id: str
+    incident_id: str
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry of the history: who changed what, when and why."""
+
+    id: str
+    object_type: str
+    object_id: str
+    field: str
+    old: str | None
+    new: str | None
+    actor: str
+    at: datetime
+    reason: str
