@@ -1,0 +1,102 @@
+"""The settings of the watch: environment variables with the prefix ``SIEM_``, read once.
+
+A variable with the prefix that no field knows is refused. In production an unsafe value refuses to start
+and says what to do. A secret may also be given by a file: ``SIEM_<NAME>_FILE`` holds its path.
+"""
+
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "SIEM_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Everything the watch can be told from outside."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    environment: Literal["production", "development"] = Field("production", description="production refuses unsafe values; development allows plain http on loopback")
+    state: Path = Field(Path("var/siem"), description="folder of the watch's state: queue, events, database, evidence, keys")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8900, description="port to listen on", json_schema_extra={"unit": "port"})
+    base_url: str = Field("http://127.0.0.1:8900", description="address under which browsers and the desk reach the watch, without trailing slash")
+    sources_file: Path = Field(Path("sources.yaml"), description="YAML list of the log sources")
+    api_keys_file: Path | None = Field(None, description="JSON object from source name (or «guichet») to the SHA-256, in hex, of its API key")
+    rules: Path = Field(ROOT / "rules", description="folder of Sigma rules")
+    playbooks: Path = Field(ROOT / "playbooks", description="folder of playbooks and declaration forms")
+    geography_file: Path | None = Field(None, description="CSV network,country_iso_code,city_name,lat,lon")
+    directory_file: Path | None = Field(None, description="CSV national_id,profession,finess for enrichment")
+    users_file: Path | None = Field(None, description="YAML list of the people granted a role, applied at start")
+    oidc_issuer: str = Field("http://127.0.0.1:8800/auth/realms/esante-wallet", description="issuer of the OpenID Provider that the console logs in with")
+    oidc_client_id: str = Field("veilleur-console", description="client_id of the console")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="secret of the console's client")
+    idp_admin_url: str = Field("http://127.0.0.1:8800/admin/v1", description="administration interface of the identity provider, for playbooks")
+    idp_client_id: str = Field("veilleur-siem", description="client_id of the watch itself (client_credentials)")
+    idp_client_secret: SecretStr = Field(SecretStr(""), description="secret of the watch's client")
+    desk_url: str = Field("", description="desk to file declarations with; empty: this watch's own desk")
+    desk_api_key: SecretStr = Field(SecretStr(""), description="API key for that desk")
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field((), description="comma-separated networks whose X-Forwarded-For is believed")
+    batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
+    lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
+    incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
+    raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.environment == "development":
+            return self
+        unsafe = {
+            "SIEM_BASE_URL": (not self.base_url.startswith("https://"), "give the https address that browsers use"),
+            "SIEM_OIDC_ISSUER": (not self.oidc_issuer.startswith("https://"), "give an https issuer"),
+            "SIEM_IDP_ADMIN_URL": (not self.idp_admin_url.startswith("https://"), "give an https address"),
+            "SIEM_OIDC_CLIENT_SECRET": (not self.oidc_client_secret.get_secret_value(), "give the console's client secret"),
+        }
+        for name, (is_unsafe, remedy) in unsafe.items():
+            if is_unsafe:
+                raise ValueError(f"{name} is unsafe in production: {remedy} (or set SIEM_ENVIRONMENT=development on your own machine)")
+        return self
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment.
+
+    Raises ValueError naming the variable when one with the prefix is unknown, a secret file cannot be read,
+    or a value is not acceptable (pydantic's ValidationError is a ValueError).
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, object] = {}
+    for name, value in environment.items():
+        if not name.upper().startswith(PREFIX):
+            continue
+        key = name[len(PREFIX) :].lower()
+        if key in Settings.model_fields:
+            values[key] = value
+        elif key.endswith("_file") and _is_secret(key.removesuffix("_file")):
+            values[key.removesuffix("_file")] = _read(name, value)
+        else:
+            raise ValueError(f"{name} is not a setting of the watch; see docs/reference/settings.md")
+    return Settings(**values)  # type: ignore[arg-type]  # pydantic converts the strings
+
+
+def _is_secret(key: str) -> bool:
+    field = Settings.model_fields.get(key)
+    return field is not None and field.annotation is SecretStr
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"{name}: {path} cannot be read: {error.strerror}") from error
