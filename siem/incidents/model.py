@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from siem.access import Permission
+
 
 class Severity(StrEnum):
     """Sigma's levels, in our five words; the number of :data:`RISK` adds up per entity."""
@@ -82,6 +84,9 @@ class Alert:
     matched_fields: tuple[str, ...]
     entities: Mapping[str, tuple[str, ...]]
     group: tuple[tuple[str, str], ...]
+    closed_at: datetime | None = None
+    close_reason: str = ""
+    merged_into: str | None = None
 
 
 class IncidentState(StrEnum):
@@ -117,6 +122,8 @@ class Incident:
 
     ``qualification`` maps each criterion of CRITERIA to ``oui``, ``non`` or ``inconnu``.
     ``aware_at`` is when a person took note of it: legal clocks start there, not at detection.
+    ``risk`` is the sum of :data:`RISK` over its distinct rules. An incident that was found to be part of
+    another has ``merged_into``, is closed, and keeps its number and its history.
     """
 
     id: str
@@ -136,6 +143,9 @@ class Incident:
     detected_at: datetime
     aware_at: datetime | None
     closed_at: datetime | None
+    risk: int = 0
+    alert_count: int = 0
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,3 +174,29 @@ class Change:
     actor: str
     at: datetime
     reason: str
+
+
+class NotFound(LookupError):
+    """No such object for this person: absent, or of an establishment they do not see. Answer 404 in both cases."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"{kind} {identifier} not found")
+        self.kind = kind
+        self.identifier = identifier
+
+
+class Forbidden(PermissionError):
+    """The person sees the object but none of their roles grants ``permission``. Answer 403."""
+
+    def __init__(self, permission: Permission) -> None:
+        super().__init__(f"permission {permission.value} is not granted")
+        self.permission = permission
+
+
+class Refused(ValueError):
+    """What was asked is not possible now. ``field`` names the input, ``problem`` is a French sentence for the screen. Answer 422."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
