@@ -1,0 +1,91 @@
+# One command each; `make help` lists them. Everything is made in .venv, from requirements locked with hashes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+UV     := $(BIN)/uv
+# Which tests, and further options of pytest: make test T=tests/idp ARGS="-x"
+T      ?= tests
+ARGS   ?=
+JOBS   ?= 2
+
+export AUTO EXIT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format-check lint types imports structure fix docs bench lock clean python-present
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything the project uses (done by the others when needed)
+
+demo: $(READY) ## start on nothing, play a night, stay up until Ctrl-C (AUTO=1: nobody clicks; EXIT=1: end with a summary)
+	@$(BIN)/python -m deploy.demo
+
+up: $(READY) ## start without playing, on the state of the last time
+	@$(BIN)/python -m deploy.demo --no-play
+
+test: $(READY) ## every test, with the programs they need where they may be installed (T=tests/idp ARGS=-x)
+	@.ci/services
+	$(BIN)/python -m pytest $(T) $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS)) $(ARGS)
+
+check: format-check lint types imports structure ## format, lint, types, imports, layout and documents
+
+format-check: $(READY)
+	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; echo "make fix formats them"; exit 1; }
+
+lint: $(READY)
+	$(BIN)/ruff check --quiet --output-format concise .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports --no-logo
+
+structure: $(READY)
+	$(BIN)/python -m pytest tests/architecture -q $(ARGS)
+
+fix: $(READY) ## format, and mend what can be mended by machine
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## write the generated pages of docs/reference
+	$(BIN)/python -m docs.generate
+
+bench: $(READY) ## measure the budgets of docs/benchmarks.md, as rates per CPU-second and ratios to their limit
+	@$(BIN)/python -m bench $(ARGS)
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock: $(READY) ## write requirements/*.txt from pyproject.toml (UPGRADE=1 takes newer versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group bootstrap --output-file requirements/bootstrap.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+clean: ## remove .venv, caches and the state of the demonstration (var)
+	rm -rf $(VENV) var artefacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A missing interpreter is told before anything is made.
+python-present:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed. Python 3.11 or newer is needed: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "make: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	|| { echo "make: $(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# pip fetches uv, whose hash is locked too; uv fetches the rest. Where there is no uv for the machine, pip does it all.
+$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml | python-present
+	@test -x $(BIN)/python || { echo "Making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the locked requirements …"
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt; then \
+		$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.txt requirements/dev.txt && \
+		$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .; \
+	else \
+		echo "No uv for this machine: pip installs, which takes a minute." && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .; \
+	fi
+	@touch $@
