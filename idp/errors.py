@@ -125,6 +125,12 @@ class TemporarilyUnavailable(OAuthError):
     status = 503
 
 
+class TooManyAttempts(TemporarilyUnavailable):
+    """A limit was reached (RFC 6585 §4); ``Retry-After`` says how many seconds to wait."""
+
+    status = 429
+
+
 class OperationError(Exception):
     """A store, a key or the network failed: what was attempted, on what, and whether trying again helps."""
 

@@ -1,0 +1,157 @@
+"""What every endpoint needs of HTTP: who asks, the form read once, and the headers that protect a browser."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from idp.errors import InvalidRequest
+
+#: Largest body an endpoint reads, in bytes: a form of the protocol is a few kilobytes.
+MAX_BODY_BYTES = 65_536
+#: Most parameters of one request.
+MAX_PARAMETER_COUNT = 64
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is longer than this endpoint reads (RFC 9110 §15.5.14)."""
+
+    status = 413
+
+
+class Sources:
+    """Tells the address of the person's device; ``X-Forwarded-For`` counts only when a trusted proxy wrote it."""
+
+    def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
+        self._trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(cidr) for cidr in trusted_proxies)
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, request: Request) -> str:
+        """The right-most address that is not one of our proxies."""
+        peer = request.client.host if request.client else "0.0.0.0"
+        if not self._trusted or not self._is_trusted(peer):
+            return peer
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        for candidate in reversed([part.strip() for part in forwarded.split(",")]):
+            if not _is_address(candidate):
+                return peer
+            if not self._is_trusted(candidate):
+                return candidate
+            peer = candidate
+        return peer
+
+    def _is_trusted(self, address: str) -> bool:
+        known = self._known.get(address)
+        if known is None:
+            known = _is_address(address) and any(ip_address(address) in network for network in self._trusted)
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[address] = known
+        return known
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The exact body; raises :class:`BodyTooLarge` without reading on."""
+    declared = request.headers.get("content-length")
+    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+        raise BodyTooLarge(f"the body is longer than {max_bytes} bytes")
+    chunks: list[bytes] = []
+    length = 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length > max_bytes:
+            raise BodyTooLarge(f"the body is longer than {max_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def read_form(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> dict[str, str]:
+    """The form as sent, each parameter once (RFC 6749 §3.2); an empty value counts as absent (§3.1)."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise InvalidRequest("the body must be application/x-www-form-urlencoded")
+    return parse_parameters(await read_body(request, max_bytes=max_bytes))
+
+
+def parse_parameters(raw: bytes) -> dict[str, str]:
+    """Parameters of a query or a form; raises :class:`InvalidRequest` for a duplicate or bytes that are not UTF-8."""
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_PARAMETER_COUNT, errors="strict")
+    except ValueError as error:
+        raise InvalidRequest("the parameters cannot be read: too many, or not percent-encoded UTF-8") from error
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if name in parameters:
+            raise InvalidRequest(f"the parameter {name[:40]!r} is given more than once")
+        parameters[name] = value
+    return {name: value for name, value in parameters.items() if value}
+
+
+def content_security_policy(*, form_action: Sequence[str] = ("'self'",)) -> str:
+    """The policy of our pages. A browser also holds redirects after a form to ``form_action``: name the client's origin there."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+        f"manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action {' '.join(form_action)}"
+    )
+
+
+def protective_headers(*, https: bool) -> Mapping[str, str]:
+    """Sent with every answer that does not set the same header itself."""
+    headers = {
+        "content-security-policy": content_security_policy(),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if https:
+        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+    return headers
+
+
+class ProtectiveHeaders:
+    """The one place that adds them, so that no endpoint can forget."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = [(name.encode(), value.encode()) for name, value in protective_headers(https=https).items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wrap ``send`` so that the first message carries the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                present = {name for name, _ in headers}
+                headers += [pair for pair in self._headers if pair[0] not in present]
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, send_protected)
+
+
+def append_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:
+    """Set a session cookie of the browser; ``__Host-`` names need ``Secure`` and ``Path=/`` (RFC 6265bis §4.1.3)."""
+    headers.append("set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else ""))
+
+
+def drop_cookie(headers: MutableHeaders, name: str, *, secure: bool) -> None:
+    """Make the browser forget it."""
+    headers.append("set-cookie", f"{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax" + ("; Secure" if secure else ""))

@@ -1,0 +1,117 @@
+"""One signing key: its JWK, its life, and the signature itself as a thin layer over ``cryptography``.
+
+Importing an RSA private key checks it for some 40 ms with the interpreter held; ours were made and sealed by
+us, so the check is skipped and each key is parsed once.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+import orjson
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
+Algorithm = Literal["RS256", "ES256"]
+#: What we sign with: ES256 for new clients, RS256 where a client (every PSC one) says so.
+ALGORITHMS: Final[tuple[Algorithm, ...]] = ("RS256", "ES256")
+
+_RSA_BITS = 2048
+_P256_BYTES = 32
+_PKCS1 = padding.PKCS1v15()
+_SHA256 = hashes.SHA256()
+_ECDSA = ec.ECDSA(_SHA256)
+
+
+def base64url(data: bytes) -> str:
+    """RFC 7515 §2: without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A private key with its life: published at ``created_at``, signs from ``active_at``, out of the JWK set at ``removed_at``.
+
+    The key that signs is the youngest active one of its algorithm.
+    """
+
+    kid: str
+    alg: Algorithm
+    private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    public_jwk: dict[str, str]
+    created_at: datetime
+    active_at: datetime
+    removed_at: datetime | None = None
+
+    @classmethod
+    def generate(cls, alg: Algorithm, *, created_at: datetime, active_at: datetime) -> "SigningKey":
+        """A new key; RSA takes about a quarter of a second."""
+        key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+        key = rsa.generate_private_key(65537, _RSA_BITS) if alg == "RS256" else ec.generate_private_key(ec.SECP256R1())
+        jwk = _public_jwk(key, alg)
+        return cls(kid=jwk["kid"], alg=alg, private_key=key, public_jwk=jwk, created_at=created_at, active_at=active_at)
+
+    def to_bytes(self) -> bytes:
+        """What is sealed and stored: JSON with the key as PKCS #8 DER in base64."""
+        der = self.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return orjson.dumps(
+            {
+                "alg": self.alg,
+                "pkcs8": base64.b64encode(der).decode(),
+                "created_at": self.created_at,
+                "active_at": self.active_at,
+                "removed_at": self.removed_at,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> "SigningKey":
+        """The key that :meth:`to_bytes` wrote."""
+        members = orjson.loads(stored)
+        alg: Algorithm = members["alg"]
+        key = load_der_private_key(base64.b64decode(members["pkcs8"]), None, unsafe_skip_rsa_key_validation=True)
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise TypeError(f"a signing key cannot be a {type(key).__name__}")
+        jwk = _public_jwk(key, alg)
+        removed_at = members["removed_at"]
+        return cls(
+            kid=jwk["kid"],
+            alg=alg,
+            private_key=key,
+            public_jwk=jwk,
+            created_at=datetime.fromisoformat(members["created_at"]),
+            active_at=datetime.fromisoformat(members["active_at"]),
+            removed_at=datetime.fromisoformat(removed_at) if removed_at else None,
+        )
+
+    def sign(self, data: bytes) -> bytes:
+        """The JWS signature (RFC 7518 §3.3, §3.4)."""
+        if isinstance(self.private_key, rsa.RSAPrivateKey):
+            return self.private_key.sign(data, _PKCS1, _SHA256)
+        r, s = decode_dss_signature(self.private_key.sign(data, _ECDSA))
+        return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
+
+
+def _public_jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, alg: Algorithm) -> dict[str, str]:
+    """The public JWK; ``kid`` is its RFC 7638 thumbprint, so that it never names two keys."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        rsa_numbers = key.public_key().public_numbers()
+        required = {"e": _uint(rsa_numbers.e), "kty": "RSA", "n": _uint(rsa_numbers.n)}
+    else:
+        point = key.public_key().public_numbers()
+        x, y = (base64url(value.to_bytes(_P256_BYTES, "big")) for value in (point.x, point.y))
+        required = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+    return {**required, "kid": thumbprint(required), "use": "sig", "alg": alg}
+
+
+def thumbprint(required: dict[str, str]) -> str:
+    """RFC 7638 §3: SHA-256 over the required members, sorted, without spaces."""
+    return base64url(hashlib.sha256(orjson.dumps(required, option=orjson.OPT_SORT_KEYS)).digest())
+
+
+def _uint(value: int) -> str:
+    return base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))

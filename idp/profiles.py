@@ -1,0 +1,125 @@
+"""What a client is held to: every difference between profiles, in one table.
+
+``psc`` behaves on the wire as Pro Santé Connect does, ``baseline`` follows OpenID Connect Core and RFC 9700,
+``fapi2`` the FAPI 2.0 Security Profile. A client's ``quirks`` override a switch by its name.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from functools import cache
+from typing import Final
+
+from idp.model import Client, Profile
+
+SwitchValue = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One difference: its value in each profile, what it does, and where that is known from."""
+
+    name: str
+    psc: SwitchValue
+    baseline: SwitchValue
+    fapi2: SwitchValue
+    meaning: str
+    source: str
+
+
+SWITCHES: Final[tuple[Switch, ...]] = (
+    Switch(
+        "pkce_required",
+        False,
+        True,
+        True,
+        "refuse an authorization request without code_challenge",
+        "PSC accepts, does not demand; RFC 9700 §2.1.1",
+    ),
+    Switch("code_seconds", 60, 60, 60, "life of an authorization code", "Keycloak's default; FAPI 2.0 §5.3.2.1 (at most 60)"),
+    Switch("access_token_seconds", 120, 120, 120, "life of an access token", "ANS, guide «sécurisation transport»: 2 minutes"),
+    Switch("refresh_token_seconds", 1800, 1800, 1800, "life of a refresh token without use", "same guide: 30 minutes"),
+    Switch("keycloak_subject", True, False, False, "sub is f:<storage uuid>:<national id>", "tokens and userinfo of PSC"),
+    Switch("keycloak_claims", True, False, False, "typ, azp, session_state, authMode, otherIds in tokens", "decoded tokens of PSC"),
+    Switch("keycloak_token_response", True, False, False, "refresh_expires_in, not-before-policy, session_state", "token responses of PSC"),
+    Switch(
+        "keycloak_introspection",
+        True,
+        False,
+        False,
+        "typ, azp, preferred_username, SubjectNameID when introspected",
+        "ANS, page introspection",
+    ),
+    Switch(
+        "session_state_parameter", True, False, False, "session_state in the authorization response", "Keycloak; clients of PSC receive it"
+    ),
+    Switch("psc_userinfo", True, False, False, "scope_all gives the whole tree of the professional", "userinfo samples of ANS"),
+    Switch("access_token_type", "JWT", "at+jwt", "at+jwt", "typ header of an access token", "decoded tokens of PSC; RFC 9068 §2.1"),
+    Switch(
+        "assertion_audience",
+        "legacy",
+        "issuer",
+        "issuer",
+        "aud of a client assertion: issuer alone, or also the token endpoint",
+        "RFC 7523 §3; RFC 10070",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The switches as they stand for one client."""
+
+    pkce_required: bool
+    code_seconds: int
+    access_token_seconds: int
+    refresh_token_seconds: int
+    keycloak_subject: bool
+    keycloak_claims: bool
+    keycloak_token_response: bool
+    keycloak_introspection: bool
+    session_state_parameter: bool
+    psc_userinfo: bool
+    access_token_type: str
+    assertion_audience: str
+
+    @property
+    def code_lifetime(self) -> timedelta:
+        """Life of an authorization code."""
+        return timedelta(seconds=self.code_seconds)
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        """Life of an access token."""
+        return timedelta(seconds=self.access_token_seconds)
+
+    @property
+    def refresh_token_lifetime(self) -> timedelta:
+        """Life of a refresh token without use."""
+        return timedelta(seconds=self.refresh_token_seconds)
+
+
+def rules_of(client: Client) -> Rules:
+    """The rules of a client; raises ValueError for an override that :func:`check_quirks` would name."""
+    rules = _profile_rules(client.profile)
+    return replace(rules, **client.quirks) if client.quirks else rules  # type: ignore[arg-type]  # types are checked on registration
+
+
+@cache
+def _profile_rules(profile: Profile) -> Rules:
+    return Rules(**{switch.name: getattr(switch, profile.value) for switch in SWITCHES})
+
+
+def check_quirks(client: Client) -> None:
+    """Raise ValueError, naming the member, for an override that no switch knows, has another type, or weakens ``fapi2``."""
+    known = {field.name: switch for field, switch in zip(fields(Rules), SWITCHES, strict=True)}
+    for name, value in client.quirks.items():
+        switch = known.get(name)
+        if switch is None:
+            raise ValueError(f"client {client.client_id}: quirks.{name} is not a switch; known ones are {', '.join(known)}")
+        expected = type(switch.baseline)
+        if type(value) is not expected:
+            raise ValueError(f"client {client.client_id}: quirks.{name} must be of type {expected.__name__}, not {value!r}")
+        if expected is int and int(value) <= 0:
+            raise ValueError(f"client {client.client_id}: quirks.{name} must be a positive number of seconds")
+        if name == "pkce_required" and value is False and client.profile is not Profile.PSC:
+            raise ValueError(f"client {client.client_id}: quirks.pkce_required cannot be switched off in profile {client.profile}")

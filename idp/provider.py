@@ -1,0 +1,49 @@
+"""The provider as endpoints see it: one frozen object of what ``create_app`` has put together."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from idp.audit import AuditLog
+from idp.clock import Clock
+from idp.http import Sources
+from idp.keys import KeyRing
+from idp.model import Lifetimes, Limits
+from idp.store import Store
+from idp.tokens import Issuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """Endpoints take it from ``request.app.state.provider`` by :func:`provider_of`."""
+
+    store: Store
+    clock: Clock
+    audit: AuditLog
+    keys: KeyRing
+    tokens: Issuer
+    sources: Sources
+    lifetimes: Lifetimes
+    limits: Limits
+    #: Without final slash.
+    base_url: str
+    issuer: str
+    development: bool
+    #: The control API answers (tests); never true in production.
+    control_api: bool
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach us over TLS: decides cookie names and flags."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def pin_pepper(self) -> bytes:
+        """Secret (32 bytes) under which device PINs are kept."""
+        return self.keys.pepper("device-pin")
+
+
+def provider_of(request: Request) -> Provider:
+    """The provider that serves this request."""
+    return cast("Provider", request.app.state.provider)

@@ -1,0 +1,152 @@
+"""Single sign-on sessions and the two cookies of a browser.
+
+The cookie of a session and its ``sid`` are different secrets: a token shows ``sid`` to services, the cookie
+never leaves the browser and is stored as a hash. Each login starts a new session with a new cookie (no
+fixation). A session lasts until idle or its maximum, whichever is first; ``expires_at`` holds the next of the two.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.audit import AuditLog
+from idp.clock import Now
+from idp.http import Sources, append_cookie, drop_cookie
+from idp.model import Account, Lifetimes, Session
+from idp.store import Store
+from vocabulary.audit import AuditAction, Outcome
+
+#: Longest User-Agent kept, in characters.
+_USER_AGENT_LENGTH = 300
+
+
+class Holder(Protocol):
+    """What this module needs of the provider."""
+
+    @property
+    def store(self) -> Store:
+        """Where sessions live."""
+        ...
+
+    @property
+    def clock(self) -> Now:
+        """The present instant."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """Where a start is noted."""
+        ...
+
+    @property
+    def sources(self) -> Sources:
+        """Tells who asks."""
+        ...
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """How long a session may last."""
+        ...
+
+    @property
+    def https(self) -> bool:
+        """Decides cookie names and flags."""
+        ...
+
+
+def hash_secret(value: str) -> str:
+    """SHA-256 in hex: enough for secrets of 256 random bits, which cannot be guessed."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def sso_cookie_name(*, https: bool) -> str:
+    """``__Host-`` binds the cookie to this host and to TLS; browsers refuse that name on plain http."""
+    return "__Host-veilleur_sso" if https else "veilleur_idp_sso"
+
+
+def login_cookie_name(*, https: bool) -> str:
+    """The cookie that binds an interaction to the browser that began it."""
+    return "__Host-veilleur_login" if https else "veilleur_idp_login"
+
+
+async def start(
+    provider: Holder, request: Request, account: Account, method: str, acr: str, amr: Sequence[str], device_id: str | None
+) -> tuple[Session, str]:
+    """Begin a session after a proof of identity, audited; returns it with the value of its cookie (see :func:`set_cookie`)."""
+    now = provider.clock()
+    cookie_value = secrets.token_urlsafe(32)
+    session = Session(
+        id=str(uuid.uuid4()),
+        cookie_hash=hash_secret(cookie_value),
+        account_id=account.id,
+        method=method,
+        acr=acr,
+        amr=tuple(amr),
+        auth_time=now,
+        last_used_at=now,
+        expires_at=_next_expiry(now, now, provider.lifetimes),
+        source_ip=provider.sources(request),
+        user_agent=user_agent(request),
+        device_id=device_id,
+    )
+    await provider.store.sessions.put(session)
+    provider.audit.record(
+        AuditAction.SESSION_STARTED,
+        Outcome.SUCCESS,
+        {
+            "user.id": account.national_id,
+            "source.ip": session.source_ip,
+            "user_agent.original": session.user_agent,
+            "health.session.id": session.id,
+            "health.authentication.method": method,
+            "health.authentication.acr": acr,
+            "health.authentication.amr": list(amr),
+            "health.device.id": device_id,
+        },
+    )
+    return session, cookie_value
+
+
+def set_cookie(response: Response, cookie_value: str, *, https: bool) -> None:
+    """Give the browser its session cookie; it goes when the browser closes."""
+    append_cookie(response.headers, sso_cookie_name(https=https), cookie_value, secure=https)
+
+
+def clear_cookie(response: Response, *, https: bool) -> None:
+    """Make the browser forget its session."""
+    drop_cookie(response.headers, sso_cookie_name(https=https), secure=https)
+
+
+async def current(provider: Holder, request: Request) -> Session | None:
+    """The live session of this browser, if any."""
+    value = request.cookies.get(sso_cookie_name(https=provider.https))
+    return await provider.store.sessions.find_by_cookie(hash_secret(value), provider.clock()) if value else None
+
+
+async def touch(store: Store, session: Session, now: datetime, lifetimes: Lifetimes) -> bool:
+    """Note a use; false when the session ended meanwhile. Uses within the same minute are not written twice."""
+    expires_at = _next_expiry(session.auth_time, now, lifetimes)
+    if expires_at - session.expires_at < timedelta(minutes=1):
+        return await store.sessions.get(session.id, now) is not None
+    return await store.sessions.touch(session, now, expires_at)
+
+
+def _next_expiry(auth_time: datetime, now: datetime, lifetimes: Lifetimes) -> datetime:
+    return min(auth_time + lifetimes.session_max, now + lifetimes.session_idle)
+
+
+def user_agent(request: Request) -> str:
+    """The browser as it names itself, cut to a length a log can bear."""
+    return request.headers.get("user-agent", "")[:_USER_AGENT_LENGTH]
+
+
+def browser_hash(request: Request, *, https: bool) -> str | None:
+    """Hash of the login cookie of this browser, to compare with ``Interaction.browser_hash``; None without cookie."""
+    value = request.cookies.get(login_cookie_name(https=https))
+    return hash_secret(value) if value else None

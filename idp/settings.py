@@ -1,0 +1,102 @@
+"""Settings of the identity provider: read once from the environment (prefix ``IDP_``), frozen, handed down as values."""
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_PREFIX = "IDP_"
+
+
+class Environment(StrEnum):
+    """Development allows plain http and the control API; production refuses both."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """One field per variable; the safe value is the default, except where a person must choose."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    environment: Environment = Field(Environment.PRODUCTION, description="production, or development (plain http and control API allowed).")
+    host: str = Field("127.0.0.1", description="Address to listen on; put a TLS proxy in front.")
+    port: int = Field(8800, ge=1, le=65535, description="TCP port to listen on (number).")
+    base_url: str = Field("http://127.0.0.1:8800", description="URL of the provider as browsers see it, without final slash.")
+    issuer: str = Field("", description="Issuer identifier; by default base_url/auth/realms/esante-wallet.")
+    state: Path = Field(Path("var/idp"), description="Folder of the store, the audit log and (by default) the seal key.")
+    seal_key_file: Path | None = Field(
+        None, description="File with the key that seals signing keys (32 bytes, base64url); by default seal.key in the state folder."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
+    )
+    control_api: bool = Field(False, description="Serve the control API that tests use to approve logins; development only.")
+    clock_start: AwareDatetime | None = Field(
+        None, description="Instant (RFC 3339) at which the clock begins instead of now; development only."
+    )
+    session_idle: timedelta = Field(timedelta(minutes=30), description="A session ends after this long without use (ISO 8601 or seconds).")
+    session_max: timedelta = Field(timedelta(hours=4), description="A session ends this long after login (ISO 8601 or seconds).")
+    approval_lifetime: timedelta = Field(timedelta(seconds=120), description="How long a device may answer (ISO 8601 or seconds).")
+    attempt_window: timedelta = Field(timedelta(minutes=15), description="Period over which attempts are counted (ISO 8601 or seconds).")
+    client_failure_limit_count: int = Field(20, ge=1, description="Failed client authentications per client and address in attempt_window.")
+    account_attempt_limit_count: int = Field(20, ge=1, description="Logins begun per account in attempt_window.")
+    source_attempt_limit_count: int = Field(100, ge=1, description="Logins begun per source address in attempt_window.")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for cidr in value:
+            ip_network(cidr)
+        return value
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.base_url.endswith("/"):
+            raise ValueError("IDP_BASE_URL must not end with a slash")
+        if not self.issuer:
+            object.__setattr__(self, "issuer", f"{self.base_url}/auth/realms/esante-wallet")
+        for name, url in (("IDP_BASE_URL", self.base_url), ("IDP_ISSUER", self.issuer)):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError(f"{name} must be an http or https URL without query or fragment, not {url!r}")
+            if parts.scheme != "https" and not self.development:
+                raise ValueError(f"{name} is {url!r}: production needs https; set IDP_ENVIRONMENT=development to try the provider out")
+        if not self.issuer.startswith(f"{self.base_url}/") and self.issuer != self.base_url:
+            raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL: its endpoints are served there")
+        if self.control_api and not self.development:
+            raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
+        if self.clock_start is not None and not self.development:
+            raise ValueError("IDP_CLOCK_START makes tokens of another time; it exists in development only")
+        return self
+
+    @property
+    def development(self) -> bool:
+        """Whether unsafe conveniences may be switched on."""
+        return self.environment is Environment.DEVELOPMENT
+
+    @property
+    def seal_key(self) -> Path:
+        """Where the key-encryption key is read from."""
+        return self.seal_key_file or self.state / "seal.key"
+
+
+def load() -> Settings:
+    """Settings of this process; raises ValueError for a variable with the prefix that means nothing (a typing error, most often)."""
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not a setting of the identity provider; see the list of settings in the documentation")
+    return Settings()

@@ -1,0 +1,79 @@
+"""The SQLite schema, as an ordered list of steps; ``PRAGMA user_version`` says how many a file has taken.
+
+A step, once released, is never changed. A record's own members live in ``document`` (see
+:mod:`idp.store.records`); what is searched, joined or updated alone has its column. Instants are integers:
+microseconds since 1970, UTC.
+"""
+
+import sqlite3
+from typing import Final
+
+from idp.errors import OperationError
+
+_FIRST = """
+CREATE TABLE clients (id TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts (id TEXT PRIMARY KEY, national_id TEXT UNIQUE, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE devices (id TEXT PRIMARY KEY, account_id TEXT NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX devices_of_account ON devices (account_id);
+CREATE TABLE enrolments (code_hash TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE interactions (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE approvals (
+    id TEXT PRIMARY KEY, account_id TEXT NOT NULL, requested_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    pending INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX approvals_pending ON approvals (account_id, requested_at) WHERE pending = 1;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, cookie_hash TEXT NOT NULL UNIQUE, account_id TEXT NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_of_account ON sessions (account_id);
+CREATE TABLE codes (
+    code_hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, consumed INTEGER NOT NULL DEFAULT 0, expires_at INTEGER NOT NULL,
+    document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE grants (
+    id TEXT PRIMARY KEY, account_id TEXT, session_id TEXT, revoked_at INTEGER, last_expires_at INTEGER NOT NULL, document BLOB
+) WITHOUT ROWID;
+CREATE INDEX grants_of_account ON grants (account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX grants_of_session ON grants (session_id) WHERE session_id IS NOT NULL;
+CREATE TABLE refresh_tokens (
+    token_hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, expires_at INTEGER NOT NULL, rotated_at INTEGER
+) WITHOUT ROWID;
+CREATE TABLE access_tokens (
+    jti TEXT PRIMARY KEY, grant_id TEXT NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER, document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX access_tokens_of_grant ON access_tokens (grant_id);
+CREATE TABLE remembered (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE counted (key TEXT NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+CREATE INDEX counted_by_key ON counted (key, at);
+CREATE TABLE answers (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE keys (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL);
+"""
+
+#: Steps in order; append only.
+STEPS: Final[tuple[str, ...]] = (_FIRST,)
+
+#: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
+EXPIRING: Final[tuple[str, ...]] = (
+    "enrolments",
+    "interactions",
+    "sessions",
+    "codes",
+    "refresh_tokens",
+    "access_tokens",
+    "remembered",
+    "counted",
+    "answers",
+)
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> int:
+    """Take the steps that the file lacks, each in its transaction; returns how many were taken.
+
+    Raises :class:`OperationError` when the file was written by a later version of this program.
+    """
+    taken = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if taken > len(STEPS):
+        raise OperationError(f"opening a store of schema {taken} (this program knows {len(STEPS)})", path, retry_helps=False)
+    for number, step in enumerate(STEPS[taken:], start=taken + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {number};\nCOMMIT;")
+    return len(STEPS) - taken

@@ -1,0 +1,237 @@
+"""The embedded engine: every port on one SQLite file (see :mod:`idp.store.sqlite_file` for how it writes)."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from idp.model import Account, Client, Device, DeviceState, Enrolment
+from idp.store.records import Reader, to_bytes
+from idp.store.schema import EXPIRING
+from idp.store.sqlite_answers import SqliteAnswerStore
+from idp.store.sqlite_file import SqliteFile
+from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
+from idp.store.sqlite_logins import SqliteInteractionStore, SqliteSessionStore
+from idp.store.sqlite_time import microseconds
+
+_APPROVAL_MEMORY = timedelta(hours=1)
+
+
+class SqliteClientStore:
+    """Keeps the promises of :class:`idp.store.ClientStore`; a client is parsed again only when its row changed."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_client = Reader(Client)
+        self._parsed: dict[str, tuple[bytes, Client]] = {}
+
+    async def get(self, client_id: str) -> Client | None:
+        row = self._file.read("SELECT document FROM clients WHERE id = ?", (client_id,)).fetchone()
+        if row is None:
+            return None
+        known = self._parsed.get(client_id)
+        if known is not None and known[0] == row[0]:
+            return known[1]
+        client = self._read_client(row[0])
+        self._parsed[client_id] = (row[0], client)
+        return client
+
+    async def put(self, client: Client) -> None:
+        row = (client.client_id, to_bytes(client))
+        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO clients VALUES (?, ?)", row))
+
+    async def all(self) -> Sequence[Client]:
+        return [self._read_client(document) for (document,) in self._file.read("SELECT document FROM clients ORDER BY id")]
+
+
+class SqliteAccountStore:
+    """Keeps the promises of :class:`idp.store.AccountStore`; an account is parsed again only when its row changed."""
+
+    #: Accounts kept parsed: a directory entry is several kilobytes.
+    _PARSED_COUNT = 4096
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_account = Reader(Account)
+        self._parsed: dict[str, tuple[bytes, Account]] = {}
+
+    async def get(self, account_id: str) -> Account | None:
+        return self._one("SELECT id, document FROM accounts WHERE id = ?", account_id)
+
+    async def find_by_national_id(self, national_id: str) -> Account | None:
+        if len(national_id) == 11 and national_id.isdigit():
+            national_id = f"8{national_id}"
+        return self._one("SELECT id, document FROM accounts WHERE national_id = ?", national_id)
+
+    def _one(self, sql: str, key: str) -> Account | None:
+        row = self._file.read(sql, (key,)).fetchone()
+        if row is None:
+            return None
+        account_id, document = row
+        known = self._parsed.get(account_id)
+        if known is not None and known[0] == document:
+            return known[1]
+        account = self._read_account(document)
+        if len(self._parsed) >= self._PARSED_COUNT:
+            self._parsed.clear()
+        self._parsed[account_id] = (document, account)
+        return account
+
+    async def put(self, account: Account) -> None:
+        row = (account.id, account.national_id, to_bytes(account))
+        await self._file.write(
+            lambda connection: connection.execute(
+                "INSERT INTO accounts VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET national_id = excluded.national_id, document = excluded.document",
+                row,
+            )
+        )
+
+    async def all(self) -> Sequence[Account]:
+        return [self._read_account(document) for (document,) in self._file.read("SELECT document FROM accounts ORDER BY id")]
+
+
+class SqliteDeviceStore:
+    """Keeps the promises of :class:`idp.store.DeviceStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_device = Reader(Device)
+        self._read_enrolment = Reader(Enrolment)
+
+    async def get(self, device_id: str) -> Device | None:
+        row = self._file.read("SELECT document FROM devices WHERE id = ?", (device_id,)).fetchone()
+        return self._read_device(row[0]) if row else None
+
+    async def of_account(self, account_id: str) -> Sequence[Device]:
+        rows = self._file.read("SELECT document FROM devices WHERE account_id = ? ORDER BY id", (account_id,))
+        return [self._read_device(document) for (document,) in rows]
+
+    async def put(self, device: Device) -> None:
+        row = (device.id, device.account_id, to_bytes(device))
+        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?)", row))
+
+    async def count_wrong_pin(self, device_id: str, *, blocked_at: int) -> Device:
+        def count(connection: sqlite3.Connection) -> Device:
+            (document,) = connection.execute("SELECT document FROM devices WHERE id = ?", (device_id,)).fetchone()
+            device = self._read_device(document)
+            wrong = device.wrong_pin_count + 1
+            device = replace(device, wrong_pin_count=wrong, state=DeviceState.BLOCKED if wrong >= blocked_at else device.state)
+            connection.execute("UPDATE devices SET document = ? WHERE id = ?", (to_bytes(device), device_id))
+            return device
+
+        return await self._file.write(count)
+
+    async def grant_enrolment(self, enrolment: Enrolment) -> None:
+        row = (enrolment.code_hash, microseconds(enrolment.expires_at), to_bytes(enrolment))
+        await self._file.write(lambda connection: connection.execute("INSERT INTO enrolments VALUES (?, ?, ?)", row))
+
+    async def consume_enrolment(self, code_hash: str, now: datetime) -> Enrolment | None:
+        key = (code_hash, microseconds(now))
+        document = await self._file.write(
+            _first_value("DELETE FROM enrolments WHERE code_hash = ? AND expires_at > ? RETURNING document", key)
+        )
+        return self._read_enrolment(document) if document else None
+
+
+class SqliteCounterStore:
+    """Keeps the promises of :class:`idp.store.CounterStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def remember_once(self, key: str, *, until: datetime, now: datetime) -> bool:
+        row = (key, microseconds(until), microseconds(now))
+        return await self._file.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT INTO remembered VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at "
+                    "WHERE remembered.expires_at <= ?3",
+                    row,
+                ).rowcount
+                == 1
+            )
+        )
+
+    async def count(self, key: str, *, within: timedelta, now: datetime) -> int:
+        def count(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO counted VALUES (?, ?, ?)", (key, microseconds(now), microseconds(now + within)))
+            return _count_since(connection, key, now - within)
+
+        return await self._file.write(count)
+
+    async def peek(self, key: str, *, within: timedelta, now: datetime) -> int:
+        (number,) = self._file.read("SELECT count(*) FROM counted WHERE key = ? AND at > ?", (key, microseconds(now - within))).fetchone()
+        return int(number)
+
+    async def reset(self, key: str) -> None:
+        await self._file.write(lambda connection: connection.execute("DELETE FROM counted WHERE key = ?", (key,)))
+
+
+def _count_since(connection: sqlite3.Connection, key: str, since: datetime) -> int:
+    (number,) = connection.execute("SELECT count(*) FROM counted WHERE key = ? AND at > ?", (key, microseconds(since))).fetchone()
+    return int(number)
+
+
+class SqliteKeyStore:
+    """Keeps the promises of :class:`idp.store.KeyStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def load(self) -> Sequence[tuple[str, bytes]]:
+        return [(name, sealed) for name, sealed in self._file.read("SELECT name, sealed FROM keys ORDER BY position")]
+
+    async def save(self, name: str, sealed: bytes) -> None:
+        await self._file.write(
+            lambda connection: connection.execute(
+                "INSERT INTO keys (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed", (name, sealed)
+            )
+        )
+
+    async def delete(self, name: str) -> None:
+        await self._file.write(lambda connection: connection.execute("DELETE FROM keys WHERE name = ?", (name,)))
+
+
+class SqliteStore:
+    """All ports; opening migrates. The folder of the file must be writable by one machine only (WAL needs shared memory)."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = file = SqliteFile(path)
+        self.clients = SqliteClientStore(file)
+        self.accounts = SqliteAccountStore(file)
+        self.devices = SqliteDeviceStore(file)
+        self.interactions = SqliteInteractionStore(file)
+        self.sessions = SqliteSessionStore(file)
+        self.codes = SqliteCodeStore(file)
+        self.tokens = SqliteTokenStore(file)
+        self.revocations = SqliteRevocationStore(file)
+        self.counters = SqliteCounterStore(file)
+        self.answers = SqliteAnswerStore(file)
+        self.keys = SqliteKeyStore(file)
+
+    async def migrate(self) -> None:
+        """Nothing is left to do: opening the file has taken every step."""
+
+    async def expire(self, now: datetime) -> int:
+        at = microseconds(now)
+
+        def expire(connection: sqlite3.Connection) -> int:
+            gone = sum(connection.execute(f"DELETE FROM {table} WHERE expires_at <= ?", (at,)).rowcount for table in EXPIRING)
+            # A browser that waits must still read «expired» for a while, where every other row is absent at once.
+            gone += connection.execute("DELETE FROM approvals WHERE expires_at <= ?", (microseconds(now - _APPROVAL_MEMORY),)).rowcount
+            return gone + connection.execute("DELETE FROM grants WHERE last_expires_at <= ?", (at,)).rowcount
+
+        return await self._file.write(expire)
+
+    async def close(self) -> None:
+        await self._file.close()
+
+
+def _first_value(sql: str, parameters: tuple[str, int]) -> Callable[[sqlite3.Connection], bytes | None]:
+    def work(connection: sqlite3.Connection) -> bytes | None:
+        row = connection.execute(sql, parameters).fetchone()
+        return row[0] if row else None
+
+    return work

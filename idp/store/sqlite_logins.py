@@ -1,0 +1,118 @@
+"""Interactions, approvals and sessions on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from idp.model import Approval, ApprovalState, Interaction, Session
+from idp.store.records import Reader, to_bytes
+from idp.store.sqlite_file import SqliteFile
+from idp.store.sqlite_time import microseconds
+
+_PENDING = (ApprovalState.REQUESTED, ApprovalState.SEEN)
+
+
+class SqliteInteractionStore:
+    """Keeps the promises of :class:`idp.store.InteractionStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_interaction = Reader(Interaction)
+        self._read_approval = Reader(Approval)
+
+    async def get(self, interaction_id: str, now: datetime) -> Interaction | None:
+        row = self._file.read(
+            "SELECT document FROM interactions WHERE id = ? AND expires_at > ?", (interaction_id, microseconds(now))
+        ).fetchone()
+        return self._read_interaction(row[0]) if row else None
+
+    async def put(self, interaction: Interaction) -> None:
+        row = (interaction.id, microseconds(interaction.expires_at), to_bytes(interaction))
+        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO interactions VALUES (?, ?, ?)", row))
+
+    async def delete(self, interaction_id: str) -> None:
+        await self._file.write(lambda connection: connection.execute("DELETE FROM interactions WHERE id = ?", (interaction_id,)))
+
+    async def put_approval(self, approval: Approval) -> None:
+        row = _approval_row(approval)
+        # A late «seen» must not reopen what was answered meanwhile.
+        await self._file.write(
+            lambda connection: connection.execute(
+                "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET pending = excluded.pending, document = excluded.document WHERE pending = 1",
+                row,
+            )
+        )
+
+    async def get_approval(self, approval_id: str) -> Approval | None:
+        row = self._file.read("SELECT document FROM approvals WHERE id = ?", (approval_id,)).fetchone()
+        return self._read_approval(row[0]) if row else None
+
+    async def pending_approvals(self, account_id: str, now: datetime) -> Sequence[Approval]:
+        rows = self._file.read(
+            "SELECT document FROM approvals WHERE account_id = ? AND pending = 1 AND expires_at > ? ORDER BY requested_at, id",
+            (account_id, microseconds(now)),
+        )
+        return [self._read_approval(document) for (document,) in rows]
+
+    async def settle_approval(self, approval: Approval) -> bool:
+        document = to_bytes(approval)
+
+        def settle(connection: sqlite3.Connection) -> bool:
+            changed = connection.execute(
+                "UPDATE approvals SET pending = 0, document = ? WHERE id = ? AND pending = 1", (document, approval.id)
+            )
+            return changed.rowcount == 1
+
+        return await self._file.write(settle)
+
+
+def _approval_row(approval: Approval) -> tuple[str, str, int, int, bool, bytes]:
+    return (
+        approval.id,
+        approval.account_id,
+        microseconds(approval.requested_at),
+        microseconds(approval.expires_at),
+        approval.state in _PENDING,
+        to_bytes(approval),
+    )
+
+
+class SqliteSessionStore:
+    """Keeps the promises of :class:`idp.store.SessionStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_session = Reader(Session)
+
+    async def get(self, session_id: str, now: datetime) -> Session | None:
+        return self._one("SELECT document FROM sessions WHERE id = ? AND expires_at > ?", session_id, now)
+
+    async def find_by_cookie(self, cookie_hash: str, now: datetime) -> Session | None:
+        return self._one("SELECT document FROM sessions WHERE cookie_hash = ? AND expires_at > ?", cookie_hash, now)
+
+    def _one(self, sql: str, key: str, now: datetime) -> Session | None:
+        row = self._file.read(sql, (key, microseconds(now))).fetchone()
+        return self._read_session(row[0]) if row else None
+
+    async def put(self, session: Session) -> None:
+        row = (session.id, session.cookie_hash, session.account_id, microseconds(session.expires_at), to_bytes(session))
+        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", row))
+
+    async def touch(self, session: Session, now: datetime, expires_at: datetime) -> bool:
+        """Note the use, only if the session still exists: a use that races with a revocation must not bring it back."""
+        used = replace(session, last_used_at=now, expires_at=expires_at)
+        row = (microseconds(expires_at), to_bytes(used), session.id)
+        return await self._file.write(
+            lambda connection: connection.execute("UPDATE sessions SET expires_at = ?, document = ? WHERE id = ?", row).rowcount == 1
+        )
+
+    async def of_account(self, account_id: str, now: datetime) -> Sequence[Session]:
+        rows = self._file.read(
+            "SELECT document FROM sessions WHERE account_id = ? AND expires_at > ? ORDER BY id", (account_id, microseconds(now))
+        )
+        return [self._read_session(document) for (document,) in rows]
+
+    async def delete(self, session_id: str) -> None:
+        await self._file.write(lambda connection: connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,)))

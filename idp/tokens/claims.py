@@ -1,0 +1,111 @@
+"""Claim sets of tokens and of a userinfo answer, by the rules of the client (OpenID Connect Core §2, §5; RFC 9068 §2.2)."""
+
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Any, Final
+
+from idp.keys.signing_key import base64url
+from idp.model import Account, Client, Grant
+from idp.profiles import Rules
+
+Claims = dict[str, Any]
+
+#: How PSC names the means of login (``authMode``).
+AUTH_MODES: Final = {"device": "MOBILE", "certificate": "CARD"}
+
+
+def subject(client: Client, account: Account, rules: Rules, *, storage_id: str, pairwise_pepper: bytes) -> str:
+    """The ``sub`` of this person at this client (§8): Keycloak-shaped, pairwise, or our own identifier of the account."""
+    if rules.keycloak_subject and account.national_id:
+        return f"f:{storage_id}:{account.national_id}"
+    if client.subject_type == "pairwise":
+        sector = client.sector_identifier or client.client_id
+        return base64url(hmac.digest(pairwise_pepper, f"{sector}\n{account.id}".encode(), hashlib.sha256))
+    return account.id
+
+
+def access_claims(client: Client, grant: Grant, account: Account | None, rules: Rules, *, sub: str) -> Claims:
+    """What an access token says besides ``iss``, ``iat``, ``exp``, ``jti`` and ``scope``."""
+    if not rules.keycloak_claims or account is None:
+        claims: Claims = {"sub": sub, "client_id": client.client_id}
+        if grant.auth_time is not None:
+            claims |= {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "amr": list(grant.amr), "sid": grant.session_id}
+        return claims
+    return {
+        "auth_time": seconds(grant.auth_time),
+        "sub": sub,
+        "typ": "Bearer",
+        "azp": client.client_id,
+        "nonce": grant.nonce or "",
+        "session_state": grant.session_id,
+        "sid": grant.session_id,
+        "acr": grant.acr,
+        "preferred_username": account.national_id or account.id,
+        "email_verified": False,
+        **psc_login(account, grant.method),
+    }
+
+
+def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, sub: str, at_hash: str) -> Claims:
+    """What an ID token says besides ``iss``, ``iat`` and ``exp`` (§2, §3.1.3.6)."""
+    claims: Claims = {
+        "aud": client.client_id,
+        "sub": sub,
+        "auth_time": seconds(grant.auth_time),
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "sid": grant.session_id,
+        "at_hash": at_hash,
+    }
+    if grant.nonce is not None:
+        claims["nonce"] = grant.nonce
+    if rules.keycloak_claims:
+        claims |= {
+            "typ": "ID",
+            "azp": client.client_id,
+            "session_state": grant.session_id,
+            "preferred_username": account.national_id or account.id,
+        }
+        claims |= psc_login(account, grant.method)
+    return claims
+
+
+def psc_login(account: Account, method: str | None) -> Claims:
+    """``authMode`` and ``otherIds`` as tokens of PSC carry them since 2023."""
+    claims: Claims = {"authMode": AUTH_MODES.get(method or "", "MOBILE")}
+    if account.national_id and account.national_id.startswith("8"):
+        claims["otherIds"] = [{"identifiant": account.national_id, "origine": "RPPS", "qualite": 1}]
+    return claims
+
+
+def userinfo_claims(account: Account, scope: frozenset[str], *, sub: str) -> Claims:
+    """The answer of the userinfo endpoint outside the PSC tree (§5.3.2, §5.4): only what the scope gives."""
+    claims: Claims = {"sub": sub}
+    if "identity" in scope:
+        claims |= {
+            "preferred_username": account.national_id,
+            "SubjectNameID": account.national_id,
+            "given_name": account.given_name,
+            "family_name": account.family_name,
+            "codeCivilite": _civility(account),
+        }
+    if "profile" in scope:
+        claims |= {
+            "name": f"{account.given_name} {account.family_name}".strip(),
+            "given_name": account.given_name,
+            "family_name": account.family_name,
+            "preferred_username": account.national_id,
+        }
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def _civility(account: Account) -> str | None:
+    reference = account.directory.get("SubjectRefPro")
+    value = account.directory.get("codeCivilite") or (reference.get("codeCivilite") if isinstance(reference, dict) else None)
+    return value if isinstance(value, str) else None
+
+
+def seconds(at: datetime | None) -> int | None:
+    """NumericDate (RFC 7519 §2)."""
+    return None if at is None else int(at.timestamp())

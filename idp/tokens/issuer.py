@@ -1,0 +1,156 @@
+"""The only place that makes tokens, and that says whether a token shown to us is one of ours."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from idp.keys import KeyRing
+from idp.keys.signing_key import SigningKey, base64url
+from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
+from idp.profiles import rules_of
+from idp.tokens.claims import access_claims, id_claims, seconds, subject
+
+#: Longest token read, in characters; ours are about 1,200.
+MAX_TOKEN_LENGTH = 8192
+#: Digests of recognised tokens kept, so that one shown again is not verified again.
+_RECOGNISED_COUNT = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSet:
+    """What one grant yields: the strings for the client and the records for the store."""
+
+    access_token: str
+    access_token_record: AccessTokenRecord
+    refresh_token: str | None
+    refresh_token_record: RefreshToken | None
+    id_token: str | None
+
+
+class Issuer:
+    """Signs with the key of the client's algorithm (RFC 7515 compact serialisation)."""
+
+    def __init__(self, keys: KeyRing, clock: Callable[[], datetime], *, issuer: str) -> None:
+        self._keys = keys
+        self._clock = clock
+        self.issuer = issuer
+        #: Stands for the user storage that Keycloak names in ``sub``; fixed for an issuer, so that ``sub`` never changes.
+        self.storage_id = str(uuid.uuid5(uuid.NAMESPACE_URL, issuer))
+        self._headers: dict[tuple[str, str], str] = {}
+        self._recognised: dict[bytes, str] = {}
+        self._public_keys: dict[str, RSAKey | ECKey] = {}
+
+    def subject(self, client: Client, account: Account) -> str:
+        """The ``sub`` of this person at this client."""
+        return subject(client, account, rules_of(client), storage_id=self.storage_id, pairwise_pepper=self._keys.pepper("pairwise-subject"))
+
+    def issue(self, client: Client, grant: Grant, account: Account | None, scope: frozenset[str], *, refreshable: bool) -> TokenSet:
+        """An access token; with ``openid`` and a person also an ID token; a refresh token where the client may have one."""
+        rules = rules_of(client)
+        now = self._clock()
+        key = self._keys.signer(client.id_token_signed_response_alg)
+        sub = self.subject(client, account) if account else client.client_id
+        jti = str(uuid.uuid4())
+        expires_at = now + rules.access_token_lifetime
+        life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
+        spoken = " ".join(sorted(scope))
+        claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
+        if not rules.keycloak_claims:
+            claims["aud"] = self.issuer
+        access_token = self._sign(key, rules.access_token_type, claims)
+        self._remember(access_token, jti)
+        id_token = None
+        if account is not None and "openid" in scope:
+            half = hashlib.sha256(access_token.encode("ascii")).digest()[:16]
+            own = id_claims(client, grant, account, rules, sub=sub, at_hash=base64url(half))
+            id_token = self._sign(key, "JWT", {**life, "jti": str(uuid.uuid4()), **own})
+        refresh_token = secrets.token_urlsafe(32) if refreshable else None
+        return TokenSet(
+            access_token=access_token,
+            access_token_record=AccessTokenRecord(
+                jti=jti,
+                grant_id=grant.id,
+                client_id=client.client_id,
+                account_id=grant.account_id,
+                session_id=grant.session_id,
+                scope=scope,
+                issued_at=now,
+                expires_at=expires_at,
+            ),
+            refresh_token=refresh_token,
+            refresh_token_record=(
+                RefreshToken(token_hash=hash_token(refresh_token), grant_id=grant.id, expires_at=now + rules.refresh_token_lifetime)
+                if refresh_token
+                else None
+            ),
+            id_token=id_token,
+        )
+
+    def recognise(self, token: str) -> str | None:
+        """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""
+        known = self._recognised.get(_digest(token))
+        if known is not None:
+            return known
+        claims = self.verified_claims(token)
+        if claims is None or claims.get("aud") not in (None, self.issuer) or not isinstance(claims.get("jti"), str):
+            return None
+        jti: str = claims["jti"]
+        self._remember(token, jti)
+        return jti
+
+    def verified_claims(self, token: str) -> Mapping[str, Any] | None:
+        """Claims of any JWT that we signed with a key still published, whatever its age; None for everything else."""
+        if len(token) > MAX_TOKEN_LENGTH:
+            return None
+        try:
+            header = jws.extract_compact(token.encode("ascii")).headers()
+            key = self._public_key(header.get("kid"))
+            if key is None:
+                return None
+            verified = jws.deserialize_compact(token, key, algorithms=[str(key.alg)])
+            claims = orjson.loads(verified.payload)
+        except (JoseError, ValueError):
+            return None
+        return claims if isinstance(claims, dict) and claims.get("iss") == self.issuer else None
+
+    def _public_key(self, kid: object) -> RSAKey | ECKey | None:
+        published = self._keys.published().get(kid) if isinstance(kid, str) else None
+        if published is None:
+            return None
+        known = self._public_keys.get(published.kid)
+        if known is None:
+            jwk: dict[str, str | list[str]] = dict(published.public_jwk)
+            known = self._public_keys[published.kid] = RSAKey.import_key(jwk) if published.alg == "RS256" else ECKey.import_key(jwk)
+        return known
+
+    def _sign(self, key: SigningKey, token_type: str, claims: Mapping[str, Any]) -> str:
+        header = self._headers.get((key.kid, token_type))
+        if header is None:
+            header = base64url(orjson.dumps({"alg": key.alg, "typ": token_type, "kid": key.kid}))
+            self._headers[key.kid, token_type] = header
+        signed = f"{header}.{base64url(orjson.dumps(claims))}"
+        return f"{signed}.{base64url(key.sign(signed.encode('ascii')))}"
+
+    def _remember(self, token: str, jti: str) -> None:
+        if len(self._recognised) >= _RECOGNISED_COUNT:
+            for oldest in list(self._recognised)[: _RECOGNISED_COUNT // 4]:
+                del self._recognised[oldest]
+        self._recognised[_digest(token)] = jti
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 in hex, under which an opaque token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
