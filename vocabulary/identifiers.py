@@ -98,9 +98,8 @@ class _Identifier:
     @classmethod
     def _expect_digits(cls, value: str, length: int) -> None:
         if not (value.isascii() and value.isdigit()):
-            raise IdentifierError(
-                cls.kind, f"{length} digits expected, another character found" if value else f"{length} digits expected, nothing given"
-            )
+            found = "another character found" if value else "nothing given"
+            raise IdentifierError(cls.kind, f"{length} digits expected, {found}")
         if len(value) != length:
             raise IdentifierError(cls.kind, f"{length} digits expected, {len(value)} given")
 
@@ -169,7 +168,7 @@ class Adeli(_Identifier):
 
 
 class Finess(_Identifier):
-    """Number of an establishment (geographic or legal): nine characters, the last a Luhn key.
+    """Number of an establishment, geographic or legal: nine characters, the last a Luhn key.
 
     A letter in second place marks Corsica (2A, 2B) or, in the test data of ANS, an establishment that does not exist
     (0B…, 1B…); the key of those follows no published rule and is not checked.
@@ -310,9 +309,7 @@ class PsIdNat(_Identifier):
         if re.fullmatch(r"ANS\d{14}", value, re.ASCII):
             return
         if not value or value[0] not in "0134568":
-            raise IdentifierError(
-                cls.kind, "a type digit expected first: 8 (RPPS), 0 (ADELI), or 1, 3, 4, 5, 6 (number given by an employer)"
-            )
+            raise IdentifierError(cls.kind, "a type digit expected first: 8 (RPPS), 0 (ADELI), or 1, 3, 4, 5, 6 (given by an employer)")
         kind, rest = PsIdNatType(value[0]), value[1:]
         if kind is PsIdNatType.RPPS:
             Rpps._check(rest)

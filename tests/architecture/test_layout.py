@@ -1,0 +1,90 @@
+"""Tests mirror the source, both ways, and names say what."""
+
+import ast
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.architecture.tree import PACKAGES, files, python_files, syntax
+
+#: Modules that no mirrored test covers yet, each with what covers it meanwhile. The list may only shrink.
+UNTESTED: dict[str, str] = {}
+
+#: Names that say nothing: whatever has no place goes there.
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers", "core", "base", "stuff", "lib"}
+
+
+def _decides_something(path: str) -> bool:
+    """False for a module of types, constants and docstrings alone, whose behaviour others' tests show."""
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in _reachable(path))
+
+
+def _reachable(path: str) -> list[ast.stmt]:
+    """Statements of the module and of its classes, protocols left out."""
+    top = list(syntax(path).body)
+    return top + [inner for node in top if isinstance(node, ast.ClassDef) and not _is_protocol(node) for inner in node.body]
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
+
+
+def _tests_of(module: str) -> list[str]:
+    path = PurePosixPath(module)
+    # The test of a package's __init__ stands beside the folder's other tests, under the folder's name.
+    folder, name = (path.parent, path.parent.name) if path.stem == "__init__" else (path.parent, path.stem)
+    prefix = f"tests/{folder}/test_{name}"
+    return [test for test in files() if test == f"{prefix}.py" or (test.startswith(f"{prefix}_") and test.endswith(".py"))]
+
+
+MODULES = [path for path in python_files(*PACKAGES) if "/migrations/" not in path]
+TESTS = [path for path in python_files(*(f"tests/{package}" for package in PACKAGES)) if PurePosixPath(path).name.startswith("test_")]
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if _decides_something(path)])
+def test_a_module_has_its_test(module: str) -> None:
+    if module in UNTESTED:
+        assert not _tests_of(module), f"{module} has a test now: take it out of UNTESTED"
+        return
+    path = PurePosixPath(module)
+    name = path.parent.name if path.stem == "__init__" else path.stem
+    assert _tests_of(module), f"{module}: tests/{path.parent}/test_{name}.py is missing"
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_a_test_has_its_module(test: str) -> None:
+    path = PurePosixPath(test).relative_to("tests")
+    name = path.stem.removeprefix("test_")
+    words = name.split("_")
+    candidates = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+    places = [f"{path.parent}/{candidate}.py" for candidate in candidates]
+    if name == path.parent.name or name.startswith(f"{path.parent.name}_"):
+        places.append(f"{path.parent}/__init__.py")
+    # tests/siem/test_detection.py may stand for the package as a whole.
+    places += [f"{path.parent}/{candidate}/__init__.py" for candidate in candidates]
+    assert any(place in MODULES for place in places), f"{test} tests no module: {places[0]} does not exist"
+
+
+def test_every_untested_module_exists() -> None:
+    assert set(UNTESTED) <= set(MODULES), "UNTESTED names a module that is gone"
+
+
+def test_no_test_folder_is_a_package() -> None:
+    # tests/idp/__init__.py would make «import idp» find the tests instead of the application.
+    assert [path for path in files() if path.startswith("tests/") and path.endswith("__init__.py")] == []
+
+
+def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
+    parts = {(PurePosixPath(part).stem, path) for path in files() for part in PurePosixPath(path).parts}
+    assert sorted(path for part, path in parts if part.lower() in EMPTY_NAMES) == []
+
+
+def test_checks_of_the_authorization_endpoint_are_verbs() -> None:
+    verbs = ("check_", "load_", "require_", "respond", "request", "resume", "__init__")
+    names = [PurePosixPath(path).stem for path in python_files("idp/authorization")]
+    assert [name for name in names if not name.startswith(verbs)] == []
+
+
+def test_actions_of_playbooks_are_a_verb_and_a_noun() -> None:
+    names = [PurePosixPath(path).stem for path in python_files("siem/response/actions")]
+    assert [name for name in names if name != "__init__" and "_" not in name and name != "notify"] == []

@@ -1,0 +1,45 @@
+"""What every test may use: golden files rewritten by a flag, standards' paragraphs, programs that must be there."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Examples are drawn the same way on every run of CI, so that a failure seen there is seen again here.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("local", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
+
+#: Programs of Debian that live where not every PATH looks.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-expected", action="store_true", help="rewrite the golden files with what the code gives now")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose program is missing, with the reason; under CI nothing may be missing."""
+    for mark in item.iter_markers("service"):
+        missing = [program for program in mark.args if shutil.which(program, path=_SEARCH_PATH) is None]
+        if missing and os.environ.get("CI") == "true":
+            pytest.fail(f"{', '.join(missing)} is not installed; .ci/services installs it")
+        if missing:
+            pytest.skip(f"{', '.join(missing)} is not installed; make test installs it as root on Debian")
+
+
+@pytest.fixture
+def expected(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """``expected(path, text)``: the file holds that text. With ``--update-expected`` it is written, to be reviewed as a diff."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update-expected"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        assert path.exists(), f"{path} is missing: run pytest with --update-expected and read what it writes"
+        assert text == path.read_text("utf-8"), f"{path} differs: if that is meant, run pytest with --update-expected and read the diff"
+
+    return compare
