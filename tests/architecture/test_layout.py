@@ -75,8 +75,9 @@ def test_no_test_folder_is_a_package() -> None:
 
 
 def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
-    parts = {(PurePosixPath(part).stem, path) for path in files() for part in PurePosixPath(path).parts}
-    assert sorted(path for part, path in parts if part.lower() in EMPTY_NAMES) == []
+    folders = {(folder.name, str(folder)) for path in files() for folder in PurePosixPath(path).parents}
+    modules = {(PurePosixPath(path).stem, path) for path in files() if path.endswith((".py", ".js"))}
+    assert sorted(path for name, path in folders | modules if name.lower() in EMPTY_NAMES) == []
 
 
 def test_checks_of_the_authorization_endpoint_are_verbs() -> None:
