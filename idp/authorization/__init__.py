@@ -1,0 +1,66 @@
+"""The authorization endpoint as a table: each check, in order, and the requests it applies to.
+
+Owns what an authorization request may lead to: a refusal, a login, or a code. Does no input or output: the
+endpoint loads client, session and account, walks :data:`STEPS`, and acts on the decision. No step sends the
+browser to another step: after a login the walk starts again from the top, and what is stored decides.
+Start with :data:`STEPS`.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from idp.authorization.check_acr import check_acr
+from idp.authorization.check_client import check_client
+from idp.authorization.check_id_token_hint import check_id_token_hint
+from idp.authorization.check_max_age import check_max_age
+from idp.authorization.check_pkce import check_pkce
+from idp.authorization.check_prompt import check_prompt
+from idp.authorization.check_redirect_uri import check_redirect_uri
+from idp.authorization.check_request_object import check_request_object
+from idp.authorization.check_response_type import check_response_type
+from idp.authorization.check_scope import check_scope
+from idp.authorization.load_session import load_session
+from idp.authorization.request import AuthorizationRequest, Decision, Grant, Login
+from idp.authorization.require_login import require_login
+from idp.authorization.respond import respond
+
+__all__ = ["STEPS", "AuthorizationRequest", "Decision", "Grant", "Login", "run"]
+
+Check = Callable[[AuthorizationRequest], Decision | None]
+
+
+class Step(NamedTuple):
+    """A check and where it applies: a first request, and one that resumes after a login."""
+
+    check: Check
+    first: bool
+    resumed: bool
+
+
+#: Until check_client and check_redirect_uri have passed, a refusal is a page; after them it goes to the client.
+STEPS: Final[tuple[Step, ...]] = (
+    #    check                 first  resumed
+    Step(check_client, True, True),
+    Step(check_redirect_uri, True, True),
+    Step(check_request_object, True, False),
+    Step(check_response_type, True, False),
+    Step(check_scope, True, True),
+    Step(check_pkce, True, True),
+    Step(check_prompt, True, True),
+    Step(load_session, True, True),
+    Step(check_max_age, True, True),
+    Step(check_acr, True, True),
+    Step(check_id_token_hint, True, True),
+    Step(require_login, True, True),
+    Step(respond, True, True),
+)
+
+
+def run(request: AuthorizationRequest) -> Decision:
+    """Walk the table until a step decides; a refusal is raised as an OAuthError."""
+    for check, first, resumed in STEPS:
+        if resumed if request.interaction else first:
+            decision = check(request)
+            if decision is not None:
+                return decision
+    raise AssertionError("the last step decides")

@@ -1,0 +1,111 @@
+"""Client authentication at every back-channel endpoint (RFC 6749 §2.3, RFC 7523 §2.2).
+
+Owns the methods and the one way to use them: :func:`authenticate` finds the method a request speaks, holds the
+client to the method it registered, counts failures and writes them to the audit log. Does not own clients
+(:mod:`idp.store`). Start with :data:`METHODS`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from idp.audit import AuditLog
+from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt
+from idp.client_auth.presented import Expectation, Presented
+from idp.errors import InvalidClient, OAuthError, TooManyAttempts
+from idp.model import Client, Limits
+from idp.store import Store
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+
+class Method(Protocol):
+    """A module of this folder."""
+
+    METHOD: str
+
+    def present(self, authorization: str, form: Mapping[str, str]) -> Presented | None:
+        """What the request presents in this method's way; None when it does not."""
+        ...
+
+    def verify(self, client: Client, presented: Presented, expectation: Expectation) -> None:
+        """Raise :class:`InvalidClient` unless it proves to be ``client``."""
+        ...
+
+
+#: In the order in which a request is looked at; ``none`` is what is left.
+METHODS: Final[tuple[Method, ...]] = (client_secret_basic, private_key_jwt, client_secret_post, none)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticator:
+    """Everything :meth:`authenticate` needs, put together once."""
+
+    store: Store
+    audit: AuditLog
+    limits: Limits
+    issuer: str
+    #: What a client assertion may name as audience under the ``legacy`` switch.
+    endpoints: frozenset[str] = field(default_factory=frozenset)
+
+    async def authenticate(self, authorization: str, form: Mapping[str, str], *, source_ip: str, now: datetime) -> Client:
+        """The client that proved itself; raises :class:`InvalidClient` or :class:`TooManyAttempts`, audited."""
+        presented: Presented | None = None
+        try:
+            method, presented = _presented(authorization, form)
+            counter = f"client-failure:{presented.client_id}:{source_ip}"
+            if await self.store.counters.peek(counter, within=self.limits.window, now=now) >= self.limits.client_failure_count:
+                wait_seconds = int(self.limits.window.total_seconds())
+                raise TooManyAttempts("too many failed attempts by this client", headers={"Retry-After": str(wait_seconds)})
+            try:
+                client = await self._verified(method, presented, now)
+            except InvalidClient:
+                await self.store.counters.count(counter, within=self.limits.window, now=now)
+                raise
+        except OAuthError as error:
+            self._record_refusal(error, presented.client_id if presented else None, source_ip)
+            if isinstance(error, InvalidClient) and authorization.lower().startswith("basic"):
+                error.headers["WWW-Authenticate"] = 'Basic realm="veilleur", charset="UTF-8"'
+            raise
+        return client
+
+    async def _verified(self, method: Method, presented: Presented, now: datetime) -> Client:
+        client = await self.store.clients.get(presented.client_id)
+        # One answer for an unknown client, a wrong secret and a wrong method: the difference is for the operator.
+        if client is None or client.disabled:
+            raise InvalidClient("client authentication failed", detail="unknown or disabled client")
+        if client.token_endpoint_auth_method != method.METHOD:
+            raise InvalidClient(
+                "client authentication failed", detail=f"registered for {client.token_endpoint_auth_method}, not {method.METHOD}"
+            )
+        method.verify(client, presented, Expectation(issuer=self.issuer, endpoints=self.endpoints, now=now))
+        if presented.assertion_id is not None:
+            key = f"assertion:{client.client_id}:{presented.assertion_id.jti}"
+            if not await self.store.counters.remember_once(key, until=presented.assertion_id.expires_at, now=now):
+                raise InvalidClient("client authentication failed", detail="the assertion was used before (jti)")
+        return client
+
+    def _record_refusal(self, error: OAuthError, client_id: str | None, source_ip: str) -> None:
+        fields: dict[str, AuditValue | None] = {
+            "event.reason": error.detail or error.description,
+            "health.relying_party.id": client_id[:200] if client_id else None,
+            "source.ip": source_ip,
+        }
+        self.audit.record(AuditAction.CLIENT_REFUSED, Outcome.FAILURE, fields)
+
+
+def _presented(authorization: str, form: Mapping[str, str]) -> tuple[Method, Presented]:
+    """The one method the request speaks; two at once are refused (RFC 6749 §2.3)."""
+    found = [(method, presented) for method in METHODS[:-1] if (presented := method.present(authorization, form)) is not None]
+    if len(found) > 1:
+        raise InvalidClient("more than one client authentication method is used")
+    if not found:
+        presented = none.present(authorization, form)
+        if presented is None:
+            raise InvalidClient("client authentication is missing")
+        return METHODS[-1], presented
+    method, presented = found[0]
+    named = form.get("client_id")
+    if named is not None and named != presented.client_id:
+        raise InvalidClient("client_id differs from the client that authenticates")
+    return method, presented

@@ -1,0 +1,78 @@
+"""The token endpoint: its grants, and the phases every one of them passes through (RFC 6749 §3.2, §5).
+
+Owns what a token request may turn into. Does not own client authentication (the endpoint does it before it
+calls :func:`run`, for every grant alike), token making (:mod:`idp.tokens`) or storage. What protects is in the phases, never in a
+grant: a grant only says what it authorises. Start with :func:`run`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from idp.errors import InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
+from idp.grants import authorization_code, client_credentials, refresh_token
+from idp.grants.phases import Authorization, GrantType, Services, TokenRequest, record_issue, record_refusal, response_body, spoken_scope
+from idp.model import AccountState
+from idp.tokens import TokenSet
+
+#: Discovery lists them from here.
+GRANTS: Final[Mapping[str, GrantType]] = {grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials)}
+
+
+async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
+    """Walk the phases for an authenticated client; returns the body of RFC 6749 §5.1, or raises an audited OAuthError."""
+    try:
+        grant_type = _allowed(request)
+        authorization = await grant_type.authorize(request, services)
+        await _check_holder(authorization, services)
+        scope = spoken_scope(request, authorization)
+        tokens = services.tokens.issue(
+            request.client,
+            authorization.grant,
+            authorization.account,
+            scope,
+            refreshable="refresh_token" in request.client.grant_types and authorization.account is not None,
+        )
+        await _store(authorization, tokens, services)
+    except OAuthError as error:
+        record_refusal(request, error, services)
+        raise
+    record_issue(request, authorization, tokens, services)
+    return response_body(request, authorization, tokens, scope)
+
+
+def _allowed(request: TokenRequest) -> GrantType:
+    name = request.parameters.get("grant_type")
+    if name is None:
+        raise InvalidRequest("grant_type is missing")
+    grant_type = GRANTS.get(name)
+    if grant_type is None:
+        raise UnsupportedGrantType(f"supported grant types are {', '.join(GRANTS)}")
+    if name not in request.client.grant_types:
+        raise UnauthorizedClient("this client is not registered for this grant type")
+    if grant_type.REQUIRES_CLIENT_AUTH and request.client.token_endpoint_auth_method == "none":
+        raise UnauthorizedClient("a public client cannot use this grant type")
+    return grant_type
+
+
+async def _check_holder(authorization: Authorization, services: Services) -> None:
+    """The person must still be welcome, and the session alive, whatever the grant."""
+    if authorization.account is not None and authorization.account.state is not AccountState.ACTIVE:
+        raise InvalidGrant("the grant is no longer valid", detail="the account is suspended")
+    session_id = authorization.grant.session_id
+    if session_id is not None and await services.store.sessions.get(session_id, services.now) is None:
+        raise InvalidGrant("the grant is no longer valid", detail="the session has ended")
+
+
+async def _store(authorization: Authorization, tokens: TokenSet, services: Services) -> None:
+    """Durable before anything is answered."""
+    if authorization.rotated is None:
+        await services.store.tokens.start_grant(authorization.grant, tokens.access_token_record, tokens.refresh_token_record)
+        return
+    if tokens.refresh_token_record is None:
+        raise InvalidGrant("the refresh token is no longer valid", detail="the client lost its right to refresh")
+    rotated = await services.store.tokens.rotate(
+        authorization.rotated, tokens.refresh_token_record, tokens.access_token_record, services.now
+    )
+    if not rotated:
+        # Another request won the race with the same token: one of the two holders is not the client.
+        await refresh_token.revoke_family(authorization.grant, services)

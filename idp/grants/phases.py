@@ -1,0 +1,127 @@
+"""What passes between the phases of the token endpoint, and the phases that are the same for every grant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from idp.audit import AuditLog
+from idp.errors import InvalidScope, OAuthError
+from idp.model import Account, Client, Grant, Lifetimes
+from idp.profiles import rules_of
+from idp.store import Store
+from idp.tokens import Issuer, TokenSet
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A token request of a client that has proved itself."""
+
+    client: Client
+    parameters: Mapping[str, str]
+    source_ip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the phases work with, and the instant of the request."""
+
+    store: Store
+    tokens: Issuer
+    audit: AuditLog
+    lifetimes: Lifetimes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What a grant authorises: a family of tokens, for a person or for the client itself."""
+
+    grant: Grant
+    account: Account | None
+    #: Hash of the refresh token that this request rotates.
+    rotated: str | None = None
+    #: What the event of success is called besides ``access_token.issued``.
+    consumed: AuditAction | None = None
+
+
+class GrantType(Protocol):
+    """A module of this folder."""
+
+    GRANT_TYPE: str
+    #: Parameters of its own (RFC 6749 §4), for the documentation.
+    PARAMETERS: frozenset[str]
+    #: Whether a public client is refused.
+    REQUIRES_CLIENT_AUTH: bool
+
+    async def authorize(self, request: TokenRequest, services: Services) -> Authorization:
+        """Consume what the request presents; raises an OAuthError when it authorises nothing."""
+        ...
+
+
+def spoken_scope(request: TokenRequest, authorization: Authorization) -> frozenset[str]:
+    """The scope of the access token: what was granted, or less when a refresh asks for less (RFC 6749 §6).
+
+    Clients of PSC repeat ``scope`` with a code, where it means nothing: it is ignored there.
+    """
+    granted = authorization.grant.scope
+    asked = request.parameters.get("scope")
+    if asked is None or request.parameters.get("grant_type") != "refresh_token":
+        return granted
+    scope = frozenset(asked.split())
+    if not scope <= granted:
+        raise InvalidScope("a refresh cannot widen the scope that was granted")
+    return scope
+
+
+def record_refusal(request: TokenRequest, error: OAuthError, services: Services) -> None:
+    """One event for every refusal, whatever the grant."""
+    services.audit.record(
+        AuditAction.ACCESS_TOKEN_REFUSED,
+        Outcome.FAILURE,
+        {
+            "event.reason": f"{error.error}: {error.detail or error.description}",
+            "health.relying_party.id": request.client.client_id,
+            "health.grant.type": request.parameters.get("grant_type", "")[:100],
+            "source.ip": request.source_ip,
+        },
+    )
+
+
+def record_issue(request: TokenRequest, authorization: Authorization, tokens: TokenSet, services: Services) -> None:
+    """What was consumed, then what was issued."""
+    grant = authorization.grant
+    fields: dict[str, AuditValue | None] = {
+        "user.id": authorization.account.national_id if authorization.account else None,
+        "health.relying_party.id": request.client.client_id,
+        "health.session.id": grant.session_id,
+        "health.grant.id": grant.id,
+        "health.grant.type": request.parameters["grant_type"],
+        "source.ip": request.source_ip,
+    }
+    if authorization.consumed is not None:
+        services.audit.record(authorization.consumed, Outcome.SUCCESS, fields)
+    issued: dict[str, AuditValue | None] = {"health.token.id": tokens.access_token_record.jti, "health.scope": sorted(tokens.access_token_record.scope)}
+    services.audit.record(AuditAction.ACCESS_TOKEN_ISSUED, Outcome.SUCCESS, {**fields, **issued})
+
+
+def response_body(request: TokenRequest, authorization: Authorization, tokens: TokenSet, scope: frozenset[str]) -> dict[str, Any]:
+    """RFC 6749 §5.1, OpenID Connect Core §3.1.3.3; with Keycloak's own members for clients of PSC."""
+    rules = rules_of(request.client)
+    body: dict[str, Any] = {
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": rules.access_token_seconds,
+        "scope": " ".join(sorted(scope)),
+    }
+    if tokens.refresh_token is not None:
+        body["refresh_token"] = tokens.refresh_token
+    if tokens.id_token is not None:
+        body["id_token"] = tokens.id_token
+    if rules.keycloak_token_response:
+        body["refresh_expires_in"] = rules.refresh_token_seconds if tokens.refresh_token else 0
+        body["not-before-policy"] = 0
+        if authorization.grant.session_id:
+            body["session_state"] = authorization.grant.session_id
+    return body

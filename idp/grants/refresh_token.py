@@ -1,0 +1,64 @@
+"""``refresh_token`` (RFC 6749 §6): every use rotates it; a rotated one shown again ends the family (RFC 9700 §4.14.2)."""
+
+from typing import NoReturn
+
+from idp import sessions
+from idp.errors import InvalidGrant, InvalidRequest
+from idp.grants.phases import Authorization, Services, TokenRequest
+from idp.model import Grant
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, Outcome
+
+GRANT_TYPE = "refresh_token"
+PARAMETERS = frozenset({"refresh_token", "scope"})
+REQUIRES_CLIENT_AUTH = False
+
+
+async def authorize(request: TokenRequest, services: Services) -> Authorization:
+    """Find the family; the rotation itself happens with the storing of the new tokens, atomically."""
+    value = request.parameters.get("refresh_token")
+    if value is None:
+        raise InvalidRequest("refresh_token is missing")
+    token_hash = hash_token(value)
+    token = await services.store.tokens.get_refresh_token(token_hash)
+    grant = await services.store.tokens.get_grant(token.grant_id) if token else None
+    if token is None or grant is None:
+        raise InvalidGrant("the refresh token is unknown or expired")
+    if grant.client_id != request.client.client_id:
+        raise InvalidGrant("the refresh token is unknown or expired", detail="it was issued to another client")
+    if grant.revoked_at is not None:
+        raise InvalidGrant("the refresh token was revoked")
+    if token.rotated_at is not None:
+        await revoke_family(grant, services)
+    if token.expires_at <= services.now:
+        raise InvalidGrant("the refresh token is unknown or expired")
+    account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
+    if account is None:
+        raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
+    await _touch_session(grant, services)
+    return Authorization(grant=grant, account=account, rotated=token_hash, consumed=AuditAction.REFRESH_TOKEN_ROTATED)
+
+
+async def _touch_session(grant: Grant, services: Services) -> None:
+    """A service in use keeps the session from idling out."""
+    session = await services.store.sessions.get(grant.session_id, services.now) if grant.session_id else None
+    if session is not None:
+        await sessions.touch(services.store, session, services.now, services.lifetimes)
+
+
+async def revoke_family(grant: Grant, services: Services) -> NoReturn:
+    """End every token of the family, say so in the audit log, and refuse."""
+    await services.store.tokens.revoke_grant(grant.id, services.now)
+    account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
+    services.audit.record(
+        AuditAction.REFRESH_TOKEN_REPLAYED,
+        Outcome.FAILURE,
+        {
+            "event.reason": "a refresh token already rotated was shown again; its family is revoked",
+            "user.id": account.national_id if account else None,
+            "health.relying_party.id": grant.client_id,
+            "health.session.id": grant.session_id,
+            "health.grant.id": grant.id,
+        },
+    )
+    raise InvalidGrant("the refresh token was used before: every token of this login is revoked")
