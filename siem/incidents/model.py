@@ -32,6 +32,23 @@ RISK: Final[Mapping[Severity, int]] = {
 }
 
 
+#: Order of severities; the greater the graver.
+RANK: Final[Mapping[Severity, int]] = {
+    Severity.INFORMATIONAL: 0,
+    Severity.LOW: 1,
+    Severity.MEDIUM: 2,
+    Severity.HIGH: 3,
+    Severity.CRITICAL: 4,
+}
+
+#: Kinds of entities of alerts and incidents.
+USER: Final = "user"
+SESSION: Final = "session"
+ADDRESS: Final = "source.ip"
+SERVICE: Final = "service"
+STRUCTURE: Final = "structure"
+
+
 class AlertState(StrEnum):
     """nouvelle → acquittée → en analyse → classée, escaladée or fusionnée."""
 
@@ -58,7 +75,9 @@ class Verdict(StrEnum):
 class Alert:
     """One rule's finding about one subject. ``entities`` maps a kind (user, session, source.ip, service, structure) to values.
 
-    Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events.
+    Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the
+    rule's French title; ``rule_title`` and ``rule_author`` its own, to be shown with it. ``watched``: the person was on
+    the watch list when it happened, so it weighs twice.
     """
 
     id: str
@@ -84,9 +103,11 @@ class Alert:
     matched_fields: tuple[str, ...]
     entities: Mapping[str, tuple[str, ...]]
     group: tuple[tuple[str, str], ...]
+    title: str = ""
     closed_at: datetime | None = None
     close_reason: str = ""
     merged_into: str | None = None
+    watched: bool = False
 
 
 class IncidentState(StrEnum):

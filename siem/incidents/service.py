@@ -5,16 +5,23 @@ takes ``actor`` and leaves a Change. Three refusals, of :mod:`siem.incidents.mod
 Refused (422, with the field and a French sentence).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from siem.access import Principal
+from siem.access import WATCH, Permission, Principal
 from siem.detection import Detection, Rule
 from siem.event import Event
+from siem.incidents import correlation, figures, handling, queries, timeline, triage
+from siem.incidents.alerting import absorb_cluster
+from siem.incidents.correlation import Policy
 from siem.incidents.filters import Absorbed, AlertFilter, Bulk, Counters, Figures, IncidentFilter, Page
-from siem.incidents.model import Alert, Change, Incident, IncidentState, Severity, TimelineEntry, Verdict
+from siem.incidents.grouping import coalesce
+from siem.incidents.model import Alert, Change, Incident, IncidentState, NotFound, Severity, TimelineEntry, Verdict
+from siem.incidents.store import incidents, remember_name, to_incident
 from siem.store.database import Database
 
 Clock = Callable[[], datetime]
@@ -38,7 +45,10 @@ class Incidents:
         window: timedelta = timedelta(hours=24),
         shared_networks: Sequence[str] = (),
     ) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._clock = clock
+        self.rules = rules
+        self._policy = Policy(threshold, window, tuple(ip_network(each, strict=False) for each in shared_networks))
 
     # ------------------------------------------------------------------ the pipeline, and layers above
     def absorb(self, conn: Connection, detections: Sequence[Detection], events_by_id: Mapping[str, Event]) -> Absorbed:
@@ -49,15 +59,38 @@ class Incidents:
         that person. The same detections again change nothing; any order and any cut into batches ends in the same alerts
         and incidents.
         """
-        raise NotImplementedError
+        now = self._clock()
+        new: list[str] = []
+        updated: list[str] = []
+        swallowed: list[tuple[str, ...]] = []
+        for cluster in coalesce(detections, {rule_id: rule.repeat_seconds for rule_id, rule in self.rules.items()}):
+            folded = absorb_cluster(conn, cluster, self.rules.get(cluster.rule_id), events_by_id, now)
+            if folded is None:
+                continue
+            alert_id, is_new, of_incidents = folded
+            if alert_id not in new:
+                (new if is_new else updated).append(alert_id)
+            swallowed.append(of_incidents)
+        for of_incidents in swallowed:
+            if len(of_incidents) > 1:
+                correlation.merge(conn, of_incidents, self._policy, now, WATCH.subject)
+        touched, opened = correlation.regroup(conn, [*new, *updated], self._policy, now)
+        correlation.confirm(conn, events_by_id.values())
+        existing = tuple(each for each in touched if correlation.is_current(conn, each))
+        return Absorbed(tuple(new), tuple(dict.fromkeys(updated)), existing, tuple(each for each in opened if each in existing))
 
     def load(self, conn: Connection, incident_id: str) -> Incident | None:
         """An incident without scoping, for the watch itself (playbooks, dossiers). A merged one answers with what it became."""
-        raise NotImplementedError
+        row = correlation.final_incident(conn, incident_id)
+        return None if row is None else to_incident(row)
 
     def family(self, conn: Connection, incident_id: str) -> tuple[str, ...]:
         """Ids under which the incident was ever known: its own, then those merged into it."""
-        raise NotImplementedError
+        row = correlation.final_incident(conn, incident_id)
+        if row is None:
+            return ()
+        merged = select(incidents.c.id).where(incidents.c.merged_into == row["id"]).order_by(incidents.c.sequence)
+        return (row["id"], *conn.scalars(merged))
 
     def record(
         self,
@@ -70,90 +103,131 @@ class Incidents:
         reference: str | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Add a line to the incident's story (kind: action, declaration, decision, note, event). Same kind, text and reference twice is once."""
-        raise NotImplementedError
+        """Add a line to the incident's story (kind: action, declaration, decision, note, event).
+
+        The same kind, text and reference again is the same line. ``at`` defaults to now.
+        """
+        row = correlation.final_incident(conn, incident_id)
+        if row is not None:
+            correlation.add_entry(conn, row["id"], at or self._clock(), kind, actor, text, reference)
 
     # ------------------------------------------------------------------ alerts
     def alerts(self, principal: Principal, wanted: AlertFilter) -> Page[Alert]:
         """A page of the queue. Alerts in lists carry no ``event_ids``; :meth:`alert` does (first 1,000 in event time)."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.list_alerts(conn, principal, wanted)
 
     def alert(self, principal: Principal, alert_id: str) -> Alert:
         """One alert; one that was merged answers with what it became. Raises NotFound."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.one_alert(conn, principal, alert_id)
 
     def related_alerts(self, principal: Principal, alert_id: str) -> tuple[Alert, ...]:
         """Other alerts that share a person, session or address within the window, latest first, at most 20."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.related(conn, principal, alert_id, self._policy.window)
 
     def acknowledge(self, alert_ids: Sequence[str], actor: Principal) -> Bulk:
         """Take note; an alert without assignee becomes the actor's."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return triage.acknowledge(conn, alert_ids, actor, now)
 
     def assign(self, alert_ids: Sequence[str], assignee: str | None, actor: Principal) -> Bulk:
         """Give to a person (Principal.subject) or to nobody. A new alert is thereby acknowledged."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return triage.assign(conn, alert_ids, assignee, actor, now)
 
     def analyse(self, alert_ids: Sequence[str], actor: Principal) -> Bulk:
         """Mark as being analysed."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return triage.analyse(conn, alert_ids, actor, now)
 
     def close(self, alert_ids: Sequence[str], verdict: Verdict | str, reason: str, actor: Principal) -> Bulk:
         """Close with a verdict and a reason, both mandatory (Refused otherwise)."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return triage.close(conn, alert_ids, verdict, reason, actor, now)
 
     def escalate(self, alert_ids: Sequence[str], actor: Principal, reason: str = "", incident_id: str | None = None) -> Incident:
         """Make one incident of these alerts, or add them to ``incident_id``. An alert already in an incident brings it along (merge)."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return triage.escalate(conn, alert_ids, actor, reason, incident_id, self._policy, now)
 
     # ------------------------------------------------------------------ incidents
     def incidents(self, principal: Principal, wanted: IncidentFilter) -> Page[Incident]:
         """A page of incidents."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.list_incidents(conn, principal, wanted)
 
     def incident(self, principal: Principal, incident_id: str) -> Incident:
         """By id or number. A merged one answers with what it became (its ``id`` differs: redirect). Raises NotFound."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.one_incident(conn, principal, incident_id)
 
     def alerts_of(self, principal: Principal, incident_id: str) -> tuple[Alert, ...]:
         """The incident's alerts that this person sees, in event time."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.alerts_of_incident(conn, principal, incident_id)
 
     def timeline(self, principal: Principal, incident_id: str) -> tuple[TimelineEntry, ...]:
         """The incident's story in French, in event time: alerts, the raw events that matter, decisions, actions, notes."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            queries.require(principal, Permission.READ_INCIDENTS)
+            return timeline.tell(conn, principal, incident_id)
 
     def qualify(self, incident_id: str, answers: Mapping[str, str], reason: str, actor: Principal) -> Incident:
         """Answer the criteria of CRITERIA with ``oui``, ``non`` or ``inconnu`` (all five). The first time sets ``aware_at`` if unset."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return handling.qualify(conn, incident_id, answers, reason, actor, now)
 
     def move(
         self, incident_id: str, state: IncidentState | str, reason: str, actor: Principal, verdict: Verdict | str | None = None
     ) -> Incident:
         """Change phase (INCIDENT_MOVES). Closing and reopening need a reason; closing with a verdict closes its open alerts too."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return handling.move(conn, incident_id, state, reason, actor, now, verdict)
 
     def note(self, incident_id: str, text: str, actor: Principal) -> TimelineEntry:
         """Write in the log-book."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return handling.note(conn, incident_id, text, actor, now)
 
     def assign_incident(self, incident_id: str, assignee: str | None, actor: Principal) -> Incident:
         """Give to a person or to nobody. Assigning to somebody means that somebody took note: sets ``aware_at`` if unset."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return handling.assign(conn, incident_id, assignee, actor, now)
 
     def set_severity(self, incident_id: str, severity: Severity | str, reason: str, actor: Principal) -> Incident:
         """Overrule the computed severity, with a reason; it then stays what the person said."""
-        raise NotImplementedError
+        with self._writing(actor) as (conn, now):
+            return handling.set_severity(conn, incident_id, severity, reason, actor, now)
 
     # ------------------------------------------------------------------ history and figures
     def history(self, principal: Principal, object_type: str, object_id: str) -> tuple[Change, ...]:
         """Changes of an ``alert`` or ``incident``, oldest first. Raises NotFound."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            if object_type == "alert":
+                queries.require(principal, Permission.READ_ALERTS)
+                found = queries.alert_row(conn, principal, object_id)["id"]
+            elif object_type == "incident":
+                queries.require(principal, Permission.READ_INCIDENTS)
+                found = queries.incident_row(conn, principal, object_id)["id"]
+            else:
+                raise NotFound(object_type, object_id)
+            return queries.changes_of(conn, object_type, [found])
 
     def counters(self, principal: Principal) -> Counters:
         """Numbers of the live bar."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return queries.counters(conn, principal)
 
     def figures(self, principal: Principal, since: datetime, until: datetime) -> Figures:
         """Delays and verdicts over a period of creation."""
-        raise NotImplementedError
+        with self._database.reading() as conn:
+            return figures.figures(conn, principal, since, until)
+
+    @contextmanager
+    def _writing(self, actor: Principal) -> Iterator[tuple[Connection, datetime]]:
+        """A transaction of a person's act: all of it, with its history, or nothing."""
+        with self._database.transaction() as conn:
+            remember_name(conn, actor.tenant, actor.subject, actor.name)
+            yield conn, self._clock()

@@ -1,0 +1,254 @@
+"""Detections folded into alerts, inside the pipeline's transaction.
+
+An alert is known by tenant, rule and group. A detection joins the open alert of its key that lies within the rule's
+repeat window; if it bridges two, they become one. What happened before a person closed an alert stays with the closed
+one; what happened after opens a new one, so that a verdict never hides what it could not know of.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+
+from siem.access import WATCH
+from siem.detection import Rule
+from siem.event import Event
+from siem.incidents.grouping import Cluster, fill, gap
+from siem.incidents.model import ADDRESS, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
+from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, watch_list, write_change
+
+#: Where entities come from.
+ENTITY_FIELDS: Final[Mapping[str, str]] = {
+    USER: "user.id",
+    SESSION: "health.session.id",
+    ADDRESS: "source.ip",
+    SERVICE: "service.name",
+    STRUCTURE: "health.structure.finess",
+}
+
+#: The further a person has taken it, the more it says; a merged alert keeps the furthest state.
+_PROGRESS: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_ANALYSIS, AlertState.ESCALATED)
+
+
+def absorb_cluster(
+    conn: Connection, cluster: Cluster, rule: Rule | None, events_by_id: Mapping[str, Event], now: datetime
+) -> tuple[str, bool, tuple[str, ...]] | None:
+    """Fold one cluster into the alerts. Returns (alert id, whether new, incidents of alerts it swallowed), or None if all was known."""
+    rows = list(conn.execute(select(alerts).where(alerts.c.group_key == cluster.key, alerts.c.merged_into.is_(None))).mappings())
+    near = [row for row in rows if _near(row, cluster, rule)]
+    live = sorted((row for row in near if row["state"] != AlertState.CLOSED), key=lambda row: (row["created_at"], row["id"]))
+    closed = [row for row in near if row["state"] == AlertState.CLOSED]
+    settled = _known_events(conn, [row["id"] for row in rows if row["state"] == AlertState.CLOSED], cluster.event_ids)
+    if cluster.event_ids <= settled:
+        return None
+    if live:
+        keeper, *others = live
+        swallowed = _merge_rows(conn, keeper, others, now)
+        changed = _extend(conn, keeper["id"], cluster, events_by_id)
+        return (keeper["id"], False, swallowed) if changed or others else None
+    before_closing = [row for row in closed if row["closed_at"] and cluster.last_at <= row["closed_at"]]
+    if before_closing:
+        kept = min(before_closing, key=lambda row: (row["created_at"], row["id"]))
+        _extend(conn, kept["id"], cluster, events_by_id)
+        return kept["id"], False, ()
+    return _create(conn, cluster, rule, events_by_id, now), True, ()
+
+
+def _near(row: RowMapping, cluster: Cluster, rule: Rule | None) -> bool:
+    repeat = timedelta(seconds=rule.repeat_seconds if rule else row["repeat_seconds"])
+    return gap(row["first_at"], row["last_at"], cluster.first_at, cluster.last_at) <= repeat
+
+
+def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str]) -> set[str]:
+    known: set[str] = set()
+    wanted = sorted(event_ids)
+    for start in range(0, len(wanted), 500) if alert_ids else ():
+        part = wanted[start : start + 500]
+        query = select(alert_events.c.event_id).where(alert_events.c.alert_id.in_(alert_ids), alert_events.c.event_id.in_(part))
+        known.update(conn.scalars(query))
+    return known
+
+
+def _create(conn: Connection, cluster: Cluster, rule: Rule | None, events_by_id: Mapping[str, Event], now: datetime) -> str:
+    earlier = conn.scalar(select(func.count()).select_from(alerts).where(alerts.c.group_key == cluster.key)) or 0
+    alert_id = "a" + hashlib.sha256(f"{cluster.key}:{earlier}".encode()).hexdigest()[:20]
+    severity = _severity(rule)
+    subject_field, subject = _subject(cluster, rule)
+    conn.execute(
+        insert(alerts).values(
+            id=alert_id,
+            tenant=cluster.tenant,
+            group_key=cluster.key,
+            rule_id=cluster.rule_id,
+            rule_title=rule.title if rule else cluster.rule_id,
+            rule_author=rule.author if rule else "",
+            title=(rule.title_fr or rule.title) if rule else f"Règle retirée {cluster.rule_id}",
+            severity=severity.value,
+            severity_rank=RANK[severity],
+            techniques=dump(list(rule.techniques) if rule else []),
+            subject_field=subject_field,
+            subject=subject,
+            summary="",
+            summary_template=_template(rule, subject),
+            summary_values=dump([]),
+            summary_at=cluster.first_at,
+            peak_count=0,
+            repeat_seconds=rule.repeat_seconds if rule else 0,
+            state=AlertState.NEW.value,
+            close_reason="",
+            first_at=cluster.first_at,
+            last_at=cluster.last_at,
+            created_at=now,
+            count=0,
+            matched_fields=dump([]),
+            group_values=dump(cluster.group),
+            watched=False,
+        )
+    )
+    write_change(conn, ("alert", alert_id), "state", (None, AlertState.NEW.value), WATCH.subject, now)
+    _extend(conn, alert_id, cluster, events_by_id)
+    return alert_id
+
+
+def _severity(rule: Rule | None) -> Severity:
+    # A rule that is gone or names no known level still found something: neither grave nor silent.
+    return {each.value: each for each in Severity}.get(rule.level if rule else "", Severity.MEDIUM)
+
+
+def _subject(cluster: Cluster, rule: Rule | None) -> tuple[str, str]:
+    group, values = dict(cluster.group), dict(cluster.values)
+    if rule and rule.subject and (rule.subject in group or rule.subject in values):
+        return rule.subject, group.get(rule.subject) or values[rule.subject]
+    return cluster.group[0] if cluster.group else ("", "")
+
+
+def _template(rule: Rule | None, subject: str) -> str:
+    if rule and rule.summary_fr:
+        return rule.summary_fr
+    title = (rule.title_fr or rule.title) if rule else "Règle retirée depuis"
+    return f"{title} : {subject}".replace("{", "(").replace("}", ")")
+
+
+def _extend(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event]) -> bool:
+    """Add the cluster's events and entities, then recompute what follows from them. Returns whether the alert changed."""
+    known = [(event_id, events_by_id.get(event_id)) for event_id in sorted(cluster.event_ids)]
+    insert_missing(conn, alert_events, (_event_row(alert_id, event_id, event) for event_id, event in known))
+    found = {entity for _, event in known if event is not None for entity in _entities(event)}
+    found |= {(kind, value) for kind, field in ENTITY_FIELDS.items() for name, value in cluster.group if name == field}
+    insert_missing(conn, alert_entities, ({"alert_id": alert_id, "kind": kind, "value": value[:256]} for kind, value in sorted(found)))
+    row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
+    _refresh(conn, row, cluster)
+    return row != conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
+
+
+def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
+    """Recompute span, count, sentence, establishment and watch flag of an alert that took the cluster in."""
+    count = conn.scalar(select(func.count()).select_from(alert_events).where(alert_events.c.alert_id == row["id"])) or 0
+    peak = max(row["peak_count"], cluster.peak_count)
+    values, values_at = [list(pair) for pair in cluster.values], cluster.values_at
+    stored = json.loads(row["summary_values"])
+    if (row["summary_at"], stored) > (values_at, values):
+        values, values_at = stored, row["summary_at"]
+    first_at, last_at = min(row["first_at"], cluster.first_at), max(row["last_at"], cluster.last_at)
+    conn.execute(
+        update(alerts)
+        .where(alerts.c.id == row["id"])
+        .values(
+            first_at=first_at,
+            last_at=last_at,
+            count=count,
+            peak_count=peak,
+            summary_values=dump(values),
+            summary_at=values_at,
+            summary=fill(row["summary_template"], dict(values), peak or count),
+            matched_fields=dump(sorted({*json.loads(row["matched_fields"]), *cluster.matched_fields})),
+            finess=_main_structure(conn, row["id"]),
+            watched=row["watched"] or _is_watched(conn, row["tenant"], row["id"], (first_at, last_at)),
+        )
+    )
+
+
+def _event_row(alert_id: str, event_id: str, event: Event | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"alert_id": alert_id, "event_id": event_id}
+    if event is None:
+        return row | dict.fromkeys(("at", "action", "user_id", "source_ip", "place", "service", "finess", "quantity"))
+    text = {name: str(value) for name, value in event.fields.items() if isinstance(value, str)}
+    quantity = event.fields.get("health.record.count")
+    place = ", ".join(filter(None, (text.get("source.geo.city_name"), text.get("source.geo.country_iso_code"))))
+    return row | {
+        "at": event.at,
+        "action": text.get("event.action"),
+        "user_id": text.get("user.id"),
+        "source_ip": text.get("source.ip"),
+        "place": place or None,
+        "service": text.get("service.name") or text.get("health.relying_party.id"),
+        "finess": text.get("health.structure.finess"),
+        "quantity": quantity if isinstance(quantity, int) else None,
+    }
+
+
+def _entities(event: Event) -> set[tuple[str, str]]:
+    return {(kind, str(event.fields[field])) for kind, field in ENTITY_FIELDS.items() if event.fields.get(field)}
+
+
+def _main_structure(conn: Connection, alert_id: str) -> str | None:
+    """The establishment most of the events are about; of equals the first in order, so that arrival order does not matter."""
+    query = (
+        select(alert_events.c.finess)
+        .where(alert_events.c.alert_id == alert_id, alert_events.c.finess.is_not(None))
+        .group_by(alert_events.c.finess)
+        .order_by(func.count().desc(), alert_events.c.finess)
+        .limit(1)
+    )
+    return conn.scalar(query)
+
+
+def _is_watched(conn: Connection, tenant: str, alert_id: str, span: tuple[datetime, datetime]) -> bool:
+    users = select(alert_entities.c.value).where(alert_entities.c.alert_id == alert_id, alert_entities.c.kind == USER)
+    query = select(watch_list.c.id).where(
+        watch_list.c.tenant == tenant,
+        watch_list.c.user_id.in_(users),
+        watch_list.c.from_at <= span[1],
+        watch_list.c.until_at >= span[0],
+        or_(watch_list.c.ended_at.is_(None), watch_list.c.ended_at >= span[0]),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def _merge_rows(conn: Connection, keeper: RowMapping, others: Sequence[RowMapping], now: datetime) -> tuple[str, ...]:
+    """Make one alert of several; returns the incidents that the swallowed ones were in."""
+    if not others:
+        return ()
+    ids = [row["id"] for row in others]
+    for table in (alert_events, alert_entities):
+        rows = [dict(row) | {"alert_id": keeper["id"]} for row in conn.execute(select(table).where(table.c.alert_id.in_(ids))).mappings()]
+        insert_missing(conn, table, rows)
+        conn.execute(delete(table).where(table.c.alert_id.in_(ids)))
+    everyone = [keeper, *others]
+    state = max((AlertState(row["state"]) for row in everyone), key=_PROGRESS.index)
+    latest = max(everyone, key=lambda row: (row["summary_at"], json.loads(row["summary_values"])))
+    conn.execute(
+        update(alerts)
+        .where(alerts.c.id == keeper["id"])
+        .values(
+            state=state.value,
+            assignee=next((row["assignee"] for row in everyone if row["assignee"]), None),
+            incident_id=next((row["incident_id"] for row in everyone if row["incident_id"]), None),
+            first_at=min(row["first_at"] for row in everyone),
+            last_at=max(row["last_at"] for row in everyone),
+            peak_count=max(row["peak_count"] for row in everyone),
+            summary_values=latest["summary_values"],
+            summary_at=latest["summary_at"],
+            matched_fields=dump(sorted({name for row in everyone for name in json.loads(row["matched_fields"])})),
+            watched=any(row["watched"] for row in everyone),
+        )
+    )
+    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(merged_into=keeper["id"], state=AlertState.MERGED.value))
+    conn.execute(update(alerts).where(alerts.c.merged_into.in_(ids)).values(merged_into=keeper["id"]))
+    for row in others:
+        reason = f"Même règle et même sujet que {keeper['id']}, dans la fenêtre de répétition"
+        write_change(conn, ("alert", row["id"]), "state", (row["state"], AlertState.MERGED.value), WATCH.subject, now, reason)
+    return tuple(sorted({row["incident_id"] for row in everyone if row["incident_id"]}))
