@@ -52,7 +52,7 @@ fix: $(READY) ## format, and mend what can be mended by machine
 	$(BIN)/ruff check --fix .
 
 docs: $(READY) ## write the generated pages of docs/reference
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 bench: $(READY) ## measure the budgets of docs/benchmarks.md, as rates per CPU-second and ratios to their limit
 	@$(BIN)/python -m bench $(ARGS)

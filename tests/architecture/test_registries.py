@@ -12,9 +12,9 @@ from tests.architecture.tree import python_files
 #: Folder, name of its registry, modules of the folder that are not parts to register.
 REGISTRIES = [
     ("idp/authorization", "STEPS", {"request", "respond"}),
-    ("idp/grants", "GRANTS", set()),
-    ("idp/client_auth", "METHODS", set()),
-    ("siem/sources", "SOURCES", set()),
+    ("idp/grants", "GRANTS", {"phases"}),
+    ("idp/client_auth", "METHODS", {"presented"}),
+    ("siem/sources", "SOURCES", {"configuration", "record", "source"}),
     ("siem/response/actions", "ACTIONS", set()),
 ]
 

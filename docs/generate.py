@@ -1,0 +1,260 @@
+"""Write the pages of docs/reference from the code, so that they cannot say anything else.
+
+    python docs/generate.py
+
+Each page is a function from nothing to text, deterministic; tests/architecture/test_docs.py compares them with the files.
+"""
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import click
+import idp.cli
+import siem.cli
+import typer
+import yaml
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+import idp.settings
+import siem.settings
+from vocabulary.audit import AUDIT_FIELDS, ECS_CLASSES, AuditAction
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+REFERENCE: Final = ROOT / "docs" / "reference"
+
+#: Standards that a test may name in ``@pytest.mark.spec``, by the prefix of the mark.
+STANDARDS: Final[Mapping[str, str]] = {
+    "RFC2104": "HMAC: Keyed-Hashing for Message Authentication",
+    "RFC3339": "Date and Time on the Internet: Timestamps",
+    "RFC6265": "HTTP State Management Mechanism",
+    "RFC6749": "The OAuth 2.0 Authorization Framework",
+    "RFC6750": "The OAuth 2.0 Authorization Framework: Bearer Token Usage",
+    "RFC7009": "OAuth 2.0 Token Revocation",
+    "RFC7159": "The JavaScript Object Notation (JSON) Data Interchange Format",
+    "RFC7515": "JSON Web Signature (JWS)",
+    "RFC7517": "JSON Web Key (JWK)",
+    "RFC7518": "JSON Web Algorithms (JWA)",
+    "RFC7519": "JSON Web Token (JWT)",
+    "RFC7523": "JWT Profile for OAuth 2.0 Client Authentication and Authorization Grants",
+    "RFC7591": "OAuth 2.0 Dynamic Client Registration Protocol",
+    "RFC7617": "The 'Basic' HTTP Authentication Scheme",
+    "RFC7636": "Proof Key for Code Exchange by OAuth Public Clients",
+    "RFC7638": "JSON Web Key (JWK) Thumbprint",
+    "RFC7662": "OAuth 2.0 Token Introspection",
+    "RFC8176": "Authentication Method Reference Values",
+    "RFC8252": "OAuth 2.0 for Native Apps",
+    "RFC8414": "OAuth 2.0 Authorization Server Metadata",
+    "RFC8707": "Resource Indicators for OAuth 2.0",
+    "RFC8725": "JSON Web Token Best Current Practices",
+    "RFC9068": "JWT Profile for OAuth 2.0 Access Tokens",
+    "RFC9110": "HTTP Semantics",
+    "RFC9111": "HTTP Caching",
+    "RFC9207": "OAuth 2.0 Authorization Server Issuer Identification",
+    "RFC9449": "OAuth 2.0 Demonstrating Proof of Possession (DPoP)",
+    "RFC9700": "Best Current Practice for OAuth 2.0 Security",
+    "OIDCC": "OpenID Connect Core 1.0",
+    "OIDCD": "OpenID Connect Discovery 1.0",
+    "OIDCR": "OpenID Connect Dynamic Client Registration 1.0",
+    "OIDCRP": "OpenID Connect RP-Initiated Logout 1.0",
+    "OAUTHFPM": "OAuth 2.0 Form Post Response Mode",
+    "PSC": "Pro Santé Connect: technical documentation and référentiel",
+    "RGAA": "Référentiel général d'amélioration de l'accessibilité 4.1",
+    "SIGMA": "Sigma rules and correlations 2.1",
+    "CACAO": "Collaborative Automated Course of Action Operations 2.0",
+    "ECS": "Elastic Common Schema 8",
+    "CSP": "Code de la santé publique",
+    "FHIR": "HL7 FHIR R4",
+}
+
+_HEADER: Final = "<!-- Written by make docs; change the code instead. -->\n"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    names = list(head)
+    return "\n".join(["| " + " | ".join(names) + " |", "|" + " --- |" * len(names), *lines]) + "\n"
+
+
+def events() -> str:
+    """Audit events: the closed list, its class in ECS, and the fields an event may carry."""
+    actions = _table(
+        ("event.action", "event.category", "event.type"),
+        ((f"`{action}`", ", ".join(ECS_CLASSES[action].category), ", ".join(ECS_CLASSES[action].type)) for action in AuditAction),
+    )
+    fields = _table(("field", "what it holds"), ((f"`{name}`", meaning) for name, meaning in AUDIT_FIELDS.items()))
+    return (
+        f"{_HEADER}\n# Audit events\n\n"
+        "What the identity provider writes and the watch reads: one JSON object a line, under the names of the Elastic Common Schema. "
+        "A name is never reused nor renamed.\n\n"
+        f"{actions}\n## Fields\n\n"
+        "Every event has `@timestamp`, `event.sequence`, `event.action`, `event.outcome` and `event.hash`: SHA-256 over the previous hash "
+        f"and the line, so that a line removed or changed breaks every later one. The others are there where they apply.\n\n{fields}"
+    )
+
+
+def settings() -> str:
+    """Settings of both programs, from their fields."""
+    parts = [
+        f"{_HEADER}\n# Settings\n\nEnvironment variables, read once at start. A variable with the prefix that is not listed is refused.\n"
+    ]
+    for title, prefix, model in (
+        ("Identity provider", "IDP_", idp.settings.Settings),
+        ("Watch", "SIEM_", siem.settings.Settings),
+    ):
+        rows = (
+            (f"`{prefix}{name.upper()}`", _default(field.get_default(call_default_factory=True)), field.description or "")
+            for name, field in model.model_fields.items()
+        )
+        parts.append(f"\n## {title}\n\n{_table(('variable', 'default', 'what it is'), rows)}")
+    return "".join(parts)
+
+
+def _default(value: object) -> str:
+    if value is PydanticUndefined:
+        return "(must be given)"
+    if value is None or value == () or value == "" or isinstance(value, SecretStr):
+        return "(none)"
+    if isinstance(value, timedelta):
+        return f"`{int(value.total_seconds())}` s"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        return f"`{value.relative_to(ROOT)}` of the installation"
+    return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+def cli() -> str:
+    """Both command lines, from their own help."""
+    parts = [f"{_HEADER}\n# Command lines\n\nExit status: 0 done, 1 findings, 2 wrong usage.\n"]
+    for name, application in (("idp", idp.cli.app), ("siem", siem.cli.app)):
+        command = typer.main.get_command(application)
+        parts.append(f"\n## {name}\n\n{_prose(command.help)}\n")
+        parts += [_command(path, leaf) for path, leaf in _leaves(name, command)]
+    return "".join(parts)
+
+
+def _leaves(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, child in sorted(command.commands.items()):
+            yield from _leaves(f"{path} {name}", child)
+    else:
+        yield path, command
+
+
+def _command(path: str, command: click.Command) -> str:
+    arguments = " ".join(
+        parameter.make_metavar(click.Context(command)) for parameter in command.params if isinstance(parameter, click.Argument)
+    )
+    rows = [
+        (", ".join(f"`{option}`" for option in parameter.opts + parameter.secondary_opts), _prose(parameter.help))
+        for parameter in _options(command)
+    ]
+    usage = f"{path} {arguments}".rstrip()
+    options = "\n" + _table(("option", "what it does"), rows) if rows else ""
+    return f"\n### `{usage}`\n\n{_prose(command.help)}\n{options}"
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option) and not parameter.hidden]
+
+
+def _prose(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text or "").strip()
+
+
+def standards() -> str:
+    """Which test proves which paragraph, from the ``spec`` marks of the tests."""
+    proofs: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for requirement, test in spec_marks():
+        proofs[requirement.split("-")[0]][requirement].append(test)
+    parts = [f"{_HEADER}\n# Standards and the tests that prove them\n\nEach test names the paragraph it proves with `@pytest.mark.spec`.\n"]
+    for standard in sorted(proofs, key=_in_order):
+        rows = (
+            (requirement, "<br>".join(sorted(proofs[standard][requirement]))) for requirement in sorted(proofs[standard], key=_in_order)
+        )
+        parts.append(f"\n## {standard}: {STANDARDS.get(standard, '')}\n\n{_table(('paragraph', 'proved by'), rows)}")
+    return "".join(parts)
+
+
+def _in_order(text: str) -> list[tuple[int, str]]:
+    """Numbers inside a text sort as numbers: RFC6749-4.1.2 before RFC6749-4.1.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", text)]
+
+
+def spec_marks() -> Iterator[tuple[str, str]]:
+    """(requirement, path::test) of every ``@pytest.mark.spec(…)`` on a function, and of a module's ``pytestmark``."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if "node_modules" in path.parts:
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        module = [
+            mark for node in tree.body if isinstance(node, ast.Assign) and _names_pytestmark(node) for mark in _marks(ast.walk(node.value))
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for requirement in {*module, *_marks(node.decorator_list)}:
+                    yield requirement, f"`{path.relative_to(ROOT)}` {node.name.removeprefix('test_').replace('_', ' ')}"
+
+
+def _names_pytestmark(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets)
+
+
+def _marks(nodes: Iterable[ast.AST]) -> list[str]:
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.spec"]
+    return [
+        argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+
+
+def rules() -> str:
+    """The detection rules, from their files."""
+    rows = [_rule(path, document) for path in sorted((ROOT / "rules").rglob("*.yml")) for document in _documents(path)]
+    head = ("rule", "in French", "level", "techniques", "file")
+    return f"{_HEADER}\n# Detection rules\n\n{len(rows)} rules, each with a match and a near miss in `tests/rules`.\n\n{_table(head, rows)}"
+
+
+def _documents(path: Path) -> list[Mapping[str, object]]:
+    documents = yaml.safe_load_all(path.read_text("utf-8"))
+    return [document for document in documents if isinstance(document, dict) and "title" in document]
+
+
+def _rule(path: Path, document: Mapping[str, object]) -> tuple[str, ...]:
+    ours = document.get("veilleur")
+    tags = document.get("tags")
+    techniques = [
+        str(tag).removeprefix("attack.").upper() for tag in (tags if isinstance(tags, list) else ()) if re.match(r"attack\.t\d", str(tag))
+    ]
+    french = str(ours.get("titre", "")) if isinstance(ours, dict) else ""
+    return str(document["title"]), french, str(document.get("level", "")), ", ".join(techniques), f"`{path.relative_to(ROOT)}`"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "events.md": events,
+    "settings.md": settings,
+    "cli.md": cli,
+    "standards.md": standards,
+    "rules.md": rules,
+}
+
+
+def main() -> int:
+    """Write every page."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), "utf-8")
+        print(f"docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
