@@ -1,0 +1,416 @@
+"""Correlations in event time.
+
+What a correlation finds is defined on the set of matches alone, so neither the order of arrival nor the cuts between
+batches can change it. For every match at instant *t*, the window is [t − timespan, t], both ends included.
+If the condition holds there, every match of the window **contributes**. Windows that share a match are one **episode**.
+``temporal_ordered``: a match contributes if it is part of a chain of one match per rule, in the order of the list
+(equal instants count as in order, one event never follows itself), no longer than the timespan.
+
+A rule **fires again** while its episode goes on: each evaluation returns the matches that have become contributing since
+the last one, and only those; ``first_at`` and ``last_at`` span the windows they stand in, so that successive
+detections of an episode overlap. Each match is returned once, whatever the episode's length.
+
+A correlation that one more event can undo (``lt``, ``eq``, sums …) looks at an instant only when it is
+``lateness`` behind the newest event; the others answer at once. A later arrival is evaluated against what is still kept.
+"""
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from siem.detection.correlations import Correlation, CorrelationType
+from siem.detection.windows import Entry, Window, window_of
+
+#: Group-by values.
+Key = tuple[str, ...]
+_FOREVER: Final = 2**62
+#: A window's kept state is cut in this many parts, so that a change rewrites a small one.
+_PARTS: Final = 8
+_CONTRIBUTES: Final = 1
+
+
+@dataclass(slots=True)
+class Tail:
+    """Where the evaluation of a group stands: the window that ends at ``at``, and the last instant whose condition held."""
+
+    at: int
+    window: Window
+    held_at: int = -1
+
+
+@dataclass(slots=True)
+class Group:
+    """Matches of one group, in order, each with its mark."""
+
+    entries: list[Entry] = field(default_factory=list)
+    marks: bytearray = field(default_factory=bytearray)
+    tail: Tail | None = None
+    #: Instants up to here have been looked at (for conditions that wait).
+    settled: int = -1
+    #: The instant under which the group waits to be let go of.
+    due: int = _FOREVER
+    #: For a correlation of correlations: events already returned, with their instants.
+    returned: dict[str, int] = field(default_factory=dict)
+
+    def index(self, at: int) -> int:
+        """Place of the first entry at or after an instant."""
+        return bisect_left(self.entries, (at,))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An evaluation's result for one episode: instants that span it, places of newly contributing entries, largest measure."""
+
+    key: Key
+    first: int
+    last: int
+    entries: tuple[Entry, ...]
+    measure: float
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A match of a correlation, as its parents see it: at ``at`` the condition held for the group."""
+
+    key: Key
+    at: int
+    event_id: str
+    carried: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Episode:
+    first: int
+    last: int
+    entries: list[Entry]
+    measure: float
+
+
+class Correlator:
+    """State of one correlation in one tenant. ``keep`` (µs) is how far behind the horizon a match may still be needed."""
+
+    def __init__(self, correlation: Correlation, *, keep: int, has_parents: bool) -> None:
+        self.correlation = correlation
+        self.span = correlation.timespan
+        self.keep = keep
+        self.has_parents = has_parents
+        self.grows = correlation.grows
+        self.ordered = correlation.type is CorrelationType.TEMPORAL_ORDERED
+        self.part = max(self.span // _PARTS, 1_000_000)
+        self.groups: dict[Key, Group] = {}
+        self.changed: set[tuple[Key, int]] = set()
+        self.size = 0
+        self._expiry: list[tuple[int, Key]] = []
+        self._waiting: set[Key] = set()
+        self._touched: dict[Key, list[Entry]] = {}
+        self._again: dict[Key, list[Entry]] = {}
+
+    def add(self, key: Key, entry: Entry) -> bool:
+        """Keep a match. False if it is kept already (then it is looked at again, for what its child correlation gained)."""
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Group()
+        entries = group.entries
+        if not entries or entries[-1] < entry:
+            entries.append(entry)
+            group.marks.append(0)
+        else:
+            place = bisect_left(entries, entry)
+            if entries[place] == entry:
+                if entry[4]:
+                    self._again.setdefault(key, []).append(entry)
+                return False
+            entries.insert(place, entry)
+            group.marks.insert(place, 0)
+        self.size += 1
+        self._await_end(key, group, entry[0])
+        self._touched.setdefault(key, []).append(entry)
+        self.changed.add((key, entry[0] // self.part))
+        return True
+
+    def settle(self, closed_at: int) -> tuple[list[Found], list[Occurrence]]:
+        """Evaluate what was added; ``closed_at`` is the instant before which no more events are waited for."""
+        found: list[Found] = []
+        occurrences: list[Occurrence] = []
+        touched, self._touched = self._touched, {}
+        again, self._again = self._again, {}
+        waiting: Iterable[Key] = () if self.grows else self._waiting
+        for key in dict.fromkeys((*touched, *again, *waiting)):
+            group = self.groups[key]
+            new = sorted(touched.get(key, ()))
+            sweep = _Sweep(self, key, group, occurrences)
+            if self.grows and not new:
+                pass
+            elif self.ordered:
+                sweep.chains(new[0][0] - self.span, new[-1][0] + self.span)
+            elif self.grows:
+                sweep.windows(new, _FOREVER)
+            else:
+                sweep.windows(new, closed_at)
+                last = group.entries[-1][0] if group.entries else -1
+                (self._waiting.add if last > closed_at else self._waiting.discard)(key)
+            sweep.look_again(again.get(key, ()))
+            found.extend(sweep.found())
+        return found, occurrences
+
+    def forget(self, horizon: int) -> None:
+        """Let go of what no event at or after ``horizon`` can need any more, in whole parts."""
+        before = (horizon - self.keep) // self.part * self.part
+        while self._expiry and self._expiry[0][0] < before:
+            due, key = heapq.heappop(self._expiry)
+            self._drop(key, due, before)
+
+    def shed(self, limit: int) -> int:
+        """Keep the number of matches within ``limit`` by giving up the oldest parts; how many matches were lost."""
+        lost = 0
+        while self.size > limit and self._expiry:
+            due, key = heapq.heappop(self._expiry)
+            size = self.size
+            self._drop(key, due, (due // self.part + 1) * self.part)
+            lost += size - self.size
+        return lost
+
+    def _await_end(self, key: Key, group: Group, at: int) -> None:
+        if at < group.due:
+            group.due = at
+            heapq.heappush(self._expiry, (at, key))
+
+    def _drop(self, key: Key, due: int, before: int) -> None:
+        group = self.groups.get(key)
+        if group is None or group.due != due:
+            return
+        group.due = _FOREVER
+        count = group.index(before)
+        tail = group.tail
+        for entry in group.entries[:count]:
+            if tail is not None and tail.at - self.span <= entry[0] <= tail.at:
+                tail.window.remove(entry)
+            self.changed.add((key, entry[0] // self.part))
+        del group.entries[:count], group.marks[:count]
+        self.size -= count
+        for event_id in [one for one, at in group.returned.items() if at < before]:
+            self.changed.add((key, group.returned.pop(event_id) // self.part))
+        if group.entries:
+            self._await_end(key, group, group.entries[0][0])
+        elif group.returned:
+            self._await_end(key, group, min(group.returned.values()))
+        else:
+            del self.groups[key]
+            self._waiting.discard(key)
+
+    def contributing(self, key: Key, first: int, last: int) -> Iterator[Entry]:
+        """Contributing entries of a group between two instants, both included."""
+        group = self.groups.get(key)
+        if group is None:
+            return
+        for place in range(group.index(first), group.index(last + 1)):
+            if group.marks[place]:
+                yield group.entries[place]
+
+    def put_back(self, key: Key, part: int, entries: Iterable[tuple[Entry, int]], returned: dict[str, int], settled: int) -> None:
+        """Take a kept part back after a restart."""
+        group = self.groups.setdefault(key, Group())
+        for entry, mark in entries:
+            place = bisect_left(group.entries, entry)
+            group.entries.insert(place, entry)
+            group.marks.insert(place, mark)
+            self.size += 1
+        group.returned.update(returned)
+        group.settled = max(group.settled, settled)
+        self._await_end(key, group, part * self.part)
+        if not self.grows:
+            self._waiting.add(key)
+
+
+class _Sweep:
+    """One evaluation of one group."""
+
+    def __init__(self, owner: Correlator, key: Key, group: Group, occurrences: list[Occurrence]) -> None:
+        self.owner = owner
+        self.key = key
+        self.group = group
+        self.occurrences = occurrences
+        self.episodes: list[_Episode] = []
+
+    def found(self) -> Iterator[Found]:
+        """Episodes in which something new contributes."""
+        for episode in self.episodes:
+            if episode.entries:
+                episode.entries.sort()
+                yield Found(self.key, episode.first, episode.last, tuple(episode.entries), episode.measure)
+
+    def windows(self, new: list[Entry], limit: int) -> None:
+        """Every instant that new entries can have changed, and those not yet looked at, up to ``limit``."""
+        group, span = self.group, self.owner.span
+        tail = group.tail
+        if tail is None:
+            # After a restart, what was settled is not swept again; the window is built anew by the sweep itself.
+            start = new[0][0] if new else _FOREVER
+            waiting = group.index(group.settled + 1)
+            if not self.owner.grows and waiting < len(group.entries):
+                start = min(start, group.entries[waiting][0])
+            self._sweep(start, limit, keep=True)
+        else:
+            late = [entry for entry in new if entry[0] < tail.at]
+            for entry in new:
+                if tail.at - span <= entry[0] <= tail.at:
+                    tail.window.add(entry)
+            if late:
+                self._sweep(late[0][0], min(late[-1][0] + span, tail.at - 1), keep=False)
+            if any(entry[0] <= tail.at for entry in new):
+                self._look_at_last(tail, new[0][0])
+            self._resume(tail, limit)
+        if group.tail is not None:
+            group.settled = max(group.settled, group.tail.at)
+
+    def _sweep(self, start: int, limit: int, *, keep: bool) -> None:
+        """Look at every instant from ``start`` to ``limit`` with a window of its own."""
+        entries, span = self.group.entries, self.owner.span
+        place = self.group.index(start)
+        if place >= len(entries) or entries[place][0] > limit:
+            return
+        first_at = entries[place][0]
+        window = window_of(self.owner.correlation)
+        for index in range(self.group.index(first_at - span), place):
+            window.add(entries[index])
+        tail = Tail(first_at - 1, window)
+        # The window ends just before the first instant; what is older than its span goes out with the first step.
+        self._advance(tail, place, limit, left=self.group.index(first_at - span))
+        if keep:
+            self.group.tail = tail
+        elif self.group.tail is not None:
+            self.group.tail.held_at = max(self.group.tail.held_at, tail.held_at)
+
+    def _look_at_last(self, tail: Tail, earliest: int) -> None:
+        """Look once more at the last instant, for entries from ``earliest`` on that came late into its window."""
+        held_at = tail.held_at
+        tail.held_at = min(held_at, earliest - 1)
+        self._look(tail, self.group.index(tail.at - self.owner.span), self.group.index(tail.at + 1))
+        # A condition that can be undone may have left late entries unmarked: the next look starts from the window's begin.
+        tail.held_at = max(held_at, tail.held_at) if self.owner.grows else -1
+
+    def _resume(self, tail: Tail, limit: int) -> None:
+        """Go on from where the last evaluation stopped."""
+        self._advance(tail, self.group.index(tail.at + 1), limit, self.group.index(tail.at - self.owner.span))
+
+    def _advance(self, tail: Tail, place: int, limit: int, left: int) -> None:
+        entries, span = self.group.entries, self.owner.span
+        count = len(entries)
+        while place < count and (at := entries[place][0]) <= limit:
+            while place < count and entries[place][0] == at:
+                tail.window.add(entries[place])
+                place += 1
+            while entries[left][0] < at - span:
+                tail.window.remove(entries[left])
+                left += 1
+            tail.at = at
+            self._look(tail, left, place)
+
+    def _look(self, tail: Tail, left: int, end: int) -> None:
+        """Does the condition hold for the window that ends at ``tail.at`` (entries ``left`` to ``end``)?"""
+        if end <= left:
+            return
+        measure = tail.window.measure()
+        if not self.owner.correlation.holds(measure):
+            return
+        group = self.group
+        # Everything up to the last instant that held is marked already: only what came after is new.
+        start = max(left, bisect_left(group.entries, (tail.held_at + 1,), left, end))
+        tail.held_at = tail.at
+        self._contribute(group.entries[left][0], tail.at, self._mark(range(start, end)), measure)
+        if self.owner.has_parents:
+            at_instant = bisect_left(group.entries, (tail.at,), left, end)
+            self._occur(group.entries[at_instant:end])
+
+    def _mark(self, places: Iterable[int]) -> list[Entry]:
+        group, owner = self.group, self.owner
+        fresh: list[Entry] = []
+        for place in places:
+            if not group.marks[place]:
+                group.marks[place] = _CONTRIBUTES
+                entry = group.entries[place]
+                fresh.append(entry)
+                owner.changed.add((self.key, entry[0] // owner.part))
+        return fresh
+
+    def _contribute(self, first: int, last: int, fresh: list[Entry], measure: float) -> None:
+        episodes = self.episodes
+        if episodes and first <= episodes[-1].last and last >= episodes[-1].first:
+            episode = episodes[-1]
+            episode.first, episode.last = min(first, episode.first), max(last, episode.last)
+            episode.entries.extend(fresh)
+            episode.measure = max(episode.measure, measure)
+        else:
+            episodes.append(_Episode(first, last, fresh, measure))
+
+    def _occur(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.occurrences.append(Occurrence(self.key, entry[0], entry[2], entry[5]))
+
+    def look_again(self, entries: Iterable[Entry]) -> None:
+        """Return contributing entries once more: their child correlation has gained matches."""
+        group = self.group
+        measure = group.tail.window.measure() if group.tail is not None else 0.0
+        for entry in sorted(entries):
+            place = bisect_left(group.entries, entry)
+            if place < len(group.entries) and group.entries[place] == entry and group.marks[place]:
+                self._contribute(entry[0], entry[0], [entry], measure)
+
+    def chains(self, start: int, end: int) -> None:
+        """Chains of ``temporal_ordered`` that pass between two instants."""
+        group, owner = self.group, self.owner
+        low, high = group.index(start), group.index(end + 1)
+        region = group.entries[low:high]
+        steps = len(owner.correlation.references)
+        if len({entry[1] for entry in region}) < steps:
+            return
+        begins = _latest_begin(region, steps)
+        ends = _earliest_end(region, steps)
+        spans: list[tuple[int, int, int]] = []
+        for place, entry in enumerate(region):
+            first, last = begins[place], ends[place]
+            if first is not None and last is not None and last - first <= owner.span:
+                spans.append((first, last, place))
+                if owner.has_parents and entry[1] == steps - 1:
+                    self._occur((entry,))
+        for first, last, place in sorted(spans):
+            self._contribute(first, last, self._mark((low + place,)), float(steps))
+
+
+def _latest_begin(region: list[Entry], steps: int) -> list[int | None]:
+    """For each entry, the latest instant at which a chain that ends with it can begin."""
+    best: list[list[tuple[int, str]]] = [[] for _ in range(steps)]
+    begins: list[int | None] = []
+    for entry in region:
+        step = entry[1]
+        begin = entry[0] if step == 0 else next((at for at, event in best[step - 1] if event != entry[2]), None)
+        begins.append(begin)
+        if begin is not None:
+            _remember(best[step], begin, entry[2], latest=True)
+    return begins
+
+
+def _earliest_end(region: list[Entry], steps: int) -> list[int | None]:
+    """For each entry, the earliest instant at which a chain that begins with it can end."""
+    best: list[list[tuple[int, str]]] = [[] for _ in range(steps)]
+    ends: list[int | None] = []
+    for entry in reversed(region):
+        step = entry[1]
+        end = entry[0] if step == steps - 1 else next((at for at, event in best[step + 1] if event != entry[2]), None)
+        ends.append(end)
+        if end is not None:
+            _remember(best[step], end, entry[2], latest=False)
+    ends.reverse()
+    return ends
+
+
+def _remember(best: list[tuple[int, str]], at: int, event: str, *, latest: bool) -> None:
+    """Keep the two best instants of two different events: the second serves the event that must not follow itself."""
+    candidates = {known: when for when, known in best}
+    known = candidates.get(event)
+    if known is None or (at > known if latest else at < known):
+        candidates[event] = at
+    ordered = sorted(((when, one) for one, when in candidates.items()), reverse=latest)
+    best[:] = ordered[:2]

@@ -1,0 +1,186 @@
+"""The ``correlation`` section of a rule, read into a plain value.
+
+Source: Sigma specification 2.1.0, «Correlation Rules».
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from siem.detection.predicates import Compare
+from siem.detection.selections import RuleMistake
+
+
+class CorrelationType(Enum):
+    """What is looked at over the window."""
+
+    EVENT_COUNT = "event_count"
+    VALUE_COUNT = "value_count"
+    VALUE_SUM = "value_sum"
+    VALUE_AVG = "value_avg"
+    VALUE_PERCENTILE = "value_percentile"
+    VALUE_MEDIAN = "value_median"
+    TEMPORAL = "temporal"
+    TEMPORAL_ORDERED = "temporal_ordered"
+
+
+#: Types that measure numbers rather than count.
+OVER_NUMBERS: Final = frozenset(
+    {CorrelationType.VALUE_SUM, CorrelationType.VALUE_AVG, CorrelationType.VALUE_PERCENTILE, CorrelationType.VALUE_MEDIAN}
+)
+_TEMPORAL: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
+_KEYS: Final = frozenset({"type", "rules", "group-by", "timespan", "condition", "aliases", "generate"})
+_MICROSECONDS: Final[Mapping[str, int]] = {
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+    "M": 2_629_746_000_000,
+    "y": 31_556_952_000_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A correlation as written; ``references`` are names or ids, still to be resolved.
+
+    ``timespan`` is in microseconds. ``aliases`` maps an alias to reference → field. ``limits`` must all hold.
+    """
+
+    type: CorrelationType
+    references: tuple[str, ...]
+    group_by: tuple[str, ...]
+    timespan: int
+    limits: tuple[tuple[Compare, float], ...]
+    fields: tuple[str, ...] = ()
+    percentile: float = 50.0
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    generate: bool = False
+
+    def holds(self, measure: float) -> bool:
+        """Whether the window's measure meets every limit."""
+        return all(compare.holds(measure, limit) for compare, limit in self.limits)
+
+    @property
+    def grows(self) -> bool:
+        """Whether one more event can never undo a match: such a rule answers at once, the others wait for late events."""
+        return self.type not in OVER_NUMBERS and all(compare in (Compare.GT, Compare.GTE) for compare, _ in self.limits)
+
+
+def read_correlation(section: object) -> Correlation:
+    """Read a ``correlation`` section. Raises RuleMistake."""
+    if not isinstance(section, Mapping):
+        raise RuleMistake("a map is expected", "correlation")
+    unknown = [str(key) for key in section if key not in _KEYS]
+    if unknown:
+        raise RuleMistake(f"unknown key «{unknown[0]}»", "correlation", unknown[0])
+    kind = _type(section.get("type"))
+    references = _texts(section.get("rules"), "rules")
+    if not references:
+        raise RuleMistake("at least one rule is expected", "correlation", "rules")
+    if kind is CorrelationType.TEMPORAL_ORDERED and len(references) < 2:
+        raise RuleMistake("an order needs at least two rules", "correlation", "rules")
+    generate = section.get("generate", False)
+    if not isinstance(generate, bool):
+        raise RuleMistake("true or false is expected", "correlation", "generate")
+    limits, fields, percentile = _condition(kind, section.get("condition"), len(set(references)))
+    return Correlation(
+        type=kind,
+        references=references,
+        group_by=_texts(section.get("group-by"), "group-by"),
+        timespan=_timespan(section.get("timespan")),
+        limits=limits,
+        fields=fields,
+        percentile=percentile,
+        aliases=_aliases(section.get("aliases"), references),
+        generate=generate,
+    )
+
+
+def _type(value: object) -> CorrelationType:
+    try:
+        return CorrelationType(value)
+    except ValueError as error:
+        raise RuleMistake(f"one of {', '.join(kind.value for kind in CorrelationType)} is expected", "correlation", "type") from error
+
+
+def _texts(value: object, key: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    values: Sequence[object] = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) and one for one in values):
+        raise RuleMistake("a text or a list of texts is expected", "correlation", key)
+    return tuple(str(one) for one in values)
+
+
+def _timespan(value: object) -> int:
+    found = re.fullmatch(r"(\d{1,6})([smhdwMy])", value) if isinstance(value, str) else None
+    if found is None or int(found[1]) == 0:
+        raise RuleMistake("a number and a unit (s, m, h, d, w, M, y) are expected, such as 15m", "correlation", "timespan")
+    return int(found[1]) * _MICROSECONDS[found[2]]
+
+
+def _aliases(value: object, references: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise RuleMistake("a map of aliases is expected", "correlation", "aliases")
+    for alias, fields in value.items():
+        if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields.values()):
+            raise RuleMistake("each rule's field is expected", "correlation", "aliases", str(alias))
+        strangers = [str(reference) for reference in fields if reference not in references]
+        if strangers:
+            raise RuleMistake(f"«{strangers[0]}» is not one of the rules", "correlation", "aliases", str(alias))
+    return {str(alias): dict(fields) for alias, fields in value.items()}
+
+
+_Limits = tuple[tuple[Compare, float], ...]
+
+
+def _condition(kind: CorrelationType, value: object, rule_count: int) -> tuple[_Limits, tuple[str, ...], float]:
+    path = ("correlation", "condition")
+    if value is None and kind in _TEMPORAL:
+        return ((Compare.GTE, float(rule_count)),), (), 50.0
+    if not isinstance(value, Mapping):
+        raise RuleMistake("a map such as {gte: 10} is expected", *path)
+    if kind is CorrelationType.TEMPORAL_ORDERED:
+        raise RuleMistake("temporal_ordered takes no condition: every rule must match, in order", *path)
+    limits = tuple(_limit(str(key), limit) for key, limit in value.items() if key not in ("field", "percentile"))
+    if not limits:
+        raise RuleMistake("at least one comparison (gt, gte, lt, lte, eq, neq) is expected", *path)
+    return limits, _fields(kind, value.get("field")), _percentile(kind, value)
+
+
+def _limit(key: str, limit: object) -> tuple[Compare, float]:
+    path = ("correlation", "condition", key)
+    if key not in {compare.value for compare in Compare}:
+        raise RuleMistake(f"unknown comparison «{key}»", *path)
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise RuleMistake("a number is expected", *path)
+    return Compare(key), float(limit)
+
+
+def _fields(kind: CorrelationType, value: object) -> tuple[str, ...]:
+    path = ("correlation", "condition", "field")
+    fields = _texts(value, "condition")
+    counts_values = kind not in _TEMPORAL and kind is not CorrelationType.EVENT_COUNT
+    if counts_values and not fields:
+        raise RuleMistake(f"{kind.value} needs a field", *path)
+    if fields and not counts_values:
+        raise RuleMistake(f"{kind.value} takes no field", *path)
+    if kind in OVER_NUMBERS and len(fields) != 1:
+        raise RuleMistake(f"{kind.value} takes one field", *path)
+    return fields
+
+
+def _percentile(kind: CorrelationType, condition: Mapping[object, object]) -> float:
+    path = ("correlation", "condition", "percentile")
+    percentile = condition.get("percentile", 50)
+    if isinstance(percentile, bool) or not isinstance(percentile, int | float) or not 0 <= percentile <= 100:
+        raise RuleMistake("a number from 0 to 100 is expected", *path)
+    if kind is CorrelationType.VALUE_PERCENTILE and "percentile" not in condition:
+        raise RuleMistake("value_percentile needs a percentile", *path)
+    return float(percentile)

@@ -1,0 +1,318 @@
+"""The engine: events in, detections out, in event time.
+
+``lateness`` is how far an event may lag behind the newest of its source and still be evaluated exactly; ``max_lag`` how
+far a whole source may lag behind the newest source (a silent source does not hold memory for ever). A later event is
+still evaluated, against what is still kept, and counted in :attr:`Engine.late_counts`.
+
+State is in memory and grows out in small parts: :meth:`Engine.changed_state` gives what changed since the last call, to be
+written in the same transaction as the detections. **If that transaction fails, the engine must be made anew and restored.**
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from siem.detection import Detection
+from siem.detection.correlate import Correlator, Found, Key, Occurrence
+from siem.detection.correlations import OVER_NUMBERS
+from siem.detection.load import CompiledCorrelation, Ruleset
+from siem.detection.match import Candidate, Matcher
+from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
+from siem.detection.predicates import Text, View, number
+from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
+from siem.detection.windows import Entry
+from siem.event import Event
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FOREVER: Final = 2**62
+_BETWEEN_VALUES: Final = "\x1f"
+#: A match that belongs to more groups than this (lists in several group-by fields) is a mistake of the source.
+_MAX_GROUPS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A rule lost state because it reached its limit: its counts may be too low from now on."""
+
+    rule_id: str
+    tenant: str
+    lost_count: int
+
+
+class Engine:
+    """Evaluates events against a rule set. ``max_matches`` bounds the kept matches of each correlation in each tenant."""
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        *,
+        lateness: timedelta = timedelta(minutes=10),
+        max_lag: timedelta = timedelta(hours=24),
+        sources: Sequence[str] = (),
+        max_matches: int = 200_000,
+    ) -> None:
+        self.ruleset = ruleset
+        self.late_counts: dict[str, int] = {}
+        self._lateness = lateness // _MICROSECOND
+        self._max_lag = max_lag // _MICROSECOND
+        self._sources = tuple(sources)
+        self._max_matches = max_matches
+        self._matcher = Matcher(ruleset.singles)
+        self._correlations = {one.rule.id: one for one in ruleset.correlations}
+        self._carried = carried_fields(ruleset.correlations)
+        self._feeds = feeds(ruleset.correlations, self._carried)
+        self._keep = keeping(ruleset.correlations)
+        self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
+        self._fields = fields_looked_at(ruleset)
+        self._correlators: dict[tuple[str, str], Correlator] = {}
+        self._newest: dict[str, dict[str, int]] = {}
+        self._newest_changed: set[str] = set()
+        self._alarms: dict[tuple[str, str], Alarm] = {}
+        self._gone: set[str] = set()
+
+    def evaluate(self, events: Sequence[Event]) -> list[Detection]:
+        """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation."""
+        detections: list[Detection] = []
+        tenants: set[str] = set()
+        for event in events:
+            at = (event.at - _EPOCH) // _MICROSECOND
+            self._note_time(event, at)
+            tenants.add(event.tenant)
+            view = View(event.fields, event.at)
+            for candidate in self._matcher.match(view):
+                rule = candidate.rule
+                if rule.alerts:
+                    detections.append(self._of_single(candidate, event, view))
+                for feed in self._feeds.get(rule.rule.id, ()):
+                    self._feed(feed, event.tenant, at, event.id, view.exact, ())
+        for tenant in tenants:
+            detections.extend(self._settle(tenant, self._closed_at(tenant)))
+            self._forget(tenant)
+        return sorted(detections, key=_event_time)
+
+    def flush(self) -> list[Detection]:
+        """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
+        return sorted((one for tenant in self._newest for one in self._settle(tenant, _FOREVER)), key=_event_time)
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Rules that lost state, and how many matches each."""
+        return tuple(self._alarms.values())
+
+    @property
+    def match_count(self) -> int:
+        """Matches kept for correlations."""
+        return sum(one.size for one in self._correlators.values())
+
+    def changed_state(self) -> dict[str, bytes | None]:
+        """What to write since the last call: key to bytes, or None where the key is to be deleted."""
+        changed: dict[str, bytes | None] = dict.fromkeys(self._gone)
+        self._gone = set()
+        for (rule_id, tenant), correlator in self._correlators.items():
+            for key, part in correlator.changed:
+                changed[self._state_key(rule_id, tenant, key, part).text()] = pack(correlator, key, part)
+            correlator.changed = set()
+        for tenant in self._newest_changed:
+            changed[StateKey.of_newest(tenant).text()] = pack_newest(self._newest[tenant])
+        self._newest_changed = set()
+        return changed
+
+    def export_state(self) -> dict[str, bytes]:
+        """The whole state, under the same keys."""
+        state: dict[str, bytes] = {}
+        for (rule_id, tenant), correlator in self._correlators.items():
+            for key, group in correlator.groups.items():
+                parts = {entry[0] // correlator.part for entry in group.entries} | {at // correlator.part for at in group.returned.values()}
+                for part in parts:
+                    packed = pack(correlator, key, part)
+                    if packed is not None:
+                        state[self._state_key(rule_id, tenant, key, part).text()] = packed
+        for tenant, newest in self._newest.items():
+            state[StateKey.of_newest(tenant).text()] = pack_newest(newest)
+        return state
+
+    def restore(self, state: Mapping[str, bytes]) -> int:
+        """Take kept state into an engine that has seen nothing yet.
+
+        Returns how many parts belong to rules that are no more, or have changed; those are dropped.
+        """
+        dropped = 0
+        for text, data in state.items():
+            key = StateKey.parse(text)
+            if key.rule_id == "":
+                self._newest[key.tenant] = unpack_newest(data)
+                continue
+            one = self._correlations.get(key.rule_id)
+            if one is None or self._state_key(key.rule_id, key.tenant, key.group, key.part) != key:
+                dropped += 1
+                self._gone.add(text)
+                continue
+            unpack(self._correlator(one, key.tenant), key.group, key.part, data)
+        return dropped
+
+    def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
+        return StateKey(rule_id, fingerprint(self._correlations[rule_id]), tenant, group, part)
+
+    def _note_time(self, event: Event, at: int) -> None:
+        newest = self._newest.setdefault(event.tenant, {})
+        known = newest.get(event.source)
+        if known is None or at > known:
+            newest[event.source] = at
+            self._newest_changed.add(event.tenant)
+        elif at < known - self._lateness:
+            self.late_counts[event.source] = self.late_counts.get(event.source, 0) + 1
+
+    def _closed_at(self, tenant: str) -> int:
+        return max(self._newest[tenant].values()) - self._lateness
+
+    def _forget(self, tenant: str) -> None:
+        newest = self._newest[tenant]
+        latest = max(newest.values())
+        slowest = min(newest.get(source, -1) for source in (*newest, *self._sources))
+        horizon = max(slowest, latest - self._max_lag) - self._lateness
+        for (rule_id, owner), correlator in self._correlators.items():
+            if owner != tenant:
+                continue
+            correlator.forget(horizon)
+            lost = correlator.shed(self._max_matches)
+            if lost:
+                before = self._alarms.get((rule_id, tenant))
+                self._alarms[rule_id, tenant] = Alarm(rule_id, tenant, lost + (before.lost_count if before else 0))
+
+    def _correlator(self, one: CompiledCorrelation, tenant: str) -> Correlator:
+        found = self._correlators.get((one.rule.id, tenant))
+        if found is None:
+            found = Correlator(one.correlation, keep=self._keep[one.rule.id], has_parents=one.rule.id in self._feeds)
+            self._correlators[one.rule.id, tenant] = found
+        return found
+
+    def _feed(self, feed: Feed, tenant: str, at: int, event_id: str, fields: Mapping[str, Text], origin: tuple[str, ...]) -> None:
+        """Give a match to a correlation, once for each group it belongs to. A match without a group-by field belongs to none."""
+        keys: list[Key] = [()]
+        for name in feed.group:
+            text = fields[name]
+            values = (text,) if isinstance(text, str) else tuple(dict.fromkeys(text or ()))
+            keys = [(*key, value) for key in keys for value in values][:_MAX_GROUPS]
+        if not keys:
+            return
+        value = ""
+        if feed.values:
+            parts = [_joined(fields[name]) for name in feed.values]
+            if None in parts:
+                return
+            value = _BETWEEN_VALUES.join(part for part in parts if part is not None)
+            if feed.target.correlation.type in OVER_NUMBERS and number(value) is None:
+                return
+        carried = tuple([_joined(fields[name]) or "" for name in feed.carried])
+        correlator = self._correlator(feed.target, tenant)
+        for position in feed.positions:
+            for key in keys:
+                correlator.add(key, (at, position, event_id, value, origin, carried))
+
+    def _settle(self, tenant: str, closed_at: int) -> list[Detection]:
+        """Evaluate the correlations, children before parents."""
+        detections: list[Detection] = []
+        for one in self.ruleset.correlations:
+            correlator = self._correlators.get((one.rule.id, tenant))
+            if correlator is None:
+                continue
+            found, occurrences = correlator.settle(closed_at)
+            for occurrence in occurrences:
+                for feed in self._feeds.get(one.rule.id, ()):
+                    self._feed(
+                        feed, tenant, occurrence.at, occurrence.event_id, self._seen_fields(one, occurrence), (one.rule.id, *occurrence.key)
+                    )
+            if one.alerts:
+                detections.extend(made for episode in found if (made := self._of_episode(one, tenant, correlator, episode)))
+        return detections
+
+    def _seen_fields(self, one: CompiledCorrelation, occurrence: Occurrence) -> Mapping[str, Text]:
+        """What a parent may read of a correlation's match: its group and the fields it carries."""
+        fields: dict[str, Text] = {name: value or None for name, value in zip(self._carried[one.rule.id], occurrence.carried, strict=True)}
+        fields.update(zip(one.correlation.group_by, occurrence.key, strict=True))
+        return fields
+
+    def _of_single(self, candidate: Candidate, event: Event, view: View) -> Detection:
+        rule = candidate.rule.rule
+        subject = _joined(view.exact[rule.subject]) or ""
+        values = {rule.subject: subject}
+        for name in self._summaries[rule.id]:
+            values[name] = _joined(view.exact[name]) or ""
+        return Detection(
+            rule_id=rule.id,
+            tenant=event.tenant,
+            group=((rule.subject, subject),),
+            first_at=event.at,
+            last_at=event.at,
+            event_ids=(event.id,),
+            matched_fields=tuple(name for name in candidate.variant.fields if name in event.fields),
+            values=tuple(values.items()),
+        )
+
+    def _of_episode(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> Detection | None:
+        first, event_ids = self._events_of(tenant, correlator, found)
+        if not event_ids:
+            return None
+        group = tuple(zip(one.correlation.group_by, found.key, strict=True))
+        values = dict(group)
+        last = found.entries[-1]
+        for name, value in zip(self._carried[one.rule.id], last[5], strict=True):
+            values.setdefault(name, value)
+        measure = found.measure
+        values["count"] = str(int(measure)) if measure.is_integer() else f"{measure:.2f}"
+        return Detection(
+            rule_id=one.rule.id,
+            tenant=tenant,
+            group=group,
+            first_at=_EPOCH + first * _MICROSECOND,
+            last_at=_EPOCH + found.last * _MICROSECOND,
+            event_ids=event_ids,
+            matched_fields=self._fields[one.rule.id],
+            values=tuple(values.items()),
+        )
+
+    def _events_of(self, tenant: str, correlator: Correlator, found: Found) -> tuple[int, tuple[str, ...]]:
+        """The new events of an episode in order, and the instant of the first one of all (in a child's window, where there is one)."""
+        plain = {entry[2]: entry[0] for entry in found.entries if not entry[4]}
+        composed = [entry for entry in found.entries if entry[4]]
+        first = found.first
+        if composed:
+            group = correlator.groups[found.key]
+            gathered = self._expanded(tenant, composed)
+            first = min((first, *gathered.values()))
+            gathered.update(plain)
+            plain = {event_id: at for event_id, at in gathered.items() if event_id not in group.returned}
+            group.returned.update(plain)
+            correlator.changed.update((found.key, at // correlator.part) for at in plain.values())
+        return first, tuple(sorted(plain, key=lambda event_id: (plain[event_id], event_id)))
+
+    def _expanded(self, tenant: str, entries: Iterable[Entry]) -> dict[str, int]:
+        """Events, with their instants, behind matches of child correlations; windows that overlap are read once."""
+        by_origin: dict[tuple[str, ...], list[int]] = {}
+        for entry in entries:
+            by_origin.setdefault(entry[4], []).append(entry[0])
+        gathered: dict[str, int] = {}
+        for (rule_id, *key), instants in by_origin.items():
+            child = self._correlators[rule_id, tenant]
+            deeper: list[Entry] = []
+            read_to = -1
+            for at in sorted(instants):
+                for entry in child.contributing(tuple(key), max(at - child.span, read_to + 1), at):
+                    if entry[4]:
+                        deeper.append(entry)
+                    else:
+                        gathered[entry[2]] = entry[0]
+                read_to = at
+            if deeper:
+                gathered.update(self._expanded(tenant, deeper))
+        return gathered
+
+
+def _event_time(detection: Detection) -> tuple[datetime, datetime, str, tuple[tuple[str, str], ...], str]:
+    return (detection.last_at, detection.first_at, detection.rule_id, detection.group, detection.tenant)
+
+
+def _joined(text: Text) -> str | None:
+    return text if text is None or isinstance(text, str) else ", ".join(text)

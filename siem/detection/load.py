@@ -1,0 +1,374 @@
+"""Load a folder of rules: each YAML document becomes a compiled rule or a named error.
+
+A rule that cannot be honoured is refused with file, line and reason; the others load. Next to Sigma's own keys we read
+one of ours, ``veilleur``: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection),
+``summary`` (English), ``subject`` (the field whose value the alert is about) and ``repeat``
+(such as ``1h``: during it a further match joins the same alert).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from siem.detection import Rule
+from siem.detection.conditions import Node, predicates
+from siem.detection.correlations import Correlation, read_correlation
+from siem.detection.logsource import LogSource, veilleur_sources
+from siem.detection.modifiers import ItemError, Placeholders
+from siem.detection.predicates import TIMESTAMP, fields_of
+from siem.detection.selections import RuleMistake, detection_tree
+from siem.errors import DataError
+from siem.event import FIELDS
+
+LEVELS: Final = ("informational", "low", "medium", "high", "critical")
+_STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
+_TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
+_REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
+_REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+#: A rule file larger than this is refused.
+MAX_BYTES: Final = 1_000_000
+_OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat"})
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A rule's condition over the events of some log sources that share the same field names."""
+
+    sources: tuple[LogSource, ...]
+    tree: Node
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule on single events. ``alerts`` is false where it only feeds a correlation."""
+
+    rule: Rule
+    name: str
+    variants: tuple[Variant, ...]
+    alerts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCorrelation:
+    """A correlation, its references resolved to rule ids in :attr:`inputs` (same order)."""
+
+    rule: Rule
+    name: str
+    correlation: Correlation
+    inputs: tuple[str, ...]
+    alerts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """What a folder holds. ``correlations`` stand after everything they refer to."""
+
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    errors: tuple[DataError, ...] = ()
+    singles: tuple[CompiledRule, ...] = ()
+    correlations: tuple[CompiledCorrelation, ...] = ()
+
+    @property
+    def alerting(self) -> frozenset[str]:
+        """Ids of the rules that raise alerts; the others only feed correlations."""
+        single = (one.rule.id for one in self.singles if one.alerts)
+        return frozenset(single) | frozenset(one.rule.id for one in self.correlations if one.alerts)
+
+
+def load_rules(
+    folder: Path,
+    *,
+    sources: Sequence[LogSource] | None = None,
+    placeholders: Placeholders | None = None,
+) -> Ruleset:
+    """Compile every ``.yml`` file under ``folder``, in the order of their paths. Raises OSError where a file cannot be read."""
+    documents: list[_Document] = []
+    errors: list[DataError] = []
+    for path in sorted(folder.rglob("*.yml")):
+        found, wrong = _documents(path, path.relative_to(folder).as_posix())
+        documents.extend(found)
+        errors.extend(wrong)
+    known_sources = veilleur_sources(frozenset(FIELDS)) if sources is None else tuple(sources)
+    return _Loader(known_sources, placeholders or {}, errors).load(documents)
+
+
+class _RuleYaml(yaml.CSafeLoader):
+    """Dates stay texts; a key written twice is an error, not a silent loss of the first."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        found: dict[object, object] = super().construct_mapping(node, deep=deep)
+        if len(found) != len(node.value) and not any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key is written twice in this map", node.start_mark)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """One YAML document of a file. ``index`` counts the documents of the file."""
+
+    path: str
+    text: str
+    index: int
+    body: Mapping[str, object]
+
+    def error(self, mistake: RuleMistake) -> DataError:
+        return DataError(self.path, self.line(mistake.path), ".".join(mistake.path), mistake.problem)
+
+    def line(self, path: Sequence[str]) -> int:
+        """Line of the deepest part of ``path`` that is there. Read again only for an error, so that loading stays fast."""
+        node: yaml.Node | None = None
+        for position, candidate in enumerate(yaml.compose_all(self.text, Loader=yaml.CSafeLoader)):
+            if position == self.index:
+                node = candidate
+        line = node.start_mark.line + 1 if node is not None else 0
+        for key in path:
+            if not isinstance(node, yaml.MappingNode):
+                break
+            for name, value in node.value:
+                if name.value == key:
+                    line, node = name.start_mark.line + 1, value
+                    break
+            else:
+                break
+        return line
+
+
+def _documents(path: Path, name: str) -> tuple[list[_Document], list[DataError]]:
+    data = path.read_bytes()
+    if len(data) > MAX_BYTES:
+        return [], [DataError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")]
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        return [], [DataError(name, data.count(b"\n", 0, error.start) + 1, "", "the file is not UTF-8")]
+    try:
+        bodies = list(yaml.load_all(text, Loader=_RuleYaml))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return [], [DataError(name, mark.line + 1 if mark else 0, "", f"not YAML: {error.problem or error.context}")]
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return [], [DataError(name, 0, "", f"not YAML: {error}")]
+    found: list[_Document] = []
+    errors: list[DataError] = []
+    for index, body in enumerate(bodies):
+        if isinstance(body, dict):
+            found.append(_Document(name, text, index, body))
+        elif body is not None or len(bodies) == 1:
+            errors.append(DataError(name, 1, "", "a map with title, logsource and detection is expected"))
+    return found, errors
+
+
+class _Loader:
+    """Compiles documents; what cannot be compiled is added to ``errors``."""
+
+    def __init__(self, sources: Sequence[LogSource], placeholders: Placeholders, errors: list[DataError]) -> None:
+        self.sources = sources
+        self.placeholders = placeholders
+        self.errors = errors
+        self.rules: dict[str, Rule] = {}
+        self.names: dict[str, str] = {}
+        self.where: dict[str, _Document] = {}
+        #: What correlations refer to, refused ones too: a rule that feeds one must not start to alert because the correlation broke.
+        self.referred: set[str] = set()
+        self.generated: set[str] = set()
+
+    def load(self, documents: Sequence[_Document]) -> Ruleset:
+        singles: dict[str, CompiledRule] = {}
+        correlations: dict[str, CompiledCorrelation] = {}
+        for document in documents:
+            self._note_references(document.body.get("correlation"))
+            try:
+                one = self._compile(document)
+            except RuleMistake as mistake:
+                self.errors.append(document.error(mistake))
+                continue
+            self._register(one, document)
+            if isinstance(one, CompiledRule):
+                singles[one.rule.id] = one
+            else:
+                correlations[one.rule.id] = one
+        ordered = self._resolve(correlations)
+        kept = {one.rule.id: one for one in ordered}
+        quiet = {self.names.get(one, one) for one in self.referred} - {self.names.get(one, one) for one in self.generated}
+        return Ruleset(
+            rules={id_: rule for id_, rule in self.rules.items() if id_ in singles or id_ in kept},
+            errors=tuple(sorted(self.errors, key=lambda error: (error.path, error.line, error.field))),
+            singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
+            correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
+        )
+
+    def _note_references(self, section: object) -> None:
+        if not isinstance(section, Mapping):
+            return
+        rules = section.get("rules")
+        found = {one for one in (rules if isinstance(rules, list) else [rules]) if isinstance(one, str)}
+        self.referred |= found
+        if section.get("generate") is True:
+            self.generated |= found
+
+    def _register(self, one: CompiledRule | CompiledCorrelation, document: _Document) -> None:
+        self.rules[one.rule.id] = one.rule
+        self.where[one.rule.id] = document
+        self.names[one.rule.id] = one.rule.id
+        if one.name:
+            self.names[one.name] = one.rule.id
+
+    def _compile(self, document: _Document) -> CompiledRule | CompiledCorrelation:
+        body = document.body
+        rule_id = _text(body, "id")
+        if not rule_id:
+            raise RuleMistake("an id (UUID) is expected", "id")
+        if rule_id in self.rules:
+            raise RuleMistake(f"the id is that of {self.rules[rule_id].path}; ids are unique", "id")
+        name = _text(body, "name")
+        if name and name in self.names:
+            raise RuleMistake(f"the name «{name}» is already that of {self.where[self.names[name]].path}", "name")
+        if "correlation" in body:
+            correlation = read_correlation(body["correlation"])
+            subject = correlation.group_by[0] if correlation.group_by else ""
+            return CompiledCorrelation(_rule(document, rule_id, subject, correlation=True), name, correlation, ())
+        if "detection" not in body:
+            raise RuleMistake("a detection or a correlation is expected", "detection")
+        variants = self._variants(body)
+        return CompiledRule(_rule(document, rule_id, variants[0].sources[0].subject, correlation=False), name, variants)
+
+    def _variants(self, body: Mapping[str, object]) -> tuple[Variant, ...]:
+        wanted = body.get("logsource")
+        if not isinstance(wanted, Mapping):
+            raise RuleMistake("a map with product, category or service is expected", "logsource")
+        keys = {key: str(wanted[key]).lower() for key in ("product", "category", "service") if wanted.get(key)}
+        agreeing = [source for source in self.sources if source.agrees(keys)] if keys else []
+        if not agreeing:
+            described = ", ".join(f"{key} {value}" for key, value in keys.items()) or "nothing"
+            raise RuleMistake(f"no source gives {described}", "logsource")
+        by_names: dict[tuple[tuple[str, str], ...], list[LogSource]] = {}
+        for source in agreeing:
+            by_names.setdefault(tuple(sorted(source.fields.items())), []).append(source)
+        return tuple(self._variant(body["detection"], dict(names), tuple(found)) for names, found in by_names.items())
+
+    def _variant(self, detection: object, names: Mapping[str, str], sources: tuple[LogSource, ...]) -> Variant:
+        known = frozenset().union(*(source.known for source in sources)) if all(source.known for source in sources) else frozenset()
+
+        def rename(name: str) -> str:
+            renamed = names.get(name, name)
+            if known and renamed not in known and renamed != TIMESTAMP:
+                raise ItemError(f"the source has no field «{name}»")
+            return renamed
+
+        tree = detection_tree(detection, self.placeholders, rename)
+        fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
+        return Variant(sources, tree, tuple(fields))
+
+    def _resolve(self, correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
+        """Correlations with their references resolved, children before parents."""
+        ordered: dict[str, CompiledCorrelation] = {}
+        refused: set[str] = set()
+
+        def visit(rule_id: str, above: tuple[str, ...]) -> None:
+            if rule_id in ordered or rule_id in refused:
+                return
+            one = correlations[rule_id]
+            inputs: list[str] = []
+            for reference in one.correlation.references:
+                found = self.names.get(reference)
+                if found is None:
+                    refuse(rule_id, f"no rule has the name or id «{reference}»")
+                    return
+                if found in above or found == rule_id:
+                    refuse(rule_id, f"«{reference}» refers back to this correlation")
+                    return
+                if found in correlations:
+                    visit(found, (*above, rule_id))
+                    if found in refused:
+                        refuse(rule_id, f"«{reference}» was refused")
+                        return
+                inputs.append(found)
+            ordered[rule_id] = replace(one, inputs=tuple(inputs))
+
+        def refuse(rule_id: str, problem: str) -> None:
+            refused.add(rule_id)
+            self.errors.append(self.where[rule_id].error(RuleMistake(problem, "correlation", "rules")))
+
+        for rule_id in correlations:
+            visit(rule_id, ())
+        return list(ordered.values())
+
+
+def _rule(document: _Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:
+    body = document.body
+    title = _text(body, "title")
+    if not title:
+        raise RuleMistake("a title is expected", "title")
+    level = _text(body, "level") or "medium"
+    if level not in LEVELS:
+        raise RuleMistake(f"one of {', '.join(LEVELS)} is expected", "level")
+    status = _text(body, "status") or "experimental"
+    if status not in _STATUSES:
+        raise RuleMistake(f"one of {', '.join(_STATUSES)} is expected", "status")
+    ours = body.get("veilleur") or {}
+    if not isinstance(ours, Mapping):
+        raise RuleMistake("a map is expected", "veilleur")
+    unknown = [str(key) for key in ours if key not in _OUR_KEYS]
+    if unknown:
+        raise RuleMistake(f"unknown key «{unknown[0]}»", "veilleur", unknown[0])
+    tags = _text_list(body, "tags")
+    return Rule(
+        id=rule_id,
+        title=title,
+        description=_text(body, "description"),
+        author=_text(body, "author"),
+        licence=_text(body, "license"),
+        level=level,
+        status=status,
+        techniques=tuple(dict.fromkeys(found[1].upper() for tag in tags if (found := _TECHNIQUE.fullmatch(tag)))),
+        references=tuple(_text_list(body, "references")),
+        falsepositives=tuple(_text_list(body, "falsepositives")),
+        path=document.path,
+        source_text=document.text,
+        title_fr=_text(ours, "titre", "veilleur") or title,
+        summary_fr=_text(ours, "resume", "veilleur") or title,
+        subject=_text(ours, "subject", "veilleur") or subject,
+        repeat_seconds=_repeat(ours.get("repeat", "1h")),
+        correlation=correlation,
+    )
+
+
+def _text(body: Mapping[str, object], key: str, *above: str) -> str:
+    value = body.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RuleMistake(f"a text is expected, found {value!r}", *above, key)
+    return value.strip()
+
+
+def _text_list(body: Mapping[str, object], key: str) -> list[str]:
+    value = body.get(key)
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [str(one) for one in values if one is not None]
+
+
+def _repeat(value: object) -> int:
+    found = _REPEAT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise RuleMistake("a number and a unit (s, m, h, d) are expected, such as 1h", "veilleur", "repeat")
+    return int(found[1]) * _REPEAT_SECONDS[found[2]]
+
+
+def placeholders_of(summary: str) -> Iterator[str]:
+    """Names between braces in a summary."""
+    for found in _PLACEHOLDER.finditer(summary):
+        yield found[1]

@@ -1,0 +1,108 @@
+"""How rules are wired to correlations: worked out once for a rule set.
+
+A parent correlation groups by its own fields, also where its child groups by others: the child therefore carries, with each
+match, the fields that its parents and its own summary need.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from siem.detection.correlations import Correlation, CorrelationType
+from siem.detection.load import CompiledCorrelation, Ruleset, placeholders_of
+
+#: Names of a summary that the detection gives, not the event.
+_OF_DETECTION: Final = frozenset({"count"})
+_POSITION_MATTERS: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How a rule feeds a correlation. Group and value fields are already translated by the aliases for this rule."""
+
+    target: CompiledCorrelation
+    positions: tuple[int, ...]
+    group: tuple[str, ...]
+    values: tuple[str, ...]
+    carried: tuple[str, ...]
+
+
+def summary_fields(rule_summary: str) -> tuple[str, ...]:
+    """The event's fields that a summary shows."""
+    return tuple(name for name in dict.fromkeys(placeholders_of(rule_summary)) if name not in _OF_DETECTION)
+
+
+def carried_fields(correlations: Sequence[CompiledCorrelation]) -> dict[str, tuple[str, ...]]:
+    """For each correlation, the fields its matches carry besides its group."""
+    needed: dict[str, dict[str, None]] = {one.rule.id: {} for one in correlations}
+    carried: dict[str, tuple[str, ...]] = {}
+    for one in reversed(correlations):
+        own = needed[one.rule.id]
+        if one.rule.subject:
+            own[one.rule.subject] = None
+        own.update(dict.fromkeys(summary_fields(one.rule.summary_fr)))
+        carried[one.rule.id] = tuple(name for name in own if name not in one.correlation.group_by)
+        for reference, child in zip(one.correlation.references, one.inputs, strict=True):
+            if child in needed:
+                wanted = (*_translated(one.correlation, reference), *one.correlation.fields, *carried[one.rule.id])
+                needed[child].update(dict.fromkeys(wanted))
+    return carried
+
+
+def feeds(correlations: Sequence[CompiledCorrelation], carried: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Feed, ...]]:
+    """For each rule, the correlations it feeds."""
+    found: dict[str, list[Feed]] = {}
+    for one in correlations:
+        references: dict[str, str] = {}
+        positions: dict[str, list[int]] = {}
+        for place, (reference, child) in enumerate(zip(one.correlation.references, one.inputs, strict=True)):
+            references.setdefault(child, reference)
+            positions.setdefault(child, []).append(place)
+        for child, reference in references.items():
+            found.setdefault(child, []).append(
+                Feed(
+                    one,
+                    _positions(one.correlation, positions[child]),
+                    _translated(one.correlation, reference),
+                    one.correlation.fields,
+                    carried[one.rule.id],
+                )
+            )
+    return {child: tuple(row) for child, row in found.items()}
+
+
+def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
+    """For each correlation, how long (µs) its matches are needed: its own timespan and those of its parents."""
+    longest: dict[str, int] = {}
+    for one in reversed(correlations):
+        own = longest.get(one.rule.id, 0) + one.correlation.timespan
+        longest[one.rule.id] = own
+        for child in one.inputs:
+            longest[child] = max(longest.get(child, 0), own)
+    return {one.rule.id: longest[one.rule.id] for one in correlations}
+
+
+def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
+    """For each correlation, every field that it or a rule behind it reads."""
+    read: dict[str, tuple[str, ...]] = {
+        one.rule.id: tuple(dict.fromkeys(name for variant in one.variants for name in variant.fields)) for one in ruleset.singles
+    }
+    for one in ruleset.correlations:
+        names = dict.fromkeys(one.correlation.group_by)
+        names.update(dict.fromkeys(one.correlation.fields))
+        for child in one.inputs:
+            names.update(dict.fromkeys(read[child]))
+        read[one.rule.id] = tuple(names)
+    return read
+
+
+def _translated(correlation: Correlation, reference: str) -> tuple[str, ...]:
+    """The group-by fields under the names they have in a rule."""
+    return tuple(correlation.aliases.get(name, {}).get(reference, name) for name in correlation.group_by)
+
+
+def _positions(correlation: Correlation, places: list[int]) -> tuple[int, ...]:
+    """Only the temporal types tell rules apart; the others count an event that matches two rules once."""
+    if correlation.type is CorrelationType.TEMPORAL_ORDERED:
+        return tuple(places)
+    return (places[0],) if correlation.type in _POSITION_MATTERS else (0,)

@@ -1,0 +1,79 @@
+"""How correlation state is written down: one small record for each group and part of its time.
+
+A record holds ``[settled, [[entry, mark] …], {event returned: instant}]`` as JSON; the key names the rule, a fingerprint of
+what the rule says (state of a rule that has changed since is of no use), the tenant, the group and the part.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from siem.detection.correlate import Correlator, Key
+from siem.detection.load import CompiledCorrelation
+
+
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """Where a record belongs. An empty ``rule_id`` is the tenant's newest instants."""
+
+    rule_id: str
+    fingerprint: str
+    tenant: str
+    group: Key
+    part: int
+
+    @classmethod
+    def of_newest(cls, tenant: str) -> "StateKey":
+        """The key of a tenant's newest instants."""
+        return cls("", "", tenant, (), 0)
+
+    @classmethod
+    def parse(cls, text: str) -> "StateKey":
+        """Read a key written by :meth:`text`."""
+        rule_id, fingerprint, tenant, group, part = orjson.loads(text)
+        return cls(rule_id, fingerprint, tenant, tuple(group), part)
+
+    def text(self) -> str:
+        """The key as text."""
+        return orjson.dumps([self.rule_id, self.fingerprint, self.tenant, list(self.group), self.part]).decode()
+
+
+def fingerprint(one: CompiledCorrelation) -> str:
+    """Changes when what the correlation says changes."""
+    said = repr((one.correlation, one.inputs))
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def pack(correlator: Correlator, key: Key, part: int) -> bytes | None:
+    """The record of one part of a group, or None where nothing is left of it."""
+    group = correlator.groups.get(key)
+    if group is None:
+        return None
+    start, end = part * correlator.part, (part + 1) * correlator.part
+    places = range(group.index(start), group.index(end))
+    returned = {event_id: at for event_id, at in group.returned.items() if start <= at < end}
+    if not places and not returned:
+        return None
+    return orjson.dumps([group.settled, [[group.entries[place], group.marks[place]] for place in places], returned])
+
+
+def unpack(correlator: Correlator, key: Key, part: int, data: bytes) -> None:
+    """Give a record back to its correlator."""
+    settled, entries, returned = orjson.loads(data)
+    restored = [
+        ((at, place, event_id, value, tuple(origin), tuple(carried)), mark)
+        for (at, place, event_id, value, origin, carried), mark in entries
+    ]
+    correlator.put_back(key, part, restored, returned, settled)
+
+
+def pack_newest(newest: Mapping[str, int]) -> bytes:
+    """The newest instant of each source of a tenant."""
+    return orjson.dumps(dict(newest))
+
+
+def unpack_newest(data: bytes) -> dict[str, int]:
+    """Read what :func:`pack_newest` wrote."""
+    return {str(source): int(at) for source, at in orjson.loads(data).items()}

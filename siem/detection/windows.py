@@ -1,0 +1,122 @@
+"""What a correlation measures over a sliding window, entry by entry, in constant time wherever the measure allows it.
+
+A window is told which entries come in and go out, in any order, and answers its measure.
+"""
+
+import math
+from bisect import bisect_left, insort
+from typing import Final, Protocol
+
+from siem.detection.correlations import Correlation, CorrelationType
+
+#: One match in a correlation's state: instant (µs), place of its rule in the list, event id, counted value,
+#: group of the child correlation it comes from (empty: a plain match), carried fields.
+Entry = tuple[int, int, str, str, tuple[str, ...], tuple[str, ...]]
+
+
+class Window(Protocol):
+    """A running measure."""
+
+    def add(self, entry: Entry) -> None:
+        """An entry comes in."""
+
+    def remove(self, entry: Entry) -> None:
+        """An entry that came in goes out."""
+
+    def measure(self) -> float:
+        """The measure now."""
+
+
+class EventCount:
+    """How many events."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        """One more."""
+        self.count += 1
+
+    def remove(self, entry: Entry) -> None:
+        """One fewer."""
+        self.count -= 1
+
+    def measure(self) -> float:
+        """Number of entries."""
+        return self.count
+
+
+class DistinctCount:
+    """How many distinct values, or rules (``by_rule``), by reference counting: constant time whatever the number of values."""
+
+    __slots__ = ("counts", "place")
+
+    def __init__(self, *, by_rule: bool) -> None:
+        self.counts: dict[object, int] = {}
+        self.place = 1 if by_rule else 3
+
+    def add(self, entry: Entry) -> None:
+        """Count a value once more."""
+        value = entry[self.place]
+        self.counts[value] = self.counts.get(value, 0) + 1
+
+    def remove(self, entry: Entry) -> None:
+        """Forget a value when its last entry goes."""
+        value = entry[self.place]
+        left = self.counts[value] - 1
+        if left:
+            self.counts[value] = left
+        else:
+            del self.counts[value]
+
+    def measure(self) -> float:
+        """Number of distinct values."""
+        return len(self.counts)
+
+
+class Numbers:
+    """The numbers of the window in order: sum, average, percentile. Sums are exact (no drift as entries come and go)."""
+
+    __slots__ = ("kind", "percentile", "values")
+
+    def __init__(self, kind: CorrelationType, percentile: float) -> None:
+        self.kind = kind
+        self.percentile = percentile
+        self.values: list[float] = []
+
+    def add(self, entry: Entry) -> None:
+        """Put a number in its place."""
+        insort(self.values, float(entry[3]))
+
+    def remove(self, entry: Entry) -> None:
+        """Take a number out."""
+        del self.values[bisect_left(self.values, float(entry[3]))]
+
+    def measure(self) -> float:
+        """The sum, the average, or the percentile interpolated between neighbours (NaN for an empty window)."""
+        if not self.values:
+            return math.nan
+        if self.kind is CorrelationType.VALUE_SUM:
+            return math.fsum(self.values)
+        if self.kind is CorrelationType.VALUE_AVG:
+            return math.fsum(self.values) / len(self.values)
+        place = (len(self.values) - 1) * self.percentile / 100
+        below = math.floor(place)
+        above = min(below + 1, len(self.values) - 1)
+        return self.values[below] + (self.values[above] - self.values[below]) * (place - below)
+
+
+_BY_RULE: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
+
+
+def window_of(correlation: Correlation) -> Window:
+    """An empty window for the correlation's type."""
+    if correlation.type is CorrelationType.EVENT_COUNT:
+        return EventCount()
+    if correlation.type is CorrelationType.VALUE_COUNT:
+        return DistinctCount(by_rule=False)
+    if correlation.type in _BY_RULE:
+        return DistinctCount(by_rule=True)
+    return Numbers(correlation.type, 50.0 if correlation.type is CorrelationType.VALUE_MEDIAN else correlation.percentile)
