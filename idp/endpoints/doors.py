@@ -1,0 +1,25 @@
+"""What the login page, the phone and the control API share: the doors of login, and where a request comes from."""
+
+from starlette.requests import Request
+
+from idp.authentication.device_approval import Origin
+from idp.authentication.device_login import Doors
+from idp.provider import Provider
+from idp.sessions import user_agent
+
+
+def doors_of(provider: Provider) -> Doors:
+    """The doors of :mod:`idp.authentication`, with the provider's stores and limits."""
+    return Doors(
+        store=provider.store,
+        audit=provider.audit,
+        clock=provider.clock,
+        pepper=provider.pin_pepper,
+        limits=provider.limits,
+        approval_lifetime=provider.lifetimes.approval,
+    )
+
+
+def origin_of(provider: Provider, request: Request) -> Origin:
+    """Address and browser of whoever sent this request."""
+    return Origin(provider.sources(request), user_agent(request))
