@@ -15,13 +15,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-import click
 import idp.cli
 import siem.cli
 import typer
 import yaml
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import idp.settings
 import siem.settings
@@ -142,29 +142,20 @@ def cli() -> str:
     return "".join(parts)
 
 
-def _leaves(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    if isinstance(command, click.Group):
+def _leaves(path: str, command: object) -> Iterator[tuple[str, TyperCommand]]:
+    if isinstance(command, TyperGroup):
         for name, child in sorted(command.commands.items()):
             yield from _leaves(f"{path} {name}", child)
-    else:
+    elif isinstance(command, TyperCommand):
         yield path, command
 
 
-def _command(path: str, command: click.Command) -> str:
-    arguments = " ".join(
-        parameter.make_metavar(click.Context(command)) for parameter in command.params if isinstance(parameter, click.Argument)
-    )
-    rows = [
-        (", ".join(f"`{option}`" for option in parameter.opts + parameter.secondary_opts), _prose(parameter.help))
-        for parameter in _options(command)
-    ]
-    usage = f"{path} {arguments}".rstrip()
-    options = "\n" + _table(("option", "what it does"), rows) if rows else ""
-    return f"\n### `{usage}`\n\n{_prose(command.help)}\n{options}"
-
-
-def _options(command: click.Command) -> list[click.Option]:
-    return [parameter for parameter in command.params if isinstance(parameter, click.Option) and not parameter.hidden]
+def _command(path: str, command: TyperCommand) -> str:
+    arguments = [str(parameter.name).upper() for parameter in command.params if isinstance(parameter, TyperArgument)]
+    options = [parameter for parameter in command.params if isinstance(parameter, TyperOption) and not parameter.hidden]
+    rows = [(", ".join(f"`{name}`" for name in option.opts + option.secondary_opts), _prose(option.help)) for option in options]
+    table = "\n" + _table(("option", "what it does"), rows) if rows else ""
+    return f"\n### `{' '.join([path, *arguments])}`\n\n{_prose(command.help)}\n{table}"
 
 
 def _prose(text: str | None) -> str:
