@@ -242,7 +242,8 @@ class Applicability(StrEnum):
 class Deadline:
     """One clock of one duty at a given instant.
 
-    ``legal`` is False for our own target where the law says «sans délai» (``due_word`` then holds these words).
+    ``force``: ``legal`` (binding), ``directive`` (European text not yet in French law) or ``target`` (ours, where the law says
+    ``due_word``, for instance «sans délai»).
     ``provisional`` means that the trigger itself has not happened and was taken at its own latest instant.
     ``remaining`` is negative once overdue, None while waiting or when done.
     """
@@ -251,7 +252,7 @@ class Deadline:
     rule_id: str
     authority: str
     label: str
-    legal: bool
+    force: str
     due_word: str
     legal_basis: str
     applicability: Applicability
@@ -261,6 +262,11 @@ class Deadline:
     remaining: timedelta | None
     provisional: bool
     status: DeadlineStatus
+
+    @property
+    def legal(self) -> bool:
+        """Whether missing it breaks the law, not just our own target."""
+        return self.force == "legal"
 
 
 @dataclass(frozen=True, slots=True)
