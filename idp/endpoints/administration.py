@@ -1,0 +1,252 @@
+"""The administration API: what a trusted service may ask about a person's sessions, end, and suspend.
+
+Bearer access token of a client acting for itself (RFC 6749 §4.4), checked like any other; each operation needs its scope.
+Operations that change something carry who asked (``health.actor.id``) and why into the audit log.
+"""
+
+import hashlib
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from idp.authentication.limits import normalised_national_id
+from idp.endpoints.access import require_access
+from idp.endpoints.answers import bearer_token
+from idp.errors import InsufficientScope
+from idp.model import Account, AccountState, Revocation, Session
+from idp.provider import Provider, provider_of
+from idp.sessions import user_agent
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+#: How long the answer to an ``Idempotency-Key`` is given again.
+ANSWER_MEMORY: Final = timedelta(hours=24)
+
+router = APIRouter(prefix="/admin/v1", tags=["administration"])
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The client that asks, and through which provider."""
+
+    provider: Provider
+    client_id: str
+    source_ip: str
+    user_agent: str
+
+    def fields(self, account: Account | None, reason: str) -> dict[str, AuditValue | None]:
+        """The audit fields of what it does to a person."""
+        return {
+            "user.id": account.national_id if account else None,
+            "health.actor.id": self.client_id,
+            "source.ip": self.source_ip,
+            "user_agent.original": self.user_agent,
+            "event.reason": reason,
+        }
+
+
+def _with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
+    """A dependency: a live token of a client acting for itself, with ``scope``; InvalidToken or InsufficientScope otherwise."""
+
+    async def require(request: Request) -> Actor:
+        provider = provider_of(request)
+        access = await require_access(provider, await bearer_token(request))
+        if access.account is not None or scope not in access.record.scope:
+            challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+            raise InsufficientScope(f"this operation needs a client's own token with the scope {scope}", headers=challenge)
+        return Actor(provider, access.client.client_id, provider.sources(request), user_agent(request))
+
+    return require
+
+
+class SessionSearch(BaseModel):
+    """Whose sessions."""
+
+    model_config = ConfigDict(extra="forbid")
+    national_id: str
+
+
+class FoundSession(BaseModel):
+    """One live session, and the clients that hold a grant of it."""
+
+    id: str
+    method: str
+    acr: str
+    auth_time: datetime
+    last_used_at: datetime
+    source_ip: str
+    user_agent: str
+    clients: list[str]
+
+
+class FoundSessions(BaseModel):
+    """Live sessions; ``residual_seconds``: how long access tokens already issued may still be accepted offline."""
+
+    sessions: list[FoundSession]
+    residual_seconds: int
+
+
+@router.post("/sessions/search")
+async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(_with_scope("sessions:read"))]) -> FoundSessions:
+    """The live sessions of a person, by POST so that the identifier stays out of addresses and their logs."""
+    store, now = actor.provider.store, actor.provider.clock()
+    account = await _account(actor.provider, body.national_id)
+    sessions = await store.sessions.of_account(account.id, now)
+    grants = await store.revocations.live_grants(account.id, now)
+    residual = await store.revocations.residual(account.id, now)
+    return FoundSessions(
+        sessions=[
+            FoundSession(
+                id=session.id,
+                method=session.method,
+                acr=session.acr,
+                auth_time=session.auth_time,
+                last_used_at=session.last_used_at,
+                source_ip=session.source_ip,
+                user_agent=session.user_agent,
+                clients=sorted({grant.client_id for grant in grants if grant.session_id == session.id}),
+            )
+            for session in sessions
+        ],
+        residual_seconds=_seconds(residual),
+    )
+
+
+class RevocationRequest(BaseModel):
+    """A person or one session, with the reason and the caller's own reference (an incident number)."""
+
+    model_config = ConfigDict(extra="forbid")
+    national_id: str | None = None
+    session_id: str | None = None
+    reason: str = Field(min_length=1, max_length=500)
+    reference: str = Field(default="", max_length=200)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "RevocationRequest":
+        if (self.national_id is None) == (self.session_id is None):
+            raise ValueError("give either national_id or session_id")
+        return self
+
+    def digest(self) -> str:
+        """What an ``Idempotency-Key`` may be used again for: this request exactly."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class RevocationAnswer(BaseModel):
+    """What was ended, and for how long tokens checked offline may still be accepted."""
+
+    session_count: int
+    grant_count: int
+    residual_seconds: int
+
+
+class _KeptAnswer(BaseModel):
+    request: str
+    answer: RevocationAnswer
+
+
+@router.post("/revocations")
+async def revoke(
+    body: RevocationRequest,
+    actor: Annotated[Actor, Depends(_with_scope("sessions:revoke"))],
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=200)],
+) -> RevocationAnswer:
+    """End a person's sessions and tokens, or one session's. The same ``Idempotency-Key`` gives the first answer again."""
+    store, now = actor.provider.store, actor.provider.clock()
+    key = f"revocation:{actor.client_id}:{idempotency_key}"
+    kept = await store.answers.find(key, now)
+    if kept is None:
+        answer = _KeptAnswer(request=body.digest(), answer=await _revoke(actor, body))
+        kept = await store.answers.keep(key, answer.model_dump_json().encode(), until=now + ANSWER_MEMORY, now=now)
+    first = _KeptAnswer.model_validate_json(kept)
+    if first.request != body.digest():
+        raise HTTPException(422, "this Idempotency-Key was used for another request")
+    return first.answer
+
+
+async def _revoke(actor: Actor, body: RevocationRequest) -> RevocationAnswer:
+    store, now = actor.provider.store, actor.provider.clock()
+    if body.session_id is not None:
+        session = await store.sessions.get(body.session_id, now)
+        if session is None:
+            raise HTTPException(404, "no such live session")
+        account = await store.accounts.get(session.account_id)
+        sessions: Sequence[Session] = [session]
+        ended = await store.revocations.revoke_session(session.id, now)
+    else:
+        account = await _account(actor.provider, body.national_id or "")
+        sessions = await store.sessions.of_account(account.id, now)
+        ended = await store.revocations.revoke_account(account.id, now)
+    _record(actor, body, account, sessions, ended)
+    return RevocationAnswer(session_count=ended.session_count, grant_count=ended.grant_count, residual_seconds=_seconds(ended.residual))
+
+
+def _record(actor: Actor, body: RevocationRequest, account: Account | None, sessions: Sequence[Session], ended: Revocation) -> None:
+    """One event per session; tokens without a session (it had ended before them) leave one of their own."""
+    reason = f"{body.reason} ({body.reference})" if body.reference else body.reason
+    fields = {
+        **actor.fields(account, reason),
+        "health.revoked.count": ended.grant_count,
+        "health.residual.seconds": _seconds(ended.residual),
+    }
+    for session in sessions:
+        of_session = {
+            "health.session.id": session.id,
+            "health.device.id": session.device_id,
+            "health.authentication.method": session.method,
+        }
+        actor.provider.audit.record(AuditAction.SESSION_REVOKED, Outcome.SUCCESS, fields | of_session)
+    if not sessions and ended.grant_count:
+        actor.provider.audit.record(AuditAction.TOKEN_REVOKED, Outcome.SUCCESS, fields)
+
+
+class AccountChange(BaseModel):
+    """Whose account, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    national_id: str
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class AccountAnswer(BaseModel):
+    """The account's state now."""
+
+    state: AccountState
+
+
+_Suspender = Annotated[Actor, Depends(_with_scope("accounts:suspend"))]
+
+
+@router.post("/accounts/suspend")
+async def suspend(body: AccountChange, actor: _Suspender) -> AccountAnswer:
+    """From now on the person gets no session, code or token, and those they have are refused; again changes nothing."""
+    return await _change(actor, body, AccountState.SUSPENDED, AuditAction.ACCOUNT_SUSPENDED)
+
+
+@router.post("/accounts/restore")
+async def restore(body: AccountChange, actor: _Suspender) -> AccountAnswer:
+    """The person may log in again."""
+    return await _change(actor, body, AccountState.ACTIVE, AuditAction.ACCOUNT_RESTORED)
+
+
+async def _change(actor: Actor, body: AccountChange, state: AccountState, action: AuditAction) -> AccountAnswer:
+    account = await _account(actor.provider, body.national_id)
+    if account.state is not state:
+        await actor.provider.store.accounts.put(replace(account, state=state))
+        actor.provider.audit.record(action, Outcome.SUCCESS, actor.fields(account, body.reason))
+    return AccountAnswer(state=state)
+
+
+async def _account(provider: Provider, national_id: str) -> Account:
+    account = await provider.store.accounts.find_by_national_id(normalised_national_id(national_id))
+    if account is None:
+        raise HTTPException(404, "nobody has this national identifier")
+    return account
+
+
+def _seconds(duration: timedelta) -> int:
+    return math.ceil(duration.total_seconds())
