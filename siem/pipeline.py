@@ -1,0 +1,198 @@
+"""The way of a record, on one page: parse → enrich → store → detect → alerts and incidents → playbooks.
+
+Records come in batches from the queue, where they are durable. Storing events is idempotent; everything else that a batch
+changes is committed in one transaction together with the position reached. Killed between any two lines and started again,
+the watch ends with the same events, alerts and counts: received = stored + duplicates + dropped. When a store fails, the
+position stays where it is and the batch is tried again.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from siem.detection import Detection
+from siem.detection.engine import Engine
+from siem.enrichment import Enrichment
+from siem.enrichment.pseudonyms import Pseudonyms
+from siem.errors import DataError, OperationError
+from siem.event import Event
+from siem.incidents.filters import Absorbed
+from siem.incidents.model import Incident
+from siem.incidents.service import Incidents
+from siem.sources.source import Source
+from siem.store import progress
+from siem.store.database import Database
+from siem.store.events import EventStore, Scope, StoredEvent
+from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome
+from siem.store.queue import QueuedRecord, RecordQueue
+
+_log = logging.getLogger(__name__)
+
+_ENGINE: Final = "engine/"
+_SOURCE: Final = "source/"
+_IDLE: Final = timedelta(seconds=1)
+_FIRST_PAUSE: Final = timedelta(milliseconds=500)
+_LONGEST_PAUSE: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the pipeline works with. ``propose`` offers playbooks for an incident; ``on_commit`` hears of what changed."""
+
+    queue: RecordQueue
+    events: EventStore
+    database: Database
+    sources: Mapping[str, Source]
+    enrichments: Sequence[Enrichment]
+    pseudonyms: Pseudonyms
+    make_engine: Callable[[], Engine]
+    incidents: Incidents
+    propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
+    on_commit: Callable[[Absorbed], None] = lambda _absorbed: None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a batch became so far."""
+
+    at: datetime
+    events: list[StoredEvent] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    counts: BatchCounts = field(default_factory=BatchCounts)
+
+
+class Pipeline:
+    """Processes what the queue holds, in order. One thread at a time."""
+
+    def __init__(self, parts: Parts, *, clock: Callable[[], datetime], batch_count: int = 2000) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._batch_count = batch_count
+        self._engine: Engine | None = None
+        #: Sequence of the last record whose effects are committed, and what stands in the way of the next, if anything.
+        self.position = 0
+        self.trouble: str | None = None
+
+    def step(self) -> int:
+        """Process one batch; how many records it had. Raises OperationError when a store fails; nothing is lost then."""
+        self._ready()
+        batch = self._parts.queue.read(self.position, self._batch_count)
+        if batch:
+            self.process(batch)
+        return len(batch)
+
+    def process(self, batch: Sequence[QueuedRecord], *, refused: DataError | None = None) -> None:
+        """Take the records on their whole way. They must follow on :attr:`position`. ``refused``: the store will not have this one."""
+        try:
+            engine = self._ready()
+            parsed = self._parse(batch, refused)
+            new, refusal = self._store(parsed, batch)
+            if refusal is None:
+                detections = engine.evaluate(new)
+                absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
+        except BaseException:
+            self._engine = None  # its state may be ahead of what is committed: begin again from there
+            raise
+        if refusal is not None:  # find the record whose values the store does not take, and set it aside alone
+            self._engine = None
+            for part in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                if part:
+                    self.process(part, refused=refusal if len(batch) == 1 else None)
+            return
+        self.position = batch[-1].sequence
+        self._parts.pseudonyms.committed()
+        self._parts.on_commit(absorbed)
+
+    def _ready(self) -> Engine:
+        """The engine and the sources in the state of the last commit."""
+        if self._engine is None:
+            engine = self._parts.make_engine()
+            with progress.naming_failures(), self._parts.database.reading() as connection:
+                self.position = progress.read_position(connection)
+                engine.restore(progress.read_states(connection, _ENGINE))
+                states = progress.read_states(connection, _SOURCE)
+            for name, source in self._parts.sources.items():
+                source.restore(states.get(name))
+            self._engine = engine
+        return self._engine
+
+    def _parse(self, batch: Sequence[QueuedRecord], refused: DataError | None) -> _Batch:
+        parsed = _Batch(self._clock())
+        for queued in batch:
+            record = queued.record
+            parsed.counts.add(record.source, Outcome.RECEIVED)
+            try:
+                source = self._parts.sources.get(record.source)
+                if refused is not None or source is None:
+                    raise refused or DataError(record.source, 0, "", "no such source in the configuration any more")
+                events = source.parse(record)
+                for event in events:
+                    for enrichment in self._parts.enrichments:
+                        enrichment.enrich(event.fields)
+                    self._parts.pseudonyms.enrich(event.fields)
+            except DataError as error:
+                reason = DropReason.DEFECT if refused else DropReason.UNREADABLE if source else DropReason.UNKNOWN_SOURCE
+                parsed.letters.append(DeadLetter(queued.sequence, record, reason, error.field, error.problem, parsed.at))
+            except Exception as error:  # noqa: BLE001  # the guard: one line that our parser trips over must not stop all others
+                _log.exception("source %s: a record at %s was set aside, our parser failed on it", record.source, record.position)
+                parsed.letters.append(DeadLetter(queued.sequence, record, DropReason.DEFECT, "", repr(error)[:500], parsed.at))
+            else:
+                parsed.events.extend(StoredEvent(queued.sequence, event) for event in events)
+        return parsed
+
+    def _store(self, parsed: _Batch, batch: Sequence[QueuedRecord]) -> tuple[list[Event], DataError | None]:
+        """Append the events; the new ones, or why the store refuses them. Counts every record once, by what became of it."""
+        try:
+            fresh = self._parts.events.append(parsed.events)
+        except DataError as refusal:
+            return [], refusal
+        dropped = {letter.sequence: str(letter.reason) for letter in parsed.letters}
+        stored = {item.sequence for item, is_new in zip(parsed.events, fresh, strict=True) if is_new}
+        for queued in batch:
+            outcome = Outcome.DROPPED if queued.sequence in dropped else Outcome.STORED if queued.sequence in stored else Outcome.DUPLICATE
+            parsed.counts.add(queued.record.source, outcome, dropped.get(queued.sequence, ""))
+        return [item.event for item, is_new in zip(parsed.events, fresh, strict=True) if is_new], None
+
+    def _commit(self, engine: Engine, parsed: _Batch, new: Sequence[Event], detections: Sequence[Detection], position: int) -> Absorbed:
+        events_by_id = {event.id: event for event in new}
+        for detection in detections:
+            earlier = [event_id for event_id in detection.event_ids if event_id not in events_by_id]
+            events_by_id.update((event.id, event) for event in self._parts.events.get(earlier, Scope(detection.tenant)) if earlier)
+        with progress.naming_failures(), self._parts.database.transaction() as connection:
+            absorbed = self._parts.incidents.absorb(connection, detections, events_by_id)
+            for incident_id in absorbed.incidents_touched:
+                incident = self._parts.incidents.load(connection, incident_id)
+                if incident is not None:
+                    self._parts.propose(connection, incident)
+            self._parts.pseudonyms.save(connection)
+            progress.add_dead_letters(connection, parsed.letters)
+            progress.add_counts(connection, parsed.counts, parsed.at)
+            progress.write_states(connection, _ENGINE, engine.changed_state())
+            progress.write_states(connection, _SOURCE, {name: source.export_state() for name, source in self._parts.sources.items()})
+            progress.write_position(connection, position)
+        return absorbed
+
+    def run(self, stop: threading.Event) -> None:
+        """Process until ``stop`` is set; for a thread of its own. While something fails it says so and tries again, with longer pauses."""
+        pause = _FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                if not self.step():
+                    self._parts.queue.wait_beyond(self.position, _IDLE)
+                pause, self.trouble = _FIRST_PAUSE, None
+            except Exception as error:  # noqa: BLE001  # the guard: the position has not moved, so trying again is always right
+                self.trouble = str(error) if isinstance(error, OperationError) else f"a defect of the watch: {error!r}"
+                _log.error(
+                    "stopped after record %d, trying again in %.1f s: %s",
+                    self.position,
+                    pause.total_seconds(),
+                    self.trouble,
+                    exc_info=not isinstance(error, OperationError),
+                )
+                stop.wait(pause.total_seconds())
+                pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,56 @@
+"""What a log source is: settings from sources.yaml, and a parser that turns records into events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from siem.event import Event, RawRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One entry of sources.yaml. ``file`` is the log to follow, ``http`` says that records arrive by HTTP.
+
+    ``service`` names the health service for people, ``finess`` the establishment its events belong to by default.
+    """
+
+    name: str
+    type: str
+    service: str
+    tenant: str = "default"
+    finess: str | None = None
+    file: Path | None = None
+    http: bool = False
+
+
+class Source(Protocol):
+    """A parser of one kind of log, made for one entry of sources.yaml."""
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Every field that an event of this source may carry, with its meaning; all are in ``siem.event.FIELDS``."""
+        ...
+
+    def parse(self, record: RawRecord) -> Sequence[Event]:
+        """The events of one record, at least one. Raises DataError, naming the field, when it cannot be read."""
+        ...
+
+    def export_state(self) -> bytes | None:
+        """What the parser must remember from record to record, None if nothing; saved with the pipeline's position."""
+        ...
+
+    def restore(self, state: bytes | None) -> None:
+        """Go back to a saved state; None is the state before the first record."""
+        ...
+
+
+class Stateless:
+    """The two state methods of a parser that remembers nothing."""
+
+    def export_state(self) -> bytes | None:
+        """Nothing to remember."""
+        return None
+
+    def restore(self, state: bytes | None) -> None:
+        """Nothing to restore."""
