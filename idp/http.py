@@ -147,6 +147,31 @@ class ProtectiveHeaders:
         await self._app(scope, receive, send_protected)
 
 
+class BodyCap:
+    """Refuses bodies longer than any endpoint reads, before and while they arrive; endpoints have smaller caps of their own."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with a ``receive`` that counts."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_capped() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise BodyTooLarge(f"the body is longer than {self._max_bytes} bytes")
+            return message
+
+        await self._app(scope, receive_capped, send)
+
+
 def append_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:
     """Set a session cookie of the browser; ``__Host-`` names need ``Secure`` and ``Path=/`` (RFC 6265bis §4.1.3)."""
     headers.append("set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else ""))

@@ -6,6 +6,7 @@ from typing import cast
 from starlette.requests import Request
 
 from idp.audit import AuditLog
+from idp.client_auth import Authenticator
 from idp.clock import Clock
 from idp.http import Sources
 from idp.keys import KeyRing
@@ -23,6 +24,7 @@ class Provider:
     audit: AuditLog
     keys: KeyRing
     tokens: Issuer
+    clients: Authenticator
     sources: Sources
     lifetimes: Lifetimes
     limits: Limits

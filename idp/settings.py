@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
     )
-    control_api: bool = Field(False, description="Serve the control API that tests use to approve logins; development only.")
+    control_api: bool | None = Field(
+        None, description="Serve the control API that tests use to approve logins; by default in development only."
+    )
     clock_start: AwareDatetime | None = Field(
         None, description="Instant (RFC 3339) at which the clock begins instead of now; development only."
     )
@@ -68,19 +70,25 @@ class Settings(BaseSettings):
             raise ValueError("IDP_BASE_URL must not end with a slash")
         if not self.issuer:
             object.__setattr__(self, "issuer", f"{self.base_url}/auth/realms/esante-wallet")
-        for name, url in (("IDP_BASE_URL", self.base_url), ("IDP_ISSUER", self.issuer)):
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-                raise ValueError(f"{name} must be an http or https URL without query or fragment, not {url!r}")
-            if parts.scheme != "https" and not self.development:
-                raise ValueError(f"{name} is {url!r}: production needs https; set IDP_ENVIRONMENT=development to try the provider out")
+        if self.control_api is None:
+            object.__setattr__(self, "control_api", self.development)
+        _check_url("IDP_BASE_URL", self.base_url)
+        _check_url("IDP_ISSUER", self.issuer)
         if not self.issuer.startswith(f"{self.base_url}/") and self.issuer != self.base_url:
             raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL: its endpoints are served there")
-        if self.control_api and not self.development:
-            raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
-        if self.clock_start is not None and not self.development:
-            raise ValueError("IDP_CLOCK_START makes tokens of another time; it exists in development only")
+        if not self.development:
+            self._refuse_unsafe()
         return self
+
+    def _refuse_unsafe(self) -> None:
+        """What a development provider may do and a production one may not."""
+        for name, url in (("IDP_BASE_URL", self.base_url), ("IDP_ISSUER", self.issuer)):
+            if not url.startswith("https:"):
+                raise ValueError(f"{name} is {url!r}: production needs https; set IDP_ENVIRONMENT=development to try the provider out")
+        if self.control_api:
+            raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
+        if self.clock_start is not None:
+            raise ValueError("IDP_CLOCK_START sets the clock by hand; it exists in development only")
 
     @property
     def development(self) -> bool:
@@ -91,6 +99,12 @@ class Settings(BaseSettings):
     def seal_key(self) -> Path:
         """Where the key-encryption key is read from."""
         return self.seal_key_file or self.state / "seal.key"
+
+
+def _check_url(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{name} must be an http or https URL without query or fragment, not {url!r}")
 
 
 def load() -> Settings:

@@ -102,7 +102,10 @@ def record_issue(request: TokenRequest, authorization: Authorization, tokens: To
     }
     if authorization.consumed is not None:
         services.audit.record(authorization.consumed, Outcome.SUCCESS, fields)
-    issued: dict[str, AuditValue | None] = {"health.token.id": tokens.access_token_record.jti, "health.scope": sorted(tokens.access_token_record.scope)}
+    issued: dict[str, AuditValue | None] = {
+        "health.token.id": tokens.access_token_record.jti,
+        "health.scope": sorted(tokens.access_token_record.scope),
+    }
     services.audit.record(AuditAction.ACCESS_TOKEN_ISSUED, Outcome.SUCCESS, {**fields, **issued})
 
 

@@ -137,6 +137,13 @@ class RevocationStore(Protocol):
 
     async def revoke_session(self, session_id: str, now: datetime) -> Revocation: ...
     async def revoke_account(self, account_id: str, now: datetime) -> Revocation: ...
+    async def live_grants(self, account_id: str, now: datetime) -> Sequence[Grant]:
+        """The grants that revoking the person would end, oldest first."""
+        ...
+
+    async def residual(self, account_id: str, now: datetime) -> timedelta:
+        """How long the person's access tokens may still be accepted offline: the longest life left, zero without any."""
+        ...
 
 
 class CounterStore(Protocol):

@@ -7,6 +7,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from idp.model import Account, Client, Device, DeviceState, Enrolment
+from idp.store import (
+    AccountStore,
+    ClientStore,
+    CodeStore,
+    CounterStore,
+    DeviceStore,
+    InteractionStore,
+    KeyStore,
+    RevocationStore,
+    SessionStore,
+    TokenStore,
+)
 from idp.store.records import Reader, to_bytes
 from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
@@ -199,17 +211,17 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._file = file = SqliteFile(path)
-        self.clients = SqliteClientStore(file)
-        self.accounts = SqliteAccountStore(file)
-        self.devices = SqliteDeviceStore(file)
-        self.interactions = SqliteInteractionStore(file)
-        self.sessions = SqliteSessionStore(file)
-        self.codes = SqliteCodeStore(file)
-        self.tokens = SqliteTokenStore(file)
-        self.revocations = SqliteRevocationStore(file)
-        self.counters = SqliteCounterStore(file)
+        self.clients: ClientStore = SqliteClientStore(file)
+        self.accounts: AccountStore = SqliteAccountStore(file)
+        self.devices: DeviceStore = SqliteDeviceStore(file)
+        self.interactions: InteractionStore = SqliteInteractionStore(file)
+        self.sessions: SessionStore = SqliteSessionStore(file)
+        self.codes: CodeStore = SqliteCodeStore(file)
+        self.tokens: TokenStore = SqliteTokenStore(file)
+        self.revocations: RevocationStore = SqliteRevocationStore(file)
+        self.counters: CounterStore = SqliteCounterStore(file)
         self.answers = SqliteAnswerStore(file)
-        self.keys = SqliteKeyStore(file)
+        self.keys: KeyStore = SqliteKeyStore(file)
 
     async def migrate(self) -> None:
         """Nothing is left to do: opening the file has taken every step."""

@@ -1,6 +1,7 @@
 """Codes, grants, tokens and their revocation on SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from idp.model import AccessTokenRecord, AuthorizationCode, Grant, RefreshToken, Revocation
@@ -143,12 +144,28 @@ class SqliteRevocationStore:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
+        self._read_grant = Reader(Grant)
 
     async def revoke_session(self, session_id: str, now: datetime) -> Revocation:
         return await self._file.write(lambda connection: _revoke(connection, "session_id", "id", session_id, now))
 
     async def revoke_account(self, account_id: str, now: datetime) -> Revocation:
         return await self._file.write(lambda connection: _revoke(connection, "account_id", "account_id", account_id, now))
+
+    async def live_grants(self, account_id: str, now: datetime) -> Sequence[Grant]:
+        rows = self._file.read(
+            "SELECT document FROM grants WHERE account_id = ? AND revoked_at IS NULL AND last_expires_at > ? AND document IS NOT NULL",
+            (account_id, microseconds(now)),
+        )
+        return sorted((self._read_grant(document) for (document,) in rows), key=lambda grant: grant.created_at)
+
+    async def residual(self, account_id: str, now: datetime) -> timedelta:
+        (last,) = self._file.read(
+            "SELECT max(a.expires_at) FROM access_tokens a JOIN grants g ON g.id = a.grant_id "
+            "WHERE g.account_id = ? AND g.revoked_at IS NULL AND a.revoked_at IS NULL",
+            (account_id,),
+        ).fetchone()
+        return max(timedelta(), timedelta(microseconds=last - microseconds(now))) if last else timedelta()
 
 
 def _revoke(connection: sqlite3.Connection, grant_column: str, session_column: str, key: str, now: datetime) -> Revocation:

@@ -1,0 +1,204 @@
+"""Puts the provider together: stores, keys, audit, endpoints, error handlers and protective headers."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from idp.audit import AuditLog
+from idp.authentication.refusal import AuthenticationRefused
+from idp.client_auth import Authenticator
+from idp.clock import Clock
+from idp.endpoints import (
+    administration,
+    assets,
+    authorization,
+    control,
+    discovery,
+    end_session,
+    health,
+    introspection,
+    jwks,
+    login,
+    phone,
+    revocation,
+    token,
+    userinfo,
+)
+from idp.endpoints.answers import json_answer, oauth_error
+from idp.errors import OAuthError, OperationError
+from idp.http import BodyCap, ProtectiveHeaders, Sources, protective_headers
+from idp.keys import KeyRing, Seal
+from idp.model import Lifetimes, Limits
+from idp.provider import Provider
+from idp.settings import Settings
+from idp.store import Store
+from idp.store.sqlite import SqliteStore
+from idp.tokens import Issuer
+
+_LOG = logging.getLogger("idp")
+#: Largest body of any request, in bytes (an administration call).
+_MAX_BODY_BYTES = 262_144
+_SYNC_SECONDS = 1.0
+_RELOAD_SECONDS = 10.0
+_EXPIRE_SECONDS = 60.0
+
+
+def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> FastAPI:
+    """The whole application. Tests give a store and a clock; otherwise both are made from ``settings``.
+
+    Raises :class:`OperationError` when the state folder, the store or the seal key cannot be used.
+    """
+    provider = build_provider(settings, store=store, clock=clock)
+    app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app.state.provider = provider
+    app.add_middleware(BodyCap, max_bytes=_MAX_BODY_BYTES)
+    app.add_middleware(ProtectiveHeaders, https=provider.https)
+    _add_error_handlers(app)
+    realm = urlsplit(provider.issuer).path.rstrip("/")
+    app.router.routes.extend(
+        [
+            *token.routes(realm),
+            *introspection.routes(realm),
+            *userinfo.routes(realm),
+            *jwks.routes(realm),
+            *discovery.routes(realm, discovery.document(provider.issuer, provider.base_url)),
+            *authorization.routes(realm),
+            *phone.routes,
+            *login.routes,
+            *revocation.routes(realm),
+            *end_session.routes(realm),
+            *health.routes(),
+            *assets.routes,
+        ]
+    )
+    app.include_router(administration.router)
+    if provider.control_api:
+        app.include_router(control.router)
+    return app
+
+
+def build_provider(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Provider:
+    """The provider's parts; keys are read when the application starts (:func:`_lifespan`)."""
+    if store is None:
+        store = SqliteStore(settings.state / "idp.sqlite")
+    clock = clock or Clock(lambda: datetime.now(UTC), start_at=settings.clock_start)
+    if settings.development and not settings.seal_key.exists():
+        Seal.create_file(settings.seal_key)
+    seal = Seal.from_file(settings.seal_key)
+    audit = AuditLog(settings.state / "audit.ndjson", clock=clock, provider=settings.issuer)
+    keys = KeyRing(store.keys, seal, clock)
+    limits = Limits(
+        window=settings.attempt_window,
+        client_failure_count=settings.client_failure_limit_count,
+        account_attempt_count=settings.account_attempt_limit_count,
+        source_attempt_count=settings.source_attempt_limit_count,
+    )
+    token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
+    return Provider(
+        store=store,
+        clock=clock,
+        audit=audit,
+        keys=keys,
+        tokens=Issuer(keys, clock, issuer=settings.issuer),
+        clients=Authenticator(
+            store=store,
+            audit=audit,
+            limits=limits,
+            issuer=settings.issuer,
+            endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect"}),
+        ),
+        sources=Sources(settings.trusted_proxies),
+        lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
+        limits=limits,
+        base_url=settings.base_url,
+        issuer=settings.issuer,
+        development=settings.development,
+        control_api=bool(settings.control_api),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the keys (a development provider makes its own), keep house while running, close in order."""
+    provider: Provider = app.state.provider
+    await provider.store.migrate()
+    await provider.keys.load()
+    if provider.development:
+        await provider.keys.create_missing()
+    house = [
+        asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
+        asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
+        asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: provider.store.expire(provider.clock()))),
+    ]
+    try:
+        yield
+    finally:
+        for task in house:
+            task.cancel()
+        await asyncio.gather(*house, return_exceptions=True)
+        await provider.store.close()
+        provider.audit.close()
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Housekeeping goes on whatever one round meets: the next request that needs the store says what is wrong."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except (OperationError, OSError):
+            _LOG.exception("housekeeping failed; trying again in %s s", seconds)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    """One handler per family of errors; anything else is a bug and becomes a 500 with a reference."""
+    app.add_exception_handler(OAuthError, _answer_oauth_error)
+    app.add_exception_handler(AuthenticationRefused, _answer_refusal)
+    app.add_exception_handler(OperationError, _answer_operation_error)
+    app.add_exception_handler(ClientDisconnect, _answer_disconnect)
+    app.add_exception_handler(Exception, _answer_bug)
+
+
+async def _answer_oauth_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, OAuthError):
+        raise error
+    return oauth_error(error)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    if not isinstance(error, AuthenticationRefused):
+        raise error
+    body: dict[str, str | int] = {"error": error.error}
+    if error.remaining is not None:
+        body["remaining"] = error.remaining
+    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
+    return json_answer(body, error.status, headers)
+
+
+async def _answer_operation_error(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return json_answer(
+        {"error": "temporarily_unavailable", "error_description": "the service cannot answer now"}, 503, {"Retry-After": "5"}
+    )
+
+
+async def _answer_disconnect(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    """The text of a bug never leaves; its reference leads from the report to the log."""
+    reference = secrets.token_hex(6)
+    _LOG.error("bug %s at %s %s", reference, request.method, request.url.path, exc_info=error)
+    provider: Provider = request.app.state.provider
+    # This answer leaves by the outermost layer, which the middleware does not see.
+    headers = dict(protective_headers(https=provider.https))
+    return json_answer({"error": "server_error", "error_description": f"an unexpected fault, reference {reference}"}, 500, headers)

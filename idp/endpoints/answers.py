@@ -1,0 +1,38 @@
+"""JSON answers of the protocol endpoints, and what authenticates a request to them."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.errors import InvalidRequest, InvalidToken, OAuthError
+from idp.http import read_form
+
+
+def json_answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Never cached (the middleware says so): tokens and claims are for one reader."""
+    return Response(orjson.dumps(document), status, headers, media_type="application/json")
+
+
+def oauth_error(error: OAuthError) -> Response:
+    """RFC 6749 §5.2; RFC 6750 §3 when a bearer token is at fault."""
+    headers = dict(error.headers)
+    if isinstance(error, InvalidToken) and "WWW-Authenticate" not in headers:
+        headers["WWW-Authenticate"] = f'Bearer realm="veilleur", error="{error.error}", error_description="{error.description}"'
+    return json_answer({"error": error.error, "error_description": error.description}, error.status, headers)
+
+
+async def bearer_token(request: Request) -> str:
+    """The access token, from the header or a form body, never from the query (RFC 6750 §2; RFC 9700 §4.3.2)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    in_header = token.strip() if scheme.lower() == "bearer" else None
+    in_form = None
+    if request.method == "POST" and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        in_form = (await read_form(request)).get("access_token")
+    if in_header and in_form:
+        raise InvalidRequest("the access token is sent twice")
+    found = in_header or in_form
+    if not found:
+        raise InvalidToken("an access token is required", headers={"WWW-Authenticate": 'Bearer realm="veilleur"'})
+    return found

@@ -1,0 +1,174 @@
+"""The authorization endpoint (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): load, walk the table, act on the decision."""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from idp import authorization, sessions
+from idp.authentication import METHODS
+from idp.authorization import AuthorizationRequest, Grant, Login
+from idp.authorization.check_acr import ACR_LEVELS
+from idp.authorization.respond import location, refusal_location
+from idp.endpoints.error_page import error_page
+from idp.errors import InvalidRequest, OAuthError
+from idp.http import append_cookie, parse_parameters, read_form
+from idp.model import Account, AuthorizationCode, Client, Interaction, Session
+from idp.profiles import rules_of
+from idp.provider import Provider, provider_of
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+
+async def authorize(request: Request) -> Response:
+    """GET or POST: a new request."""
+    provider = provider_of(request)
+    try:
+        parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
+    except OAuthError as error:
+        error.allow_redirect = False
+        return _refuse(request, provider, error, AuthorizationRequest(parameters={}, now=provider.clock(), found_client=None))
+    return await _walk(request, provider, parameters, None)
+
+
+async def resume(request: Request) -> Response:
+    """GET, after the login page: the stored request walks the table again from the top, in the browser that began it."""
+    provider = provider_of(request)
+    interaction = await provider.store.interactions.get(request.path_params["interaction_id"], provider.clock())
+    browser = sessions.browser_hash(request, https=provider.https)
+    if interaction is None or browser is None or not secrets.compare_digest(browser, interaction.browser_hash):
+        error = InvalidRequest("this login is over, or belongs to another browser", allow_redirect=False)
+        return _refuse(request, provider, error, AuthorizationRequest(parameters={}, now=provider.clock(), found_client=None))
+    return await _walk(request, provider, interaction.request, interaction)
+
+
+async def _walk(request: Request, provider: Provider, parameters: Mapping[str, str], interaction: Interaction | None) -> Response:
+    asked = await _load(request, provider, parameters, interaction)
+    try:
+        decision = authorization.run(asked)
+    except OAuthError as error:
+        return _refuse(request, provider, error, asked)
+    if isinstance(decision, Login):
+        return await _send_to_login(request, provider, asked)
+    if not await sessions.touch(provider.store, decision.session, asked.now, provider.lifetimes):
+        return await _send_to_login(request, provider, asked)
+    return await _answer(request, provider, decision, interaction)
+
+
+async def _load(
+    request: Request, provider: Provider, parameters: Mapping[str, str], interaction: Interaction | None
+) -> AuthorizationRequest:
+    """Everything the steps look at, so that they do no input or output."""
+    client_id = parameters.get("client_id")
+    client = await provider.store.clients.get(client_id) if client_id else None
+    session = await sessions.current(provider, request)
+    account = await provider.store.accounts.get(session.account_id) if session else None
+    hint = parameters.get("id_token_hint")
+    claims = provider.tokens.verified_claims(hint) if hint else None
+    return AuthorizationRequest(
+        parameters=parameters,
+        now=provider.clock(),
+        found_client=client,
+        session=session,
+        account=account,
+        interaction=interaction,
+        hinted_subject=str(claims.get("sub", "")) if claims and client and claims.get("aud") == client.client_id else None,
+        subject=provider.tokens.subject(client, account) if hint and client and account else None,
+        best_acr=max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0)),
+    )
+
+
+async def _send_to_login(request: Request, provider: Provider, asked: AuthorizationRequest) -> Response:
+    """Store the request (a resumed one keeps its place) and show the login page to this browser alone."""
+    if asked.interaction is not None:
+        return RedirectResponse(f"{provider.base_url}/login/{asked.interaction.id}", 303)
+    cookie_name = sessions.login_cookie_name(https=provider.https)
+    # One cookie serves all the tabs of a browser: a second login must not cut off the first.
+    cookie = request.cookies.get(cookie_name, "")
+    fresh = "" if len(cookie) >= 43 else secrets.token_urlsafe(32)
+    interaction = Interaction(
+        id=secrets.token_urlsafe(24),
+        request=dict(asked.parameters),
+        client_id=asked.proved_client.client_id,
+        browser_hash=sessions.hash_secret(fresh or cookie),
+        created_at=asked.now,
+        expires_at=asked.now + provider.lifetimes.interaction,
+    )
+    await provider.store.interactions.put(interaction)
+    provider.audit.record(AuditAction.AUTHORIZATION_REQUESTED, Outcome.SUCCESS, _fields(request, provider, asked.proved_client))
+    response = RedirectResponse(f"{provider.base_url}/login/{interaction.id}", 303)
+    if fresh:
+        append_cookie(response.headers, cookie_name, fresh, secure=provider.https)
+    return response
+
+
+async def _answer(request: Request, provider: Provider, grant: Grant, interaction: Interaction | None) -> Response:
+    """Store the code, forget the interaction, and go back to the client with 303 (RFC 9700 §4.12: never 307)."""
+    rules = rules_of(grant.client)
+    value = secrets.token_urlsafe(32)
+    now = provider.clock()
+    session = grant.session
+    code = AuthorizationCode(
+        code_hash=hash_token(value),
+        client_id=grant.client.client_id,
+        account_id=grant.account.id,
+        session_id=session.id,
+        grant_id=str(uuid.uuid4()),
+        redirect_uri=grant.redirect_uri,
+        scope=grant.scope,
+        nonce=grant.nonce,
+        code_challenge=grant.code_challenge,
+        acr=session.acr,
+        amr=session.amr,
+        method=session.method,
+        auth_time=session.auth_time,
+        expires_at=now + rules.code_lifetime,
+    )
+    await provider.store.codes.put(code)
+    if interaction is not None:
+        await provider.store.interactions.delete(interaction.id)
+    fields = _fields(request, provider, grant.client, grant.account, session)
+    provider.audit.record(
+        AuditAction.AUTHORIZATION_CODE_ISSUED,
+        Outcome.SUCCESS,
+        fields | {"health.grant.id": code.grant_id, "health.scope": sorted(grant.scope), "health.authentication.acr": session.acr},
+    )
+    members = {"code": value, "session_state": session.id if rules.session_state_parameter else None}
+    return RedirectResponse(location(grant.redirect_uri, provider.issuer, grant.state, members), 303)
+
+
+def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
+    """Audited; to the client only once client and redirect_uri are verified (RFC 6749 §4.1.2.1), else a page."""
+    fields = _fields(request, provider, asked.client, asked.account if asked.client else None)
+    fields["event.reason"] = f"{error.error}: {error.description}" + (f" ({error.detail})" if error.detail else "")
+    provider.audit.record(AuditAction.AUTHORIZATION_REFUSED, Outcome.FAILURE, fields)
+    if asked.redirect_uri is None or not error.allow_redirect:
+        return error_page(request, error)
+    return RedirectResponse(
+        refusal_location(asked.redirect_uri, provider.issuer, asked.get("state"), error=error.error, description=error.description), 303
+    )
+
+
+def _fields(
+    request: Request, provider: Provider, client: Client | None, account: Account | None = None, session: Session | None = None
+) -> dict[str, AuditValue | None]:
+    return {
+        "user.id": account.national_id if account else None,
+        "source.ip": provider.sources(request),
+        "user_agent.original": sessions.user_agent(request),
+        "health.relying_party.id": client.client_id if client else None,
+        "health.structure.finess": client.structure_finess if client else None,
+        "health.session.id": session.id if session else None,
+    }
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [
+        Route("/auth", authorize, methods=["GET", "POST"]),
+        Route("/auth/resume/{interaction_id}", resume, methods=["GET"]),
+        Route(f"{realm}/protocol/openid-connect/auth", authorize, methods=["GET", "POST"]),
+    ]

@@ -1,0 +1,85 @@
+"""Provider metadata (OpenID Connect Discovery §3, RFC 8414), at the standard path and at PSC's own."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp.authorization.check_acr import ACR_LEVELS
+from idp.authorization.check_prompt import PROMPTS
+from idp.authorization.check_response_type import RESPONSE_MODES, RESPONSE_TYPES
+from idp.client_auth import METHODS
+from idp.grants import GRANTS
+from idp.keys.signing_key import ALGORITHMS
+
+_CACHE = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
+
+#: Scope values a relying party may meet; a client is held to those it registered.
+SCOPES = ("openid", "profile", "identity", "scope_all")
+_CLAIMS = (
+    *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "name", "given_name", "family_name"),
+    *("preferred_username", "SubjectNameID", "codeCivilite", "authMode", "otherIds", "SubjectRefPro", "SubjectRole"),
+)
+
+
+def metadata(issuer: str, base_url: str) -> dict[str, Any]:
+    """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
+    endpoints = f"{issuer}/protocol/openid-connect"
+    methods = [method.METHOD for method in METHODS]
+    confidential = [name for name in methods if name != "none"]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{base_url}/auth",
+        "token_endpoint": f"{endpoints}/token",
+        "userinfo_endpoint": f"{endpoints}/userinfo",
+        "introspection_endpoint": f"{endpoints}/token/introspect",
+        "revocation_endpoint": f"{endpoints}/revoke",
+        "end_session_endpoint": f"{endpoints}/logout",
+        "jwks_uri": f"{endpoints}/certs",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": list(RESPONSE_TYPES),
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": list(GRANTS),
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "acr_values_supported": list(ACR_LEVELS),
+        "prompt_values_supported": list(PROMPTS),
+        "claims_supported": list(_CLAIMS),
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": ["fr", "en"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def routes(realm: str, document: bytes) -> list[BaseRoute]:
+    """``realm``: path of the issuer; ``document``: :func:`metadata` as bytes, built once."""
+    handler = _handler(document)
+    return [
+        Route(f"{realm}/.well-known/openid-configuration", handler, methods=["GET"]),
+        Route(f"{realm}/.well-known/wallet-openid-configuration", handler, methods=["GET"]),
+    ]
+
+
+def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:
+    async def discovery(request: Request) -> Response:
+        return Response(document, headers=_CACHE, media_type="application/json")
+
+    return discovery
+
+
+def document(issuer: str, base_url: str) -> bytes:
+    """The metadata as it is sent."""
+    return orjson.dumps(metadata(issuer, base_url))

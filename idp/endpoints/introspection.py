@@ -1,0 +1,112 @@
+"""Introspection (RFC 7662): is this token active, and what does it stand for; asked by an authenticated client."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp.endpoints.access import Access, find_access
+from idp.endpoints.answers import json_answer
+from idp.errors import InvalidClient, InvalidRequest
+from idp.http import read_form
+from idp.model import AccountState, Client
+from idp.profiles import rules_of
+from idp.provider import Provider, provider_of
+from idp.tokens.claims import seconds
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, Outcome
+
+_INACTIVE = {"active": False}
+
+
+async def introspect(request: Request) -> Response:
+    """POST. Whatever is wrong with the token, the answer is exactly ``{"active": false}`` (§2.2)."""
+    provider = provider_of(request)
+    form = await read_form(request)
+    source_ip = provider.sources(request)
+    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    if client.token_endpoint_auth_method == "none":
+        raise InvalidClient("a public client may not introspect")
+    token = form.get("token")
+    if token is None:
+        raise InvalidRequest("token is missing")
+    access = await find_access(provider, token)
+    document = _access_document(provider, access) if access else await _refresh_document(provider, client, token)
+    provider.audit.record(
+        AuditAction.TOKEN_INTROSPECTED,
+        Outcome.SUCCESS if document["active"] else Outcome.FAILURE,
+        {
+            "user.id": access.account.national_id if access and access.account else None,
+            "source.ip": source_ip,
+            "health.relying_party.id": client.client_id,
+            "health.session.id": access.grant.session_id if access else None,
+            "health.token.id": access.record.jti if access else None,
+        },
+    )
+    return json_answer(document)
+
+
+def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
+    record, grant, account = access.record, access.grant, access.account
+    document: dict[str, Any] = {
+        "active": True,
+        "iss": provider.issuer,
+        "sub": provider.tokens.subject(access.client, account) if account else record.client_id,
+        "client_id": record.client_id,
+        "scope": " ".join(sorted(record.scope)),
+        "iat": seconds(record.issued_at),
+        "exp": seconds(record.expires_at),
+        "jti": record.jti,
+        "token_type": "Bearer",
+    }
+    if account is None:
+        return document
+    document |= {
+        "auth_time": seconds(grant.auth_time),
+        "acr": grant.acr,
+        "sid": grant.session_id,
+        "username": account.national_id or account.id,
+    }
+    if rules_of(access.client).keycloak_introspection:
+        # As ANS documents it; SubjectNameID only when an access token is introspected.
+        document |= {
+            "typ": "Bearer",
+            "azp": record.client_id,
+            "nonce": grant.nonce or "",
+            "session_state": grant.session_id,
+            "preferred_username": account.national_id or account.id,
+            "email_verified": False,
+            "SubjectNameID": account.national_id or "",
+        }
+    return document
+
+
+async def _refresh_document(provider: Provider, client: Client, value: str) -> dict[str, Any]:
+    """A refresh token is nobody's business but its client's: to others it is not active."""
+    now = provider.clock()
+    token = await provider.store.tokens.get_refresh_token(hash_token(value))
+    if token is None or token.rotated_at is not None or token.expires_at <= now:
+        return _INACTIVE
+    grant = await provider.store.tokens.get_grant(token.grant_id)
+    if grant is None or grant.revoked_at is not None or grant.client_id != client.client_id or grant.account_id is None:
+        return _INACTIVE
+    account = await provider.store.accounts.get(grant.account_id)
+    session = await provider.store.sessions.get(grant.session_id, now) if grant.session_id else None
+    if account is None or account.state is not AccountState.ACTIVE or session is None:
+        return _INACTIVE
+    return {
+        "active": True,
+        "iss": provider.issuer,
+        "sub": provider.tokens.subject(client, account),
+        "client_id": client.client_id,
+        "scope": " ".join(sorted(grant.scope)),
+        "exp": seconds(token.expires_at),
+        "typ": "Refresh",
+        "sid": grant.session_id,
+    }
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [Route(f"{realm}/protocol/openid-connect/token/introspect", introspect, methods=["POST"])]

@@ -1,0 +1,52 @@
+"""Revocation (RFC 7009): a client gives up a token of its own; a refresh token takes its whole grant with it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp.errors import InvalidRequest
+from idp.http import read_form
+from idp.model import Client
+from idp.provider import Provider, provider_of
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+
+async def revoke(request: Request) -> Response:
+    """POST. 200 also for a token that is unknown, over, or another client's (§2.2): nothing is told of it."""
+    provider = provider_of(request)
+    form = await read_form(request)
+    source_ip = provider.sources(request)
+    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    token = form.get("token")
+    if token is None:
+        raise InvalidRequest("token is missing")
+    fields = await _revoke(provider, client, token)
+    if fields is not None:
+        provider.audit.record(
+            AuditAction.TOKEN_REVOKED, Outcome.SUCCESS, {"source.ip": source_ip, "health.relying_party.id": client.client_id, **fields}
+        )
+    return Response(b"", 200)
+
+
+async def _revoke(provider: Provider, client: Client, token: str) -> dict[str, AuditValue | None] | None:
+    """What was revoked, for the audit log; None when there was nothing of this client's."""
+    now = provider.clock()
+    refresh_token = await provider.store.tokens.get_refresh_token(hash_token(token))
+    if refresh_token is not None:
+        grant = await provider.store.tokens.get_grant(refresh_token.grant_id)
+        if grant is None or grant.client_id != client.client_id:
+            return None
+        await provider.store.tokens.revoke_grant(grant.id, now)
+        return {"health.grant.id": grant.id, "health.session.id": grant.session_id}
+    jti = provider.tokens.recognise(token)
+    record = await provider.store.tokens.get_access_token(jti, now) if jti else None
+    if record is None or record.client_id != client.client_id:
+        return None
+    await provider.store.tokens.revoke_access_token(record.jti, now)
+    return {"health.token.id": record.jti, "health.grant.id": record.grant_id, "health.session.id": record.session_id}
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [Route(f"{realm}/protocol/openid-connect/revoke", revoke, methods=["POST"])]

@@ -1,0 +1,27 @@
+"""The token endpoint (RFC 6749 §3.2): parse, authenticate the client, and hand over to the phases of :mod:`idp.grants`."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp import grants
+from idp.endpoints.answers import json_answer
+from idp.grants.phases import Services, TokenRequest
+from idp.http import read_form
+from idp.provider import provider_of
+
+
+async def token(request: Request) -> Response:
+    """POST."""
+    provider = provider_of(request)
+    form = await read_form(request)
+    now = provider.clock()
+    source_ip = provider.sources(request)
+    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=now)
+    services = Services(store=provider.store, tokens=provider.tokens, audit=provider.audit, lifetimes=provider.lifetimes, now=now)
+    return json_answer(await grants.run(TokenRequest(client=client, parameters=form, source_ip=source_ip), services))
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [Route(f"{realm}/protocol/openid-connect/token", token, methods=["POST"])]

@@ -1,0 +1,164 @@
+"""Relying parties read from a file: YAML with the member names of RFC 7591, each checked before anything is stored.
+
+Shape: ``clients: [{client_id, client_name, profile, redirect_uris, …}]``. Secrets are never in the file: they are
+made here, shown once, and kept as SHA-256.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from idp.client_auth import METHODS
+from idp.grants import GRANTS
+from idp.model import Client, Profile
+from idp.profiles import check_quirks
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+
+
+class RegistrationError(ValueError):
+    """The file cannot be used; the text names file, client and member."""
+
+
+def _words(value: object) -> object:
+    """``scope`` may be a string (RFC 7591 §2) or a list."""
+    return value.split() if isinstance(value, str) else value
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    client_name: str = Field(min_length=1, max_length=100)
+    profile: Profile = Profile.BASELINE
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
+    token_endpoint_auth_method: str = "client_secret_basic"
+    jwks: dict[str, Any] | None = None
+    id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier: str | None = None
+    structure_name: str | None = None
+    structure_finess: str | None = None
+    quirks: dict[str, str | int | bool] = Field(default_factory=dict)
+    disabled: bool = False
+
+    def client(self) -> Client:
+        """The client, without secret; raises ValueError naming the member at fault."""
+        members = self.model_dump()
+        members["id_token_signed_response_alg"] = self.id_token_signed_response_alg or ("RS256" if self.profile is Profile.PSC else "ES256")
+        client = Client(**members)
+        _check(client)
+        check_quirks(client)
+        return client
+
+
+def read_clients(path: Path) -> list[Client]:
+    """The clients a file describes, without secrets; raises :class:`RegistrationError`, and returns nothing of a file with a fault."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RegistrationError(f"{path}: cannot be read: {error}") from error
+    entries = document.get("clients") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or set(document) != {"clients"}:
+        raise RegistrationError(f"{path}: the document must be a mapping with the one member 'clients', a list")
+    clients: dict[str, Client] = {}
+    for number, entry in enumerate(entries, start=1):
+        client = parse_client(entry, f"{path}: client {number}")
+        if client.client_id in clients:
+            raise RegistrationError(f"{path}: client {number}: client_id {client.client_id!r} is there twice")
+        clients[client.client_id] = client
+    return list(clients.values())
+
+
+def parse_client(entry: object, place: str) -> Client:
+    """One entry; ``place`` begins the message of what is wrong with it."""
+    try:
+        return _Entry.model_validate(entry).client()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        member = ".".join(str(part) for part in fault["loc"])
+        raise RegistrationError(f"{place}: {member}: {fault['msg']}") from error
+    except ValueError as error:
+        raise RegistrationError(f"{place}: {error}") from error
+
+
+def _check(client: Client) -> None:
+    _check_authentication(client)
+    for name in client.grant_types:
+        if name not in GRANTS:
+            raise ValueError(f"grant_types: {name!r} is not one of {', '.join(GRANTS)}")
+    public = client.token_endpoint_auth_method == "none"
+    if public and "client_credentials" in client.grant_types:
+        raise ValueError("grant_types: a public client cannot use client_credentials")
+    if "authorization_code" in client.grant_types:
+        if not client.redirect_uris:
+            raise ValueError("redirect_uris: at least one is needed for authorization_code")
+        if "openid" not in client.scope:
+            raise ValueError("scope: must contain openid for authorization_code")
+    for member in ("redirect_uris", "post_logout_redirect_uris"):
+        for uri in getattr(client, member):
+            _check_uri(member, uri, public=public)
+
+
+def _check_authentication(client: Client) -> None:
+    method = client.token_endpoint_auth_method
+    known = {known.METHOD for known in METHODS}
+    if method not in known:
+        raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(sorted(known))}")
+    if client.profile is Profile.FAPI2 and method != "private_key_jwt":
+        raise ValueError("token_endpoint_auth_method: profile fapi2 demands private_key_jwt")
+    if (method == "private_key_jwt") != (client.jwks is not None):
+        raise ValueError("jwks: goes with private_key_jwt, and private_key_jwt needs it")
+    if client.jwks is not None:
+        _check_jwks(client.jwks)
+
+
+def _check_uri(member: str, uri: str, *, public: bool) -> None:
+    """An absolute URI without fragment; http for loopback alone; an app's own scheme only for public clients (RFC 8252 §7.1)."""
+    parts = urlsplit(uri)
+    if not parts.scheme or parts.fragment or "#" in uri or "*" in uri or not uri.isascii() or any(c.isspace() or c in '\\"<>' for c in uri):
+        raise ValueError(f"{member}: {uri!r} must be an absolute URI without fragment, wildcard or space")
+    if parts.scheme in ("http", "https"):
+        if not parts.hostname or "@" in parts.netloc:
+            raise ValueError(f"{member}: {uri!r} must name a host, without user information")
+        if parts.scheme == "http" and parts.netloc.rpartition(":")[0] not in _LOOPBACK and parts.netloc not in _LOOPBACK:
+            raise ValueError(f"{member}: {uri!r} must use https (http is for loopback alone)")
+    elif not public or "." not in parts.scheme:
+        raise ValueError(f"{member}: {uri!r} must use https; a scheme of an app is for public clients and holds a dot")
+
+
+def _check_jwks(jwks: Mapping[str, Any]) -> None:
+    keys = jwks.get("keys")
+    if not isinstance(keys, list) or not keys:
+        raise ValueError("jwks: must hold a list 'keys'")
+    for number, key in enumerate(keys, start=1):
+        if not isinstance(key, dict) or key.get("kty") not in ("RSA", "EC"):
+            raise ValueError(f"jwks: key {number} must be an RSA or EC key")
+        if "d" in key:
+            raise ValueError(f"jwks: key {number} is a private key; register the public part alone")
+
+
+def needs_secret(client: Client) -> bool:
+    """Whether this client proves itself by a secret of ours."""
+    return client.token_endpoint_auth_method in _SECRET_METHODS
+
+
+def make_secret() -> tuple[str, str]:
+    """A new client secret (256 random bits) and the hash that is kept of it."""
+    value = secrets.token_urlsafe(32)
+    return value, hash_client_secret(value)
+
+
+def hash_client_secret(value: str) -> str:
+    """SHA-256 in hex: a generated secret cannot be guessed, so a slow hash would only cost."""
+    return hashlib.sha256(value.encode()).hexdigest()
