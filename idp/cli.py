@@ -266,10 +266,10 @@ async def _apply(provider: "Provider", clients: "list[Client]", known: dict[str,
         present = await provider.store.clients.get(client.client_id)
         secret_hash: str | None = None
         if needs_secret(client):
-            secret_hash = (
-                hash_client_secret(known[client.client_id]) if client.client_id in known else present and present.client_secret_hash
-            )
-            if not secret_hash:
+            secret_hash = present.client_secret_hash if present else None
+            if client.client_id in known:
+                secret_hash = hash_client_secret(known[client.client_id])
+            elif secret_hash is None:
                 made[client.client_id], secret_hash = make_secret()
         client = replace(client, client_secret_hash=secret_hash)
         if client != present:

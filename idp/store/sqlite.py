@@ -9,6 +9,7 @@ from pathlib import Path
 from idp.model import Account, Client, Device, DeviceState, Enrolment
 from idp.store import (
     AccountStore,
+    AnswerStore,
     ClientStore,
     CodeStore,
     CounterStore,
@@ -220,7 +221,7 @@ class SqliteStore:
         self.tokens: TokenStore = SqliteTokenStore(file)
         self.revocations: RevocationStore = SqliteRevocationStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)
-        self.answers = SqliteAnswerStore(file)
+        self.answers: AnswerStore = SqliteAnswerStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)
 
     async def migrate(self) -> None:
