@@ -1,0 +1,162 @@
+"""The identity provider under load: a real process on loopback, its store on the disk, its audit log written.
+
+Rates are per CPU-second of the provider's process, so that the load generator beside it costs them nothing.
+"""
+
+import base64
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode, urljoin
+
+from bench import load, machine
+from bench.clock import child_running, cpu_seconds, resident_megabytes
+from bench.report import Row
+from deploy.demo.phone import Phone, wall
+from deploy.demo.services import AccessLog, RelyingParty
+from deploy.demo.stage import Server, run_command
+from deploy.demo.wire import Browser, Refused
+
+HERE = Path(__file__).resolve().parent
+_PEOPLE = HERE.parent / "deploy" / "demo" / "people.yaml"
+_PERSON = "899700000005"
+_REDIRECT_URI = "http://127.0.0.1:8899/retour"
+_PIN = "2468"
+
+
+@dataclass(slots=True)
+class _Provider:
+    """A provider made for the measures, and who may ask it."""
+
+    base_url: str
+    server: Server
+    secrets: dict[str, str]
+    pid: int = 0
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.base_url}/auth/realms/esante-wallet"
+
+    def endpoint(self, name: str) -> str:
+        return f"{self.issuer}/protocol/openid-connect/{name}"
+
+    def basic(self, client_id: str) -> dict[str, str]:
+        credentials = base64.b64encode(f"{client_id}:{self.secrets[client_id]}".encode()).decode()
+        return {"Authorization": f"Basic {credentials}", "Content-Type": "application/x-www-form-urlencoded"}
+
+    def answers(self, method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> float:
+        """Answers per CPU-second to one request sent over and over."""
+        return self.rate(lambda: load.send(method, url, headers, body, seconds=seconds).answered)
+
+    def rate(self, work: Callable[[], int]) -> float:
+        """Units of work per CPU-second that the provider spent on them."""
+        before = cpu_seconds(self.pid)
+        done = work()
+        return done / (cpu_seconds(self.pid) - before)
+
+
+def rows(folder: Path, seconds: float) -> Iterator[Row]:
+    """Every measure of the provider; ``folder`` is empty and ours, ``seconds`` what each measure takes."""
+    provider = _make(folder)
+    begun = time.monotonic()
+    provider.server.start()
+    try:
+        provider.server.wait_ready()
+        ready_after = time.monotonic() - begun
+        provider.pid = child_running("idp.cli")
+        megabytes = resident_megabytes(provider.pid)
+        yield Row(name="IdP: start to first answer", value=ready_after, unit="s", budget=1.0, lower_is_better=True)
+        yield Row(name="IdP: memory after start", value=megabytes, unit="MB", budget=90, lower_is_better=True)
+        yield from _tokens(provider, seconds)
+        yield from _documents(provider, seconds)
+        yield _logins(provider, folder, seconds)
+    finally:
+        provider.server.stop()
+
+
+def _make(folder: Path) -> _Provider:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    base_url = f"http://127.0.0.1:{port}"
+    unlimited = str(10**9)
+    environment = {
+        "IDP_ENVIRONMENT": "development",
+        "IDP_CONTROL_API": "true",
+        "IDP_STATE": str(folder / "idp"),
+        "IDP_PORT": str(port),
+        "IDP_BASE_URL": base_url,
+        # One person on one phone logs in thousands of times: what limits attempts would end the measure.
+        "IDP_CLIENT_FAILURE_LIMIT_COUNT": unlimited,
+        "IDP_ACCOUNT_ATTEMPT_LIMIT_COUNT": unlimited,
+        "IDP_SOURCE_ATTEMPT_LIMIT_COUNT": unlimited,
+    }
+    secrets = folder / "secrets.json"
+    run_command(["idp.cli", "init"], environment)
+    run_command(["idp.cli", "clients", "apply", str(HERE / "clients.yaml"), "--secrets-out", str(secrets)], environment)
+    run_command(["idp.cli", "accounts", "apply", str(_PEOPLE)], environment)
+    ready = f"{base_url}/auth/realms/esante-wallet/.well-known/openid-configuration"
+    server = Server("idp", ["idp.cli", "serve"], environment, folder, ready)
+    return _Provider(base_url, server, json.loads(secrets.read_text("utf-8")))
+
+
+def _tokens(provider: _Provider, seconds: float) -> Iterator[Row]:
+    body = urlencode({"grant_type": "client_credentials", "scope": "sessions:read"}).encode()
+    peers = (("RS256", 1_700.0, machine.rs256), ("ES256", 5_000.0, machine.es256))
+    for algorithm, budget, raw in peers:
+        limit = raw(min(seconds, 2.0))
+        headers = provider.basic(f"bench-{algorithm.lower()}")
+        rate = provider.answers("POST", provider.endpoint("token"), headers, body, seconds)
+        name = f"client_credentials, {algorithm}"
+        yield Row(name=name, value=rate, unit="/CPU-s", budget=budget, limit=limit, limit_name=f"raw {algorithm} signing")
+    headers = provider.basic("bench-es256")
+    token = Browser().request("POST", provider.endpoint("token"), body=body, headers=headers).expect(200).json()["access_token"]
+    asked = urlencode({"token": token}).encode()
+    rate = provider.rate(
+        lambda: load.send("POST", provider.endpoint("token/introspect"), headers, asked, seconds=min(seconds, 60)).answered
+    )
+    yield Row(name="introspection of a stored token", value=rate, unit="/CPU-s", budget=5_500)
+
+
+def _documents(provider: _Provider, seconds: float) -> Iterator[Row]:
+    for name, url in (("JWKS", provider.endpoint("certs")), ("discovery", f"{provider.issuer}/.well-known/openid-configuration")):
+        rate = provider.answers("GET", url, {}, b"", seconds)
+        yield Row(name=name, value=rate, unit="/CPU-s", budget=15_000)
+
+
+def _logins(provider: _Provider, folder: Path, seconds: float) -> Row:
+    control = f"{provider.base_url}/control/v1/enrolments"
+    enrolment = Browser().send_json("POST", control, {"national_id": _PERSON}).expect(200, 201).json()
+    phone = Phone(provider.base_url, enrolment["activation_code"], _PIN, "Mesure")
+    service = RelyingParty(
+        "bench-login", provider.secrets["bench-login"], _REDIRECT_URI, "openid scope_all", provider.issuer, AccessLog(folder / "access.log")
+    )
+
+    def log_in_again_and_again() -> int:
+        done, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until:
+            _log_in(service, phone)
+            done += 1
+        return done
+
+    rate = provider.rate(log_in_again_and_again)
+    return Row(name="full PSC login (authorize, approval, token, userinfo)", value=rate, unit="/CPU-s", budget=300)
+
+
+def _log_in(service: RelyingParty, phone: Phone) -> None:
+    """One person, one new browser, one login from the service's redirect to its look at who it is."""
+    browser, pending = Browser(), service.begin()
+    waiting = browser.submit(browser.open(pending.url), "identify", national_id=_PERSON)
+    code = re.search(r'id="code"[^>]*>\s*(\d\d)', waiting.answer.text())
+    if code is None:
+        raise Refused(f"{waiting.answer.url} shows no code to compare")
+    phone.answer(phone.approvals(wall())[-1], "approve", wall(), code=code.group(1))
+    url = waiting.answer.url
+    while not url.startswith(_REDIRECT_URI):
+        url = urljoin(url, browser.get(url).expect(302, 303).headers["Location"])
+    service.complete(pending, url)
