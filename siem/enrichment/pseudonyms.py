@@ -9,7 +9,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ _PREFIXES: Final[Mapping[str, str]] = {"user.id": "P-", "health.patient.pseudony
 _TEXTS: Final = ("url.original", "url.path", "url.query", "http.request.referrer", "message", "event.reason")
 #: An INS (NIR: 13 characters and a two-digit key), written without spaces.
 _INS: Final = re.compile(r"(?<![0-9])[1-478][0-9]{4}[0-9AB][0-9]{9}(?![0-9])")
+_INS_LENGTH: Final = 15
 _CACHE_LIMIT: Final = 500_000
 
 identities = Table(
@@ -82,19 +83,22 @@ class Pseudonyms:
         replaced: list[tuple[str, str]] = []
         for field in _PREFIXES:
             identifier = fields.get(field)
-            if isinstance(identifier, str):
-                pseudonym = self.of(field, identifier)
+            if identifier is not None:
+                pseudonym = self.of(field, str(identifier))
                 fields[field] = pseudonym
-                replaced.append((identifier, pseudonym))
+                replaced.append((str(identifier), pseudonym))
         for name in _TEXTS:
             text = fields.get(name)
-            if isinstance(text, str):
-                for identifier, pseudonym in replaced:
-                    if identifier in text:
-                        text = text.replace(identifier, pseudonym)
-                if len(text) > _LENGTH and _INS.search(text):
-                    text = _INS.sub(lambda match: self.of("health.patient.pseudonym", match[0]), text)
-                fields[name] = text
+            if text is not None:
+                fields[name] = self._without_identifiers(str(text), replaced)
+
+    def _without_identifiers(self, text: str, replaced: Sequence[tuple[str, str]]) -> str:
+        for identifier, pseudonym in replaced:
+            if identifier in text:
+                text = text.replace(identifier, pseudonym)
+        if len(text) < _INS_LENGTH or not _INS.search(text):
+            return text
+        return _INS.sub(lambda match: self.of("health.patient.pseudonym", match[0]), text)
 
     def of(self, field: str, identifier: str) -> str:
         """The pseudonym of an identifier found in that field (``user.id`` or ``health.patient.pseudonym``)."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from siem.errors import DataError
-from siem.event import FIELDS, Event, Fields, Kind, RawRecord, Value
+from siem.event import FIELDS, Event, Fields, Kind, RawRecord
 from siem.sources.record import event_id, instant, json_of
 from siem.sources.source import SourceSettings
 from vocabulary.audit import AUDIT_FIELDS, FIRST_HASH, AuditAction, Outcome, chain_hash
@@ -39,7 +39,9 @@ _ENVELOPE: Final[Mapping[str, str]] = {
 }
 _NOT_KEPT: Final = frozenset({"@timestamp", "ecs.version"})
 _REQUIRED: Final = ("@timestamp", "event.dataset", "event.sequence", "event.action", "event.outcome", "event.hash")
-_ACCEPTED: Final = (AUDIT_FIELDS.keys() | _ENVELOPE.keys()) - {"service.name"}
+_PYTHON_TYPES: Final[Mapping[Kind, type]] = {Kind.INTEGER: int, Kind.KEYWORDS: list, Kind.KEYWORD: str, Kind.TEXT: str, Kind.IP: str}
+_TYPES: Final[Mapping[str, type]] = {name: _PYTHON_TYPES[FIELDS[name]] for name in (*_ENVELOPE, *AUDIT_FIELDS) if name != "service.name"}
+_INTEGERS: Final = frozenset(name for name, expected in _TYPES.items() if expected is int)
 _ACTIONS: Final = frozenset(str(action) for action in AuditAction)
 _OUTCOMES: Final = frozenset(str(outcome) for outcome in Outcome)
 
@@ -77,22 +79,17 @@ class Idp:
         return events
 
     def _read(self, record: RawRecord, document: dict[str, object]) -> tuple[datetime, Fields]:
-        for name in _REQUIRED:
-            if name not in document:
-                raise DataError(record.source, 0, name, "missing; every audit event has it")
-        if document["event.dataset"] != _DATASET:
-            raise DataError(record.source, 0, "event.dataset", f"{_DATASET} expected, not {document['event.dataset']!r}")
-        if document["event.action"] not in _ACTIONS:
-            raise DataError(record.source, 0, "event.action", f"unknown action {document['event.action']!r}")
-        if document["event.outcome"] not in _OUTCOMES:
-            raise DataError(record.source, 0, "event.outcome", f"success, failure or unknown expected, not {document['event.outcome']!r}")
+        _check_envelope(record, document)
         fields: Fields = {"service.name": self._service}
         for name, value in document.items():
-            if name in _NOT_KEPT:
-                continue
-            if name not in _ACCEPTED:
-                raise DataError(record.source, 0, name, "unknown field; the audit log has none of that name")
-            fields[name] = _checked(record, name, value)
+            expected = _TYPES.get(name)
+            if type(value) is expected and value != "" and (expected is not list or all(type(item) is str for item in value)):  # type: ignore[attr-defined]
+                fields[name] = value  # type: ignore[assignment]
+            elif name not in _NOT_KEPT:
+                raise _refused(record, name, value)
+        for name in _INTEGERS & fields.keys():
+            if abs(int(str(fields[name]))) >= _MAX_INTEGER:
+                raise _refused(record, name, fields[name])
         if self._finess:
             fields.setdefault("health.structure.finess", self._finess)
         return instant(record, "@timestamp", document["@timestamp"]), fields
@@ -156,16 +153,21 @@ class Idp:
         self._hashes = {int(sequence): digest for sequence, digest in saved["hashes"].items()}
 
 
-def _checked(record: RawRecord, name: str, value: object) -> Value:
-    kind = FIELDS[name]
-    if kind is Kind.INTEGER:
-        if type(value) is int and abs(value) < _MAX_INTEGER:
-            return value
-        raise DataError(record.source, 0, name, f"an integer expected, not {value!r}")
-    if kind is Kind.KEYWORDS:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return value
-        raise DataError(record.source, 0, name, f"a list of texts expected, not {value!r}")
-    if isinstance(value, str) and value:
-        return value
-    raise DataError(record.source, 0, name, f"a text expected, not {value!r}")
+def _check_envelope(record: RawRecord, document: Mapping[str, object]) -> None:
+    for name in _REQUIRED:
+        if name not in document:
+            raise DataError(record.source, 0, name, "missing; every audit event has it")
+    if document["event.dataset"] != _DATASET:
+        raise DataError(record.source, 0, "event.dataset", f"{_DATASET} expected, not {document['event.dataset']!r}")
+    if document["event.action"] not in _ACTIONS:
+        raise DataError(record.source, 0, "event.action", f"unknown action {document['event.action']!r}")
+    if document["event.outcome"] not in _OUTCOMES:
+        raise DataError(record.source, 0, "event.outcome", f"success, failure or unknown expected, not {document['event.outcome']!r}")
+
+
+def _refused(record: RawRecord, name: str, value: object) -> DataError:
+    expected = _TYPES.get(name)
+    if expected is None:
+        return DataError(record.source, 0, name, "unknown field; the audit log has none of that name")
+    words = {str: "a text", int: "an integer of 64 bits", list: "a list of texts"}[expected]
+    return DataError(record.source, 0, name, f"{words} expected, not {str(value)[:80]!r}")

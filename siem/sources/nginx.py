@@ -20,8 +20,8 @@ from siem.event import Event, Fields, RawRecord
 from siem.sources.record import address, event_id, text_of
 from siem.sources.source import SourceSettings, Stateless
 
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
-_COMBINED: Final = re.compile(rf"(\S+) \S+ (.+?) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d{{1,15}}|-) {_QUOTED} {_QUOTED}", re.DOTALL)
+_QUOTED: Final = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
+_COMBINED: Final = re.compile(rf"(\S+) \S+ ([^\[]+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d{{1,15}}|-) {_QUOTED} {_QUOTED}", re.DOTALL)
 _REQUEST: Final = re.compile(r"([A-Z][A-Z_-]{0,31}) (\S.*) HTTP/(\d(?:\.\d)?)", re.DOTALL)
 _TIME: Final = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 _ESCAPED_BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")

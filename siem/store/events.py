@@ -325,7 +325,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]) -> 
         expressions.append(f"make_timestamp({expression})" if name == "at" else expression)
     targets = ", ".join(f'"{name}"' for name in values)
     schema = orjson.dumps(structure).decode()  # names and types of FIELDS alone: nothing in it comes from outside
-    statement = f"INSERT INTO events ({targets}) SELECT {', '.join(expressions)} FROM (SELECT from_json(?, '{schema}') AS e)"
+    statement = f"INSERT INTO events ({targets}) SELECT {', '.join(expressions)} FROM (SELECT from_json_strict(?, '{schema}') AS e)"
     cursor.execute(statement, [orjson.dumps(document).decode()])
 
 
