@@ -31,7 +31,9 @@ async def end_session(request: Request) -> Response:
     """
     provider = provider_of(request)
     try:
-        parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
+        parameters = parse_parameters(request.scope["query_string"])
+        if request.method == "POST":
+            parameters |= await read_form(request)
         hint = _read_hint(provider, parameters)
         client = await _client(provider, parameters, hint)
         target = _target(parameters, client)
@@ -39,26 +41,32 @@ async def end_session(request: Request) -> Response:
         return error_page(request, error)
     browser = await sessions.current(provider, request)
     if hint is None:
-        return await _ask_or_end(request, provider, browser, parameters)
+        return await _ask_or_end(request, provider, browser, parameters, target)
     session = await provider.store.sessions.get(hint.session_id, provider.clock())
     if session is not None:
         await _end(request, provider, session, client)
-    response: Response = RedirectResponse(target, 303) if target else pages().render(request, "logged_out.html", asked=False)
+    response = _done(request, target)
     if browser is None or browser.id == hint.session_id:
         sessions.clear_cookie(response, https=provider.https)
     return response
 
 
-async def _ask_or_end(request: Request, provider: Provider, browser: Session | None, parameters: dict[str, str]) -> Response:
+async def _ask_or_end(
+    request: Request, provider: Provider, browser: Session | None, parameters: dict[str, str], target: str | None
+) -> Response:
     """Our own page asks; its form comes back by POST from this site, which the Lax cookie and the form token prove."""
     if browser is not None:
         token = sessions.hash_secret(f"logout\0{browser.cookie_hash}")
         if request.method != "POST" or parameters.get("csrf") != token:
             return pages().render(request, "logged_out.html", asked=True, csrf=token)
         await _end(request, provider, browser, None)
-    response = pages().render(request, "logged_out.html", asked=False)
+    response = _done(request, target)
     sessions.clear_cookie(response, https=provider.https)
     return response
+
+
+def _done(request: Request, target: str | None) -> Response:
+    return RedirectResponse(target, 303) if target else pages().render(request, "logged_out.html", asked=False)
 
 
 def _read_hint(provider: Provider, parameters: dict[str, str]) -> _Hint | None:

@@ -97,7 +97,9 @@ class SqliteFile:
         self._writer.execute("SAVEPOINT one")
         try:
             write.result = write.work(self._writer)
-        except Exception as error:  # noqa: BLE001 (handed to the one who asked; the group goes on without it)
+        except Exception as error:  # handed to the one who asked; the group goes on without it
+            if not self._writer.in_transaction:
+                raise  # a full disk undoes the whole transaction, and with it every write of the group
             write.error = error
             self._writer.execute("ROLLBACK TO one")
         self._writer.execute("RELEASE one")

@@ -1,0 +1,458 @@
+"""The exam that every engine of the provider's store sits: single use, expiry, atomicity, revocation.
+
+An engine's test subclasses :class:`StoreExam` and gives a constructor. Each test runs in an event loop of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from idp.model import (
+    AccessTokenRecord,
+    Account,
+    AccountKind,
+    Approval,
+    ApprovalState,
+    AuthorizationCode,
+    Client,
+    Device,
+    DeviceState,
+    Enrolment,
+    Grant,
+    Interaction,
+    Profile,
+    RefreshToken,
+    Session,
+)
+from idp.store import Store
+
+T = TypeVar("T")
+NOW = datetime(2026, 11, 22, 21, 0, 0, 123456, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def account(name: str = "one", national_id: str | None = "899700000005") -> Account:
+    return Account(
+        id=f"account-{name}", kind=AccountKind.PROFESSIONAL, national_id=national_id, directory={"exercices": [{"codeProfession": "10"}]}
+    )
+
+
+def session(name: str = "one", **changes: object) -> Session:
+    made = Session(
+        id=f"session-{name}",
+        cookie_hash=f"cookie-{name}",
+        account_id="account-one",
+        method="device",
+        acr="eidas2",
+        amr=("hwk", "pin"),
+        auth_time=NOW,
+        last_used_at=NOW,
+        expires_at=NOW + 30 * MINUTE,
+        source_ip="192.0.2.1",
+        user_agent="Firefox",
+    )
+    return replace(made, **changes)
+
+
+def code(name: str = "one") -> AuthorizationCode:
+    return AuthorizationCode(
+        code_hash=f"code-{name}",
+        client_id="client",
+        account_id="account-one",
+        session_id="session-one",
+        grant_id=f"grant-{name}",
+        redirect_uri="https://service.example/retour",
+        scope=frozenset({"openid", "identity"}),
+        nonce="n",
+        code_challenge="c" * 43,
+        acr="eidas2",
+        amr=("hwk", "pin"),
+        method="device",
+        auth_time=NOW,
+        expires_at=NOW + MINUTE,
+    )
+
+
+def grant(name: str = "one", **changes: object) -> Grant:
+    made = Grant(
+        id=f"grant-{name}",
+        client_id="client",
+        account_id="account-one",
+        session_id="session-one",
+        scope=frozenset({"openid"}),
+        nonce=None,
+        acr="eidas2",
+        amr=("hwk",),
+        method="device",
+        auth_time=NOW,
+        created_at=NOW,
+    )
+    return replace(made, **changes)
+
+
+def access_token(name: str = "one", grant_name: str = "one") -> AccessTokenRecord:
+    return AccessTokenRecord(
+        jti=f"jti-{name}",
+        grant_id=f"grant-{grant_name}",
+        client_id="client",
+        account_id="account-one",
+        session_id="session-one",
+        scope=frozenset({"openid"}),
+        issued_at=NOW,
+        expires_at=NOW + 2 * MINUTE,
+    )
+
+
+def refresh_token(name: str = "one", grant_name: str = "one") -> RefreshToken:
+    return RefreshToken(token_hash=f"refresh-{name}", grant_id=f"grant-{grant_name}", expires_at=NOW + 30 * MINUTE)
+
+
+def approval(name: str = "one", **changes: object) -> Approval:
+    made = Approval(
+        id=f"approval-{name}",
+        account_id="account-one",
+        interaction_id="interaction-one",
+        challenge="challenge",
+        code="57",
+        choices=("12", "57", "83"),
+        client_name="Dossier patient",
+        structure_name=None,
+        source_ip="192.0.2.1",
+        user_agent="Firefox",
+        requested_at=NOW,
+        expires_at=NOW + 2 * MINUTE,
+    )
+    return replace(made, **changes)
+
+
+class StoreExam:
+    """Questions an engine must answer; :meth:`sit` opens one and closes it."""
+
+    def sit(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        async def run() -> T:
+            store = self.open_store()
+            await store.migrate()
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+    def open_store(self) -> Store:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------ registry
+
+    def test_gives_back_a_client_as_it_was_put(self) -> None:
+        client = Client(
+            client_id="c",
+            client_name="É",
+            profile=Profile.PSC,
+            redirect_uris=("https://a/",),
+            jwks={"keys": []},
+            quirks={"code_seconds": 30},
+        )
+
+        async def work(store: Store) -> None:
+            await store.clients.put(client)
+            assert await store.clients.get("c") == client
+            await store.clients.put(replace(client, client_name="Autre"))
+            assert await store.clients.get("c") == replace(client, client_name="Autre")
+            assert await store.clients.all() == [replace(client, client_name="Autre")]
+            assert await store.clients.get("absent") is None
+
+        self.sit(work)
+
+    def test_finds_an_account_by_national_identifier_and_by_bare_rpps(self) -> None:
+        async def work(store: Store) -> None:
+            await store.accounts.put(account())
+            await store.accounts.put(account("patient", None))
+            await store.accounts.put(account("other patient", None))
+            assert await store.accounts.find_by_national_id("899700000005") == account()
+            assert await store.accounts.find_by_national_id("99700000005") == account()
+            assert await store.accounts.find_by_national_id("899700000013") is None
+            assert await store.accounts.get("account-one") == account()
+            assert len(await store.accounts.all()) == 3
+
+        self.sit(work)
+
+    def test_counts_wrong_pins_and_blocks_the_device_at_the_limit(self) -> None:
+        device = Device(id="d", account_id="account-one", name="Téléphone", public_jwk={"kty": "EC"}, pin_mac="m", enrolled_at=NOW)
+
+        async def work(store: Store) -> None:
+            await store.devices.put(device)
+            counted = await asyncio.gather(*(store.devices.count_wrong_pin("d", blocked_at=3) for _ in range(3)))
+            assert sorted(d.wrong_pin_count for d in counted) == [1, 2, 3]
+            assert [d.state for d in counted].count(DeviceState.BLOCKED) == 1
+            assert (await store.devices.of_account("account-one"))[0].state is DeviceState.BLOCKED
+
+        self.sit(work)
+
+    def test_an_enrolment_serves_one_of_two_consumers(self) -> None:
+        async def work(store: Store) -> None:
+            await store.devices.grant_enrolment(Enrolment(code_hash="e", account_id="account-one", expires_at=NOW + MINUTE))
+            won = await asyncio.gather(*(store.devices.consume_enrolment("e", NOW) for _ in range(2)))
+            assert len([w for w in won if w]) == 1
+
+        self.sit(work)
+
+    def test_an_expired_enrolment_is_absent(self) -> None:
+        async def work(store: Store) -> None:
+            await store.devices.grant_enrolment(Enrolment(code_hash="e", account_id="account-one", expires_at=NOW + MINUTE))
+            assert await store.devices.consume_enrolment("e", NOW + MINUTE) is None
+
+        self.sit(work)
+
+    def test_keys_come_back_in_the_order_they_were_saved(self) -> None:
+        async def work(store: Store) -> None:
+            for name in ("b", "a", "c"):
+                await store.keys.save(name, name.encode())
+            await store.keys.save("a", b"again")
+            await store.keys.delete("c")
+            assert await store.keys.load() == [("b", b"b"), ("a", b"again")]
+
+        self.sit(work)
+
+    # ------------------------------------------------------------------------------------------------ logins
+
+    def test_an_interaction_lives_until_it_expires_or_is_deleted(self) -> None:
+        interaction = Interaction(
+            id="i",
+            request={"client_id": "c"},
+            client_id="c",
+            browser_hash="b",
+            created_at=NOW,
+            expires_at=NOW + MINUTE,
+            authenticated_at=NOW,
+        )
+
+        async def work(store: Store) -> None:
+            await store.interactions.put(interaction)
+            assert await store.interactions.get("i", NOW) == interaction
+            assert await store.interactions.get("i", NOW + MINUTE) is None
+            await store.interactions.delete("i")
+            assert await store.interactions.get("i", NOW) is None
+
+        self.sit(work)
+
+    def test_one_answer_to_an_approval_wins(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval())
+            answers = [approval(state=state) for state in (ApprovalState.APPROVED, ApprovalState.DENIED)]
+            assert sorted(await asyncio.gather(*(store.interactions.settle_approval(a) for a in answers))) == [False, True]
+
+        self.sit(work)
+
+    def test_a_late_seen_does_not_reopen_an_answered_approval(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval())
+            await store.interactions.settle_approval(approval(state=ApprovalState.DENIED))
+            await store.interactions.put_approval(approval(state=ApprovalState.SEEN))
+            stored = await store.interactions.get_approval("approval-one")
+            assert stored is not None
+            assert stored.state is ApprovalState.DENIED
+            assert await store.interactions.pending_approvals("account-one", NOW) == []
+
+        self.sit(work)
+
+    def test_pending_approvals_come_oldest_first_and_without_the_expired(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval("late", requested_at=NOW + MINUTE, expires_at=NOW + 3 * MINUTE))
+            await store.interactions.put_approval(approval("early"))
+            await store.interactions.put_approval(approval("other", account_id="account-two"))
+            pending = await store.interactions.pending_approvals("account-one", NOW)
+            assert [a.id for a in pending] == ["approval-early", "approval-late"]
+            later = await store.interactions.pending_approvals("account-one", NOW + 2 * MINUTE)
+            assert [a.id for a in later] == ["approval-late"]
+
+        self.sit(work)
+
+    def test_a_session_is_found_by_its_cookie_until_it_expires(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            assert await store.sessions.find_by_cookie("cookie-one", NOW) == session()
+            assert await store.sessions.get("session-one", NOW + 30 * MINUTE) is None
+            assert await store.sessions.of_account("account-one", NOW) == [session()]
+            await store.sessions.delete("session-one")
+            assert await store.sessions.find_by_cookie("cookie-one", NOW) is None
+
+        self.sit(work)
+
+    def test_a_use_that_races_with_an_end_does_not_bring_the_session_back(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            assert await store.sessions.touch(session(), NOW + MINUTE, NOW + 31 * MINUTE)
+            touched = await store.sessions.get("session-one", NOW + 30 * MINUTE)
+            assert touched == session(last_used_at=NOW + MINUTE, expires_at=NOW + 31 * MINUTE)
+            await store.sessions.delete("session-one")
+            assert not await store.sessions.touch(session(), NOW + MINUTE, NOW + 31 * MINUTE)
+            assert await store.sessions.get("session-one", NOW) is None
+
+        self.sit(work)
+
+    # ------------------------------------------------------------------------------------------------ grants
+
+    def test_two_consumers_of_a_code_have_one_winner(self) -> None:
+        async def work(store: Store) -> None:
+            await store.codes.put(code())
+            won = await asyncio.gather(*(store.codes.consume("code-one", NOW) for _ in range(5)))
+            assert [w for w in won if w] == [code()]
+            assert await store.codes.consumed_grant("code-one") == "grant-one"
+
+        self.sit(work)
+
+    def test_an_expired_code_is_absent_and_was_never_consumed(self) -> None:
+        async def work(store: Store) -> None:
+            await store.codes.put(code())
+            assert await store.codes.consume("code-one", NOW + MINUTE) is None
+            assert await store.codes.consumed_grant("code-one") is None
+            assert await store.codes.consume("absent", NOW) is None
+
+        self.sit(work)
+
+    def test_a_replay_of_a_code_after_its_expiry_is_still_known(self) -> None:
+        async def work(store: Store) -> None:
+            await store.codes.put(code())
+            await store.codes.consume("code-one", NOW)
+            await store.expire(NOW + 60 * MINUTE)
+            assert await store.codes.consumed_grant("code-one") == "grant-one"
+
+        self.sit(work)
+
+    def test_an_access_token_counts_until_it_or_its_grant_ends(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            await store.tokens.add_access_token(access_token("two"))
+            assert await store.tokens.get_access_token("jti-one", NOW) == access_token()
+            assert await store.tokens.get_access_token("jti-one", NOW + 2 * MINUTE) is None
+            await store.tokens.revoke_access_token("jti-one", NOW)
+            assert await store.tokens.get_access_token("jti-one", NOW) is None
+            assert await store.tokens.get_access_token("jti-two", NOW) == access_token("two")
+            await store.tokens.revoke_grant("grant-one", NOW)
+            assert await store.tokens.get_access_token("jti-two", NOW) is None
+            assert await store.tokens.get_grant("grant-one") == grant(revoked_at=NOW)
+
+        self.sit(work)
+
+    def test_two_rotations_of_a_refresh_token_have_one_winner(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            attempts = (store.tokens.rotate("refresh-one", refresh_token(n), access_token(n), NOW) for n in ("two", "three"))
+            assert sorted(await asyncio.gather(*attempts)) == [False, True]
+            rotated = await store.tokens.get_refresh_token("refresh-one")
+            assert rotated is not None
+            assert rotated.rotated_at == NOW
+            successors = [await store.tokens.get_refresh_token(f"refresh-{n}") for n in ("two", "three")]
+            assert len([s for s in successors if s]) == 1
+
+        self.sit(work)
+
+    def test_nothing_rotates_in_a_revoked_family(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            await store.tokens.revoke_grant("grant-one", NOW)
+            assert not await store.tokens.rotate("refresh-one", refresh_token("two"), access_token("two"), NOW)
+
+        self.sit(work)
+
+    def test_a_grant_that_begins_after_its_session_ended_is_dead_from_birth(self) -> None:
+        async def work(store: Store) -> None:
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            assert await store.tokens.get_access_token("jti-one", NOW) is None
+
+        self.sit(work)
+
+    def test_a_grant_revoked_before_it_began_stays_revoked(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.revoke_grant("grant-one", NOW)
+            assert await store.tokens.get_grant("grant-one") is None
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            assert await store.tokens.get_access_token("jti-one", NOW) is None
+
+        self.sit(work)
+
+    # ------------------------------------------------------------------------------------------------ revocation
+
+    def test_revoking_a_session_ends_it_and_its_grants_alone(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.sessions.put(session("two"))
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            await store.tokens.start_grant(grant("two", session_id="session-two"), access_token("two", "two"), None)
+            ended = await store.revocations.revoke_session("session-one", NOW + MINUTE)
+            assert (ended.session_count, ended.grant_count, ended.residual) == (1, 1, MINUTE)
+            assert await store.sessions.get("session-one", NOW) is None
+            assert await store.tokens.get_access_token("jti-one", NOW) is None
+            assert await store.tokens.get_access_token("jti-two", NOW) is not None
+            again = await store.revocations.revoke_session("session-one", NOW + MINUTE)
+            assert (again.session_count, again.grant_count, again.residual) == (0, 0, timedelta())
+
+        self.sit(work)
+
+    def test_revoking_a_person_ends_everything_they_hold(self) -> None:
+        async def work(store: Store) -> None:
+            for name in ("one", "two"):
+                await store.sessions.put(session(name))
+                await store.tokens.start_grant(
+                    grant(name, session_id=f"session-{name}"), access_token(name, name), refresh_token(name, name)
+                )
+            ended = await store.revocations.revoke_account("account-one", NOW)
+            assert (ended.session_count, ended.grant_count, ended.residual) == (2, 2, 2 * MINUTE)
+            assert await store.sessions.of_account("account-one", NOW) == []
+
+        self.sit(work)
+
+    # ------------------------------------------------------------------------------------------------ counters
+
+    def test_a_thing_is_remembered_once_until_its_time_is_over(self) -> None:
+        async def work(store: Store) -> None:
+            attempts = (store.counters.remember_once("jti", until=NOW + MINUTE, now=NOW) for _ in range(3))
+            assert sorted(await asyncio.gather(*attempts)) == [False, False, True]
+            assert await store.counters.remember_once("jti", until=NOW + 2 * MINUTE, now=NOW + MINUTE)
+            assert not await store.counters.remember_once("jti", until=NOW + 3 * MINUTE, now=NOW + MINUTE)
+
+        self.sit(work)
+
+    def test_attempts_are_counted_within_a_sliding_period(self) -> None:
+        async def work(store: Store) -> None:
+            assert await store.counters.count("k", within=MINUTE, now=NOW) == 1
+            assert await store.counters.count("k", within=MINUTE, now=NOW + MINUTE / 2) == 2
+            assert await store.counters.peek("k", within=MINUTE, now=NOW + MINUTE) == 1
+            assert await store.counters.peek("other", within=MINUTE, now=NOW) == 0
+            await store.counters.reset("k")
+            assert await store.counters.peek("k", within=MINUTE, now=NOW + MINUTE) == 0
+
+        self.sit(work)
+
+    # ------------------------------------------------------------------------------------------------ the whole
+
+    def test_expiry_removes_what_is_over_and_nothing_else(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.sessions.put(session("long", expires_at=NOW + 60 * MINUTE))
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            assert await store.expire(NOW) == 0
+            assert await store.expire(NOW + 30 * MINUTE) == 4
+            assert [s.id for s in await store.sessions.of_account("account-one", NOW)] == ["session-long"]
+            assert await store.tokens.get_grant("grant-one") is None
+
+        self.sit(work)
+
+    def test_what_was_written_is_there_after_a_restart(self) -> None:
+        async def write(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.codes.put(code())
+
+        async def read(store: Store) -> None:
+            assert await store.sessions.get("session-one", NOW) == session()
+            assert await store.codes.consume("code-one", NOW) == code()
+
+        self.sit(write)
+        self.sit(read)

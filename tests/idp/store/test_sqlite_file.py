@@ -1,0 +1,94 @@
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from idp.errors import OperationError
+from idp.store.sqlite_file import SqliteFile
+
+
+def _insert(name: str) -> object:
+    return lambda connection: connection.execute("INSERT INTO keys (name, sealed) VALUES (?, x'00')", (name,))
+
+
+def _names(file: SqliteFile) -> list[str]:
+    return [name for (name,) in file.read("SELECT name FROM keys ORDER BY position")]
+
+
+def test_a_write_that_fails_undoes_itself_and_spares_the_others_of_its_group(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+
+        def half(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO keys (name, sealed) VALUES ('half', x'00')")
+            raise LookupError("half way")
+
+        results = await asyncio.gather(file.write(_insert("a")), file.write(half), file.write(_insert("b")), return_exceptions=True)
+        assert isinstance(results[1], LookupError)
+        assert _names(file) == ["a", "b"]
+        await file.close()
+
+    asyncio.run(work())
+
+
+def test_writes_that_wait_share_one_commit(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+        commits: list[str] = []
+        file._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        await asyncio.gather(*(file.write(_insert(str(number))) for number in range(50)))
+        assert len(commits) < 5
+        assert len(_names(file)) == 50
+        await file.close()
+
+    asyncio.run(work())
+
+
+def test_a_disk_that_refuses_is_an_operation_error_and_the_next_write_succeeds(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+        (pages,) = file._writer.execute("PRAGMA page_count").fetchone()
+        file._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(OperationError, match="full"):
+            await file.write(lambda connection: connection.execute("INSERT INTO keys (name, sealed) VALUES ('big', zeroblob(1000000))"))
+        await file.write(_insert("small"))
+        assert _names(file) == ["small"]
+        await file.close()
+
+    asyncio.run(work())
+
+
+def test_a_write_waits_for_another_process_that_holds_the_file(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+        other = sqlite3.connect(tmp_path / "s.sqlite", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(file.write(_insert("a")))
+        await asyncio.sleep(0)
+        other.execute("COMMIT")
+        await waiting
+        assert _names(file) == ["a"]
+        other.close()
+        await file.close()
+
+    asyncio.run(work())
+
+
+def test_reads_cannot_write(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "s.sqlite")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        file.read("DELETE FROM keys")
+    asyncio.run(file.close())
+
+
+def test_the_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "s.sqlite")
+    assert (tmp_path / "s.sqlite").stat().st_mode & 0o077 == 0
+    asyncio.run(file.close())
+
+
+def test_a_file_that_is_not_a_database_is_an_operation_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite").write_text("not a database, but long enough to be read as one" * 100)
+    with pytest.raises(OperationError, match=r"s\.sqlite"):
+        SqliteFile(tmp_path / "s.sqlite")
