@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from siem.detection.chains import earliest_ends, latest_begins
 from siem.detection.correlations import Correlation, CorrelationType
 from siem.detection.windows import Entry, Window, window_of
 
@@ -209,7 +210,7 @@ class Correlator:
             if group.marks[place]:
                 yield group.entries[place]
 
-    def put_back(self, key: Key, part: int, entries: Iterable[tuple[Entry, int]], returned: dict[str, int], settled: int) -> None:
+    def put_back(self, key: Key, part: int, entries: Iterable[tuple[Entry, int]], returned: dict[str, int]) -> None:
         """Take a kept part back after a restart."""
         group = self.groups.setdefault(key, Group())
         for entry, mark in entries:
@@ -218,10 +219,14 @@ class Correlator:
             group.marks.insert(place, mark)
             self.size += 1
         group.returned.update(returned)
-        group.settled = max(group.settled, settled)
         self._await_end(key, group, part * self.part)
         if not self.grows:
             self._waiting.add(key)
+
+    def resume(self, closed_at: int) -> None:
+        """After everything was put back: instants up to ``closed_at`` were looked at before the restart."""
+        for group in self.groups.values():
+            group.settled = closed_at
 
 
 class _Sweep:
@@ -366,8 +371,8 @@ class _Sweep:
         steps = len(owner.correlation.references)
         if len({entry[1] for entry in region}) < steps:
             return
-        begins = _latest_begin(region, steps)
-        ends = _earliest_end(region, steps)
+        begins = latest_begins(region, steps)
+        ends = earliest_ends(region, steps)
         spans: list[tuple[int, int, int]] = []
         for place, entry in enumerate(region):
             first, last = begins[place], ends[place]
@@ -377,40 +382,3 @@ class _Sweep:
                     self._occur((entry,))
         for first, last, place in sorted(spans):
             self._contribute(first, last, self._mark((low + place,)), float(steps))
-
-
-def _latest_begin(region: list[Entry], steps: int) -> list[int | None]:
-    """For each entry, the latest instant at which a chain that ends with it can begin."""
-    best: list[list[tuple[int, str]]] = [[] for _ in range(steps)]
-    begins: list[int | None] = []
-    for entry in region:
-        step = entry[1]
-        begin = entry[0] if step == 0 else next((at for at, event in best[step - 1] if event != entry[2]), None)
-        begins.append(begin)
-        if begin is not None:
-            _remember(best[step], begin, entry[2], latest=True)
-    return begins
-
-
-def _earliest_end(region: list[Entry], steps: int) -> list[int | None]:
-    """For each entry, the earliest instant at which a chain that begins with it can end."""
-    best: list[list[tuple[int, str]]] = [[] for _ in range(steps)]
-    ends: list[int | None] = []
-    for entry in reversed(region):
-        step = entry[1]
-        end = entry[0] if step == steps - 1 else next((at for at, event in best[step + 1] if event != entry[2]), None)
-        ends.append(end)
-        if end is not None:
-            _remember(best[step], end, entry[2], latest=False)
-    ends.reverse()
-    return ends
-
-
-def _remember(best: list[tuple[int, str]], at: int, event: str, *, latest: bool) -> None:
-    """Keep the two best instants of two different events: the second serves the event that must not follow itself."""
-    candidates = {known: when for when, known in best}
-    known = candidates.get(event)
-    if known is None or (at > known if latest else at < known):
-        candidates[event] = at
-    ordered = sorted(((when, one) for one, when in candidates.items()), reverse=latest)
-    best[:] = ordered[:2]

@@ -63,6 +63,7 @@ class Engine:
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
         self._carried = carried_fields(ruleset.correlations)
         self._feeds = feeds(ruleset.correlations, self._carried)
+        self._over_correlations = {one.rule.id for one in ruleset.correlations if any(child in self._correlations for child in one.inputs)}
         self._keep = keeping(ruleset.correlations)
         self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
         self._fields = fields_looked_at(ruleset)
@@ -150,6 +151,8 @@ class Engine:
                 self._gone.add(text)
                 continue
             unpack(self._correlator(one, key.tenant), key.group, key.part, data)
+        for (_, tenant), correlator in self._correlators.items():
+            correlator.resume(self._closed_at(tenant))
         return dropped
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
@@ -252,7 +255,7 @@ class Engine:
         )
 
     def _of_episode(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> Detection | None:
-        first, event_ids = self._events_of(tenant, correlator, found)
+        first, event_ids = self._events_of(one, tenant, correlator, found)
         if not event_ids:
             return None
         group = tuple(zip(one.correlation.group_by, found.key, strict=True))
@@ -273,20 +276,19 @@ class Engine:
             values=tuple(values.items()),
         )
 
-    def _events_of(self, tenant: str, correlator: Correlator, found: Found) -> tuple[int, tuple[str, ...]]:
+    def _events_of(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> tuple[int, tuple[str, ...]]:
         """The new events of an episode in order, and the instant of the first one of all (in a child's window, where there is one)."""
-        plain = {entry[2]: entry[0] for entry in found.entries if not entry[4]}
-        composed = [entry for entry in found.entries if entry[4]]
+        event_ids = {entry[2]: entry[0] for entry in found.entries if not entry[4]}
         first = found.first
-        if composed:
+        if one.rule.id in self._over_correlations:
             group = correlator.groups[found.key]
-            gathered = self._expanded(tenant, composed)
+            gathered = self._expanded(tenant, [entry for entry in found.entries if entry[4]])
             first = min((first, *gathered.values()))
-            gathered.update(plain)
-            plain = {event_id: at for event_id, at in gathered.items() if event_id not in group.returned}
-            group.returned.update(plain)
-            correlator.changed.update((found.key, at // correlator.part) for at in plain.values())
-        return first, tuple(sorted(plain, key=lambda event_id: (plain[event_id], event_id)))
+            gathered.update(event_ids)
+            event_ids = {event_id: at for event_id, at in gathered.items() if event_id not in group.returned}
+            group.returned.update(event_ids)
+            correlator.changed.update((found.key, at // correlator.part) for at in event_ids.values())
+        return first, tuple(sorted(event_ids, key=lambda event_id: (event_ids[event_id], event_id)))
 
     def _expanded(self, tenant: str, entries: Iterable[Entry]) -> dict[str, int]:
         """Events, with their instants, behind matches of child correlations; windows that overlap are read once."""

@@ -1,6 +1,6 @@
 """How correlation state is written down: one small record for each group and part of its time.
 
-A record holds ``[settled, [[entry, mark] …], {event returned: instant}]`` as JSON; the key names the rule, a fingerprint of
+A record holds ``[[[entry, mark] …], {event returned: instant}]`` as JSON; the key names the rule, a fingerprint of
 what the rule says (state of a rule that has changed since is of no use), the tenant, the group and the part.
 """
 
@@ -56,17 +56,17 @@ def pack(correlator: Correlator, key: Key, part: int) -> bytes | None:
     returned = {event_id: at for event_id, at in group.returned.items() if start <= at < end}
     if not places and not returned:
         return None
-    return orjson.dumps([group.settled, [[group.entries[place], group.marks[place]] for place in places], returned])
+    return orjson.dumps([[[group.entries[place], group.marks[place]] for place in places], returned])
 
 
 def unpack(correlator: Correlator, key: Key, part: int, data: bytes) -> None:
     """Give a record back to its correlator."""
-    settled, entries, returned = orjson.loads(data)
+    entries, returned = orjson.loads(data)
     restored = [
         ((at, place, event_id, value, tuple(origin), tuple(carried)), mark)
         for (at, place, event_id, value, origin, carried), mark in entries
     ]
-    correlator.put_back(key, part, restored, returned, settled)
+    correlator.put_back(key, part, restored, returned)
 
 
 def pack_newest(newest: Mapping[str, int]) -> bytes:

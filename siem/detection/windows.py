@@ -45,7 +45,7 @@ class EventCount:
 
     def measure(self) -> float:
         """Number of entries."""
-        return self.count
+        return float(self.count)
 
 
 class DistinctCount:
@@ -73,7 +73,7 @@ class DistinctCount:
 
     def measure(self) -> float:
         """Number of distinct values."""
-        return len(self.counts)
+        return float(len(self.counts))
 
 
 class Numbers:
