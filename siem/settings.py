@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Everything the watch can be told from outside."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     environment: Literal["production", "development"] = Field("production", description="production refuses unsafe values; development allows plain http on loopback")
     state: Path = Field(Path("var/siem"), description="folder of the watch's state: queue, events, database, evidence, keys")
@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     playbooks: Path = Field(ROOT / "playbooks", description="folder of playbooks and declaration forms")
     geography_file: Path | None = Field(None, description="CSV network,country_iso_code,city_name,lat,lon")
     directory_file: Path | None = Field(None, description="CSV national_id,profession,finess for enrichment")
+    establishments_file: Path | None = Field(None, description="YAML of what each establishment has registered about itself, for its dossiers")
+    granting_contact: str = Field("", description="who grants roles in the watch: name and e-mail or telephone, shown to people without one")
     users_file: Path | None = Field(None, description="YAML list of the people granted a role, applied at start")
     oidc_issuer: str = Field("http://127.0.0.1:8800/auth/realms/esante-wallet", description="issuer of the OpenID Provider that the console logs in with")
     oidc_client_id: str = Field("veilleur-console", description="client_id of the console")

@@ -36,7 +36,7 @@ class ConsolePerson:
         self._log_in(national_id, phone)
 
     def _log_in(self, national_id: str, phone: Phone) -> None:
-        page = self.browser.open(f"{self.console_url}/connexion/depart")
+        page = self.browser.open(f"{self.console_url}/connexion")
         waiting = self.browser.submit(page, "identify", national_id=national_id)
         code = re.search(r'id="code"[^>]*>\s*(\d\d)', waiting.answer.text())
         if code is None:

@@ -194,7 +194,7 @@ def audit_event(at: datetime, national_id: str, address: str, patient: str, what
     code, subtype_system, subtype, action = kinds[what]
     entity: dict[str, Any] = {"what": {"identifier": {"system": "urn:oid:1.2.250.1.213.1.4.10", "value": patient}}, "role": {"code": "1"}}
     if count != 1:
-        entity["detail"] = [{"type": "count", "valueString": str(count)}]
+        entity["detail"] = [{"type": "record-count", "valueString": str(count)}]
     return {
         "resourceType": "AuditEvent",
         "type": {"system": dicom, "code": code},
@@ -210,10 +210,7 @@ def audit_event(at: datetime, national_id: str, address: str, patient: str, what
                 "network": {"address": address, "type": "2"},
             }
         ],
-        "source": {
-            "site": finess,
-            "observer": {"display": "dossier-patient"},
-        },
+        "source": {"observer": {"display": "dossier-patient", "identifier": {"system": "https://finess.esante.gouv.fr", "value": finess}}},
         "entity": [entity],
-        "extension": [{"url": "urn:veilleur:session", "valueString": session_id}],
+        "extension": [{"url": "https://veilleur.example/fhir/StructureDefinition/session-id", "valueString": session_id}],
     }

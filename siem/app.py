@@ -1,0 +1,305 @@
+"""Puts the watch together: stores, sources, detection, incidents, response, declarations, console; and its threads.
+
+:func:`build` makes the parts without starting anything; :func:`create_app` serves them over HTTP and runs, for as long as
+the server does, three threads: one follows the files, one is the pipeline, one advances playbooks and filings.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from siem import console, metrics
+from siem.access import Principal
+from siem.briefing import facts_of
+from siem.console import users
+from siem.declarations.desk import Desk
+from siem.declarations.desk_api import desk_routes
+from siem.declarations.establishments import load_establishments
+from siem.declarations.filing import FilingClient
+from siem.declarations.forms import load_forms
+from siem.declarations.model import Dossier
+from siem.declarations.receipt import ReceiptSigner
+from siem.declarations.service import Dossiers
+from siem.detection.engine import Engine
+from siem.detection.load import Ruleset, load_rules
+from siem.enrichment import Enrichment
+from siem.enrichment.directory import load_directory
+from siem.enrichment.geography import load_geography
+from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
+from siem.errors import DataError, OperationError
+from siem.event import RawRecord
+from siem.evidence import EvidenceStore
+from siem.incidents.model import Incident
+from siem.incidents.service import Incidents
+from siem.inputs.file import FileInput, follow
+from siem.inputs.http import HttpInput, HttpSource
+from siem.pipeline import Parts, Pipeline
+from siem.response import actions
+from siem.response.identity_provider import IdentityProvider
+from siem.response.load import load_playbooks
+from siem.response.runs import Runs
+from siem.settings import Settings
+from siem.sources import SOURCES
+from siem.sources.configuration import load_sources
+from siem.sources.source import SourceSettings
+from siem.store.database import Database
+from siem.store.events import EventStore, Scope
+from siem.store.migrations import migrate
+from siem.store.queue import Queue
+
+_log = logging.getLogger(__name__)
+Clock = Callable[[], datetime]
+_IDLE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The parts, put together and at rest. ``configuration_errors`` are rules and playbooks left out, each named."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    queue: Queue
+    events: EventStore
+    evidence: EvidenceStore
+    ruleset: Ruleset
+    pipeline: Pipeline
+    files: tuple[FileInput, ...]
+    incidents: Incidents
+    runs: Runs
+    dossiers: Dossiers
+    desk: Desk
+    sources: tuple[SourceSettings, ...]
+    api_keys: Mapping[str, str]
+    configuration_errors: tuple[DataError, ...]
+
+    def open_dossier(self, incident: Incident, actor: Principal) -> Dossier:
+        """Open the incident's dossier, or bring it up to date, with everything the watch knows."""
+        facts = facts_of(incident, incidents=self.incidents, runs=self.runs, events=self.events, evidence=self.evidence)
+        return self.dossiers.open_for_incident(None, incident, actor, facts)
+
+    def close(self) -> None:
+        """Close the stores, newest data first on the disk."""
+        self.events.close()
+        self.queue.close()
+        self.database.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
+    """Make the parts; nothing runs yet.
+
+    Raises DataError when a file of the configuration is wrong as a whole (a single bad rule or playbook is left out and
+    listed), OperationError when a store cannot be opened.
+    """
+    clock = clock or _wall
+    state = settings.state
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
+    api_keys = _load_api_keys(settings.api_keys_file)
+    url = f"sqlite:///{state / 'watch.sqlite'}"
+    migrate(url)
+    database, queue, events = Database(url), Queue(state / "queue.sqlite"), EventStore(state / "events.duckdb")
+    evidence = EvidenceStore(state / "evidence")
+    ruleset = load_rules(settings.rules)
+    incidents = Incidents(database, clock, ruleset.rules, threshold=settings.incident_risk_count)
+    forms = load_forms(settings.playbooks / "declarations")
+    desk_schema = settings.playbooks / "declarations" / "schema" / "dossier-declaration-ssi-sante-1.0.schema.json"
+    desk = Desk(database, clock, ReceiptSigner.from_folder(state / "keys"), forms, schema=desk_schema, issuer=f"{settings.base_url}/guichet")
+    filing = FilingClient(settings.desk_url or f"http://127.0.0.1:{settings.port}/guichet/v1", settings.desk_api_key.get_secret_value())
+    establishments = load_establishments(settings.establishments_file) if settings.establishments_file else {}
+    dossiers = Dossiers(database, clock, forms, filing=filing, establishments=establishments)
+    opening: list[Callable[[Incident, Principal], str]] = []
+    services = actions.Services(
+        database=database,
+        evidence=evidence,
+        identity_provider=IdentityProvider(
+            settings.idp_admin_url,
+            f"{settings.oidc_issuer}/protocol/openid-connect/token",
+            settings.idp_client_id,
+            settings.idp_client_secret.get_secret_value(),
+        ),
+        resolve=lambda pseudonym: _resolve(database, pseudonym),
+        collect=lambda tenant, ids: _collect(events, queue, tenant, ids),
+        open_dossier=lambda incident, actor: opening[0](incident, actor),
+    )
+    library = load_playbooks(settings.playbooks / "response", settings.playbooks / "schema" / "response.schema.json", actions.ACTIONS)
+    runs = Runs(database, clock, actions.build(services), library.playbooks, incidents)
+    pipeline = Pipeline(
+        Parts(
+            queue=queue,
+            events=events,
+            database=database,
+            sources={source.name: SOURCES[source.type](source) for source in sources},
+            enrichments=_enrichments(settings),
+            pseudonyms=Pseudonyms(load_key(state / "keys" / "pseudonyms.key")),
+            make_engine=lambda: Engine(ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources]),
+            incidents=incidents,
+            propose=runs.propose,
+        ),
+        clock=clock,
+        batch_count=settings.batch_count,
+    )
+    files = tuple(FileInput(s.name, s.file, queue, clock, tenant=s.tenant) for s in sources if s.file is not None)
+    errors = (*ruleset.errors, *library.errors)
+    watch = Watch(
+        settings, clock, database, queue, events, evidence, ruleset, pipeline, files, incidents, runs, dossiers, desk, sources, api_keys, errors
+    )
+    opening.append(lambda incident, actor: watch.open_dossier(incident, actor).id)
+    return watch
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """The whole watch as an application; its threads run while it is served. Raises as :func:`build`."""
+    watch = build(settings, clock=clock)
+    for error in watch.configuration_errors:
+        _log.error("left out: %s", error)
+    stop = threading.Event()
+    app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(watch, stop))
+    app.state.watch = watch
+    http_sources = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
+    app.router.routes.extend(HttpInput(watch.queue, http_sources, watch.clock).routes())
+    app.router.routes.extend(desk_routes(watch.desk, {name: key for name, key in watch.api_keys.items() if name.startswith("guichet")}))
+    app.router.routes.extend(_own_routes(watch))
+    console.mount(
+        app,
+        console.Services(
+            database=watch.database,
+            clock=watch.clock,
+            provider=console.Provider(
+                settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret.get_secret_value(), settings.base_url
+            ),
+            incidents=watch.incidents,
+            runs=watch.runs,
+            dossiers=watch.dossiers,
+            events=watch.events,
+            rules=watch.ruleset.rules,
+            rule_errors=watch.ruleset.errors,
+            sources=watch.sources,
+            backlog=lambda: max(0, watch.queue.last_sequence() - watch.pipeline.position),
+            desk=watch.desk,
+            open_dossier=watch.open_dossier,
+            granting_contact=settings.granting_contact,
+            closing=stop.is_set,
+        ),
+    )
+    return app
+
+
+def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def run(_app: FastAPI) -> AsyncIterator[None]:
+        if watch.settings.users_file is not None:
+            users.apply(watch.database, watch.settings.users_file)
+        threads = [
+            threading.Thread(target=follow, args=(watch.files, stop), name="files"),
+            threading.Thread(target=watch.pipeline.run, args=(stop,), name="pipeline"),
+            threading.Thread(target=_advance, args=(watch, stop), name="response"),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watch.queue.wake()
+            for thread in threads:
+                thread.join()
+            watch.close()
+
+    return run
+
+
+def _advance(watch: Watch, stop: threading.Event) -> None:
+    """Playbooks and filings, one step after another; what a killed process left half-way is taken up first."""
+    filings_pending = True
+    while not stop.is_set():
+        try:
+            if filings_pending:
+                watch.dossiers.resume_filings()
+                filings_pending = False
+            worked = watch.runs.advance()
+        except OperationError as error:
+            _log.error("playbooks cannot go on, trying again: %s", error)
+            worked = 0
+        except Exception:  # the guard: one run that we trip over must not stop all others
+            _log.exception("a defect while advancing playbooks")
+            worked = 0
+            stop.wait(5)
+        if not worked:
+            stop.wait(_IDLE_SECONDS)
+
+
+def _own_routes(watch: Watch) -> list[BaseRoute]:
+    def health(_request: Request) -> Response:
+        """Whether records are being processed; says nothing of why not, that is in the log."""
+        healthy = watch.pipeline.trouble is None
+        return JSONResponse({"status": "ok" if healthy else "degraded"}, 200 if healthy else 503, {"cache-control": "no-store"})
+
+    def exposed(request: Request) -> Response:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        expected = watch.api_keys.get("metrics", "")
+        digest = hashlib.sha256(key.strip().encode()).hexdigest()
+        if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
+            return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
+        return Response(metrics.exposition(watch.database, watch.queue, watch.pipeline), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [Route("/health", health), Route("/metrics", exposed)]
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _enrichments(settings: Settings) -> list[Enrichment]:
+    enrichments: list[Enrichment] = []
+    if settings.geography_file is not None:
+        enrichments.append(load_geography(settings.geography_file))
+    if settings.directory_file is not None:
+        enrichments.append(load_directory(settings.directory_file))
+    return enrichments
+
+
+def _load_api_keys(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        keys = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(str(path), 0, "", f"cannot be read as JSON: {error}") from error
+    if not isinstance(keys, dict):
+        raise DataError(str(path), 1, "", "an object from name to the SHA-256, in hex, of a key is expected")
+    for name, digest in keys.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+            raise DataError(str(path), 0, str(name), "the SHA-256 of a key is expected, as 64 hexadecimal digits")
+    return keys
+
+
+def _key_of(source: str, api_keys: Mapping[str, str]) -> str:
+    if source not in api_keys:
+        raise DataError("SIEM_API_KEYS_FILE", 0, source, "this source receives by HTTP and has no key: add one, or take http: true away")
+    return api_keys[source]
+
+
+def _resolve(database: Database, pseudonym: str) -> str | None:
+    with database.reading() as connection:
+        return resolve(connection, pseudonym)
+
+
+def _collect(events: EventStore, queue: Queue, tenant: str, ids: Sequence[str]) -> Mapping[str, RawRecord]:
+    """The raw records of events, as received; those past retention are missing."""
+    sequences = events.sequences(ids, Scope(tenant))
+    records = queue.get(sequences.values())
+    return {event_id: records[sequence] for event_id, sequence in sequences.items() if sequence in records}

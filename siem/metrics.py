@@ -1,0 +1,44 @@
+"""What the watch says of itself to Prometheus. Labels are bounded: sources of the configuration, reasons of one list."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from siem.pipeline import Pipeline
+from siem.store import progress
+from siem.store.database import Database
+from siem.store.queue import Queue
+
+
+class _Watch(Collector):
+    def __init__(self, database: Database, queue: Queue, pipeline: Pipeline) -> None:
+        self._database, self._queue, self._pipeline = database, queue, pipeline
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the counters as they are committed: received = stored + duplicate + dropped, at every instant."""
+        received = CounterMetricFamily("siem_records_received", "Records processed, by source", labels=["source"])
+        stored = CounterMetricFamily("siem_events_stored", "Records stored as events, by source", labels=["source"])
+        duplicate = CounterMetricFamily("siem_events_duplicate", "Records that were there already, by source", labels=["source"])
+        dropped = CounterMetricFamily("siem_events_dropped", "Records set aside as dead letters", labels=["source", "reason"])
+        with self._database.reading() as connection:
+            for counts in progress.read_counts(connection):
+                received.add_metric([counts.source], counts.received)
+                stored.add_metric([counts.source], counts.stored)
+                duplicate.add_metric([counts.source], counts.duplicates)
+                for reason, count in counts.dropped.items():
+                    dropped.add_metric([counts.source, reason], count)
+        backlog = GaugeMetricFamily("siem_queue_backlog_records", "Records received durably and not yet processed")
+        backlog.add_metric([], max(0, self._queue.last_sequence() - self._pipeline.position))
+        trouble = GaugeMetricFamily("siem_pipeline_in_trouble", "1 while the pipeline cannot go on and tries again")
+        trouble.add_metric([], float(self._pipeline.trouble is not None))
+        return (received, stored, duplicate, dropped, backlog, trouble)
+
+
+def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:
+    """The metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Watch(database, queue, pipeline))
+    return generate_latest(registry)
