@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Integer, LargeBinary, Row, String, Table, Text, func, insert, select, update
+from sqlalchemy import Column, Connection, Integer, LargeBinary, Row, String, Table, Text, UniqueConstraint, func, insert, select, update
 
 from siem.access import Permission, Principal, visible
 from siem.declarations.documents import rfc3339, sha256
@@ -45,6 +45,7 @@ received = Table(
     Column("received_at", Instant, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("jws", Text, nullable=False),
+    UniqueConstraint("number", "version_number"),
 )
 
 

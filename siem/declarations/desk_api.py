@@ -4,7 +4,8 @@
     GET  /guichet/v1/recepisses/{number}      Authorization: ApiKey … → {"recepisses": [receipt, …]}
     GET  /guichet/v1/jwks.json                the keys of receipts, public
 
-A receipt is ``{number, received_at, sha256, declaration_id, version_number, jws}``. A refusal is ``{"error", "message", "errors": [{"field", "problem"}]}``.
+A receipt is ``{number, received_at, sha256, declaration_id, version_number, jws}``; a refusal is
+``{"error", "message", "errors": [{"field", "problem"}]}``.
 """
 
 import hashlib
@@ -30,26 +31,12 @@ def desk_routes(desk: Desk, api_keys: Mapping[str, str]) -> list[Route]:
 
     async def post(request: Request) -> JSONResponse:
         sender = sender_of(request.headers.get("authorization", ""), api_keys)
-        if sender is None:
-            return _refusal(401, "unauthorized", "Une clé d’API de ce guichet est attendue (Authorization: ApiKey …).")
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return _refusal(415, "unsupported_media_type", "application/json est attendu.")
-        body = await _body(request)
-        if body is None:
-            return _refusal(413, "too_large", f"{LARGEST_BODY_BYTES} octets au plus.")
-        try:
-            receipt, new = await run_in_threadpool(desk.receive, body, sender)
-        except Unacceptable as error:
-            faults = [{"field": fault.field, "problem": fault.problem} for fault in error.faults]
-            return _refusal(422, "invalid_declaration", "La déclaration n’est pas recevable.", faults)
-        except Conflict as error:
-            return _refusal(409, "version_conflict", str(error))
-        return JSONResponse(receipt_json(receipt), status_code=201 if new else 200, headers={"cache-control": "no-store"})
+        return _no_key() if sender is None else await _receive(desk, request, sender)
 
     async def get(request: Request) -> JSONResponse:
         sender = sender_of(request.headers.get("authorization", ""), api_keys)
         if sender is None:
-            return _refusal(401, "unauthorized", "Une clé d’API de ce guichet est attendue (Authorization: ApiKey …).")
+            return _no_key()
         receipts = await run_in_threadpool(desk.receipts, request.path_params["number"], sender)
         if not receipts:
             return _refusal(404, "not_found", "Aucune déclaration sous ce numéro.")
@@ -63,6 +50,26 @@ def desk_routes(desk: Desk, api_keys: Mapping[str, str]) -> list[Route]:
         Route("/guichet/v1/recepisses/{number}", get, methods=["GET"]),
         Route("/guichet/v1/jwks.json", jwks, methods=["GET"]),
     ]
+
+
+async def _receive(desk: Desk, request: Request, sender: str) -> JSONResponse:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return _refusal(415, "unsupported_media_type", "application/json est attendu.")
+    body = await _body(request)
+    if body is None:
+        return _refusal(413, "too_large", f"{LARGEST_BODY_BYTES} octets au plus.")
+    try:
+        receipt, new = await run_in_threadpool(desk.receive, body, sender)
+    except Unacceptable as error:
+        faults = [{"field": fault.field, "problem": fault.problem} for fault in error.faults]
+        return _refusal(422, "invalid_declaration", "La déclaration n’est pas recevable.", faults)
+    except Conflict as error:
+        return _refusal(409, "version_conflict", str(error))
+    return JSONResponse(receipt_json(receipt), status_code=201 if new else 200, headers={"cache-control": "no-store"})
+
+
+def _no_key() -> JSONResponse:
+    return _refusal(401, "unauthorized", "Une clé d’API de ce guichet est attendue (Authorization: ApiKey …).")
 
 
 def sender_of(authorization: str, api_keys: Mapping[str, str]) -> str | None:

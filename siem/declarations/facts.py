@@ -165,3 +165,20 @@ FACTS: Final[Mapping[str, Callable[[Known], Value | None]]] = {
     "cnil.categories_personnes": lambda known: ["patients"] if _touches_records(known) else None,
     "origine.techniques": lambda known: sorted(known.incident.techniques) or None,
 }
+
+#: Facts that only :class:`~siem.declarations.model.Facts` can tell: left as they are when nobody measured anew.
+MEASURED: Final = frozenset(
+    {
+        "incident.resume",
+        "incident.si_concernes",
+        "incident.actions",
+        "incident.nb_comptes",
+        "incident.nb_dossiers",
+        "incident.nb_patients",
+        "incident.nb_enregistrements",
+        "incident.indicateurs",
+        "impact.donnees_categories",
+        "cnil.sensibles",
+        "cnil.categories_personnes",
+    }
+)

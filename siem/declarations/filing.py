@@ -1,6 +1,7 @@
 """The sending side: gives a frozen version to the desk over HTTP and checks the receipt before believing it.
 
-Filing the same bytes again is harmless (the desk answers the receipt it gave), so every failure whose outcome is not known is simply tried again.
+Filing the same bytes again is harmless (the desk answers the receipt it gave), so every failure whose outcome is not known is simply
+tried again.
 """
 
 import threading

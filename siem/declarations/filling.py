@@ -4,7 +4,7 @@ A field that nothing fills is marked unknown when it may be, so that «not known
 person is never overwritten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from siem.declarations.conditions import Situation
@@ -28,13 +28,16 @@ def distinct_fields(forms: Sequence[Form]) -> dict[str, FormField]:
     return fields
 
 
-def fill(forms: Sequence[Form], known: Known, before: Content) -> tuple[Content, list[FieldError]]:
-    """The content brought up to date with the facts, and the registered values that were refused because they are not valid."""
+def fill(forms: Sequence[Form], known: Known, before: Content, keep: Collection[str] = ()) -> tuple[Content, list[FieldError]]:
+    """The content brought up to date with the facts, and the registered values that were refused because they are not valid.
+
+    ``keep`` names facts that are not read anew.
+    """
     values, unknown, origins = dict(before.values), set(before.unknown), dict(before.origins)
     refused: list[FieldError] = []
     fields = distinct_fields(forms)
     for key, entry in fields.items():
-        if entry.fact is None or origins.get(key) is Origin.SAISIE:
+        if entry.fact is None or entry.fact in keep or origins.get(key) is Origin.SAISIE:
             continue
         value = _fact(entry, known, refused)
         values.pop(key, None)
@@ -86,11 +89,11 @@ def _with_unknowns(fields: dict[str, FormField], content: Content, situation: Si
     return Content(values=content.values, unknown=content.unknown | silent, origins=origins)
 
 
-def situation_of(content: Content, criteria: object) -> Situation:
+def situation_of(content: Content, criteria: Mapping[str, str]) -> Situation:
     """What conditions look at, from a dossier's content and the answers on the criteria."""
     techniques = content.values.get(TECHNIQUES)
     return Situation(
-        criteria=criteria if isinstance(criteria, dict) else dict(criteria),  # type: ignore[call-overload]  # any mapping
+        criteria=criteria,
         values=content.values,
         techniques=tuple(str(t) for t in techniques) if isinstance(techniques, list) else (),
     )

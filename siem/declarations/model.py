@@ -401,6 +401,7 @@ class DossierPage:
     dossier: Dossier
     state_label: str
     phase: Phase
+    phase_label: str
     forms: tuple[FormView, ...]
     criteria: tuple[CriterionView, ...]
     proposal: Proposal

@@ -19,6 +19,7 @@ _WITH_KEY: Final = _matricule(2)
 _WITHOUT_KEY: Final = _matricule(0)
 _PROFESSIONAL: Final = re.compile(r"(?<![0-9A-Za-z])8?((?:10|99)[0-9]{9})(?![0-9A-Za-z])")
 _PSEUDONYM: Final = re.compile(r"\b(PAT|P)-([A-Z2-7]{10})\b")
+_WORDS: Final = {"PAT": "un patient", "P": "un professionnel"}
 
 
 def find_identifier(text: str) -> str | None:
@@ -35,7 +36,8 @@ def find_identifier(text: str) -> str | None:
 
 def without_pseudonyms(text: str) -> str:
     """The sentence with «un patient» and «un professionnel» in place of pseudonyms: a declaration needs no more."""
-    return _PSEUDONYM.sub(lambda match: "un patient" if match.group(1) == "PAT" else "un professionnel", text)
+    text = _PSEUDONYM.sub(lambda match: _WORDS[match.group(1)], text)
+    return re.sub(r"\bde (un (?:patient|professionnel))\b", r"d’\1", text)
 
 
 def _compact(text: str) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from siem.access import Principal, visible
+from siem.access import Principal, Role, visible
 from siem.declarations.documents import content_from_json, content_to_json
 from siem.declarations.model import Content, Dossier, DossierState, JournalEntry, Phase, Receipt, Transmission, Version
 from siem.store.database import Instant, metadata
@@ -249,7 +249,7 @@ def start_filing(connection: Connection, dossier_id: str, version: Version, acto
         )
     _update_filing(connection, dossier_id, version.number, attempt_count=filings.c.attempt_count + 1)
     filing = read_filing(connection, dossier_id, version.number)
-    assert filing is not None  # noqa: S101 - written above, in this transaction
+    assert filing is not None
     return filing
 
 
@@ -283,6 +283,25 @@ def read_filing(connection: Connection, dossier_id: str, number: int) -> Filing 
     wanted = (filings.c.dossier_id == dossier_id) & (filings.c.version_number == number)
     row = connection.execute(select(filings).where(wanted)).one_or_none()
     return None if row is None else _filing(row)
+
+
+def load_of_incident(connection: Connection, tenant: str, incident_id: str) -> Dossier | None:
+    """The dossier of an incident that the caller has already checked the person sees."""
+    row = connection.execute(select(dossiers).where(dossiers.c.tenant == tenant, dossiers.c.incident_id == incident_id)).one_or_none()
+    return None if row is None else _dossier(row)
+
+
+def load_filing(connection: Connection, filing: Filing, form_id: str) -> tuple[Dossier, Version] | None:
+    """The dossier and the frozen version of a filing, for the watch's worker."""
+    row = connection.execute(select(dossiers).where(dossiers.c.id == filing.dossier_id)).one_or_none()
+    version = next((v for v, _ in read_versions(connection, filing.dossier_id, form_id) if v.number == filing.version_number), None)
+    return None if row is None or version is None else (_dossier(row), version)
+
+
+def filing_principal(filing: Filing, dossier: Dossier) -> Principal:
+    """Who asked for a filing, limited to its own establishment: in whose name the worker goes on with it."""
+    finess = frozenset({dossier.finess}) if dossier.finess else frozenset[str]()
+    return Principal(filing.actor_subject, filing.actor, frozenset({Role.DECLARANT}), finess, dossier.tenant)
 
 
 def pending_filings(connection: Connection) -> list[Filing]:
