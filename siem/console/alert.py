@@ -1,0 +1,46 @@
+"""One alert: why it fired, in its own events, under which rule, and beside what else."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from siem.console import users
+from siem.console.event_view import scope, shown
+from siem.console.visit import Visit
+from siem.incidents.model import Alert, Incident, NotFound, Verdict
+
+#: Events shown in full; the others are one search away.
+_SHOWN_EVENTS: Final = 20
+
+
+def show(visit: Visit) -> Response:
+    """The page of one alert; one that was merged sends on to what it became."""
+    services, principal = visit.services, visit.principal
+    alert = services.incidents.alert(principal, visit.parameter("id"))
+    if alert.id != visit.parameter("id"):
+        return visit.redirect(f"/alertes/{alert.id}", visit.language.text("alert.was_merged"))
+    rule = services.rules.get(alert.rule_id)
+    events = services.events.get(alert.event_ids[-_SHOWN_EVENTS:], scope(principal))
+    with visit.reading() as connection:
+        people = users.everyone(connection, principal.tenant)
+    return visit.render(
+        "alert.html",
+        alert=alert,
+        rule=rule,
+        incident=_incident(visit, alert),
+        events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
+        related=services.incidents.related_alerts(principal, alert.id),
+        history=services.incidents.history(principal, "alert", alert.id),
+        people=people,
+        names={person.subject: person.name for person in people},
+        verdicts=list(Verdict),
+    )
+
+
+def _incident(visit: Visit, alert: Alert) -> Incident | None:
+    if alert.incident_id is None:
+        return None
+    try:
+        return visit.services.incidents.incident(visit.principal, alert.incident_id)
+    except NotFound:
+        return None

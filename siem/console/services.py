@@ -1,0 +1,67 @@
+"""What the console needs from the rest of the watch: one object, given by the application, nothing global."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from siem.access import Principal
+from siem.console.sessions import Lifetimes
+from siem.declarations.desk import Desk
+from siem.declarations.model import Dossier
+from siem.declarations.service import Dossiers
+from siem.detection import Rule
+from siem.errors import DataError
+from siem.incidents.model import Incident
+from siem.incidents.service import Incidents
+from siem.response.runs import Runs
+from siem.sources.source import SourceSettings
+from siem.store.database import Database
+from siem.store.events import EventStore
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The identity provider as registered for the console.
+
+    ``console_url`` is the public address of the console, without a slash at its end; its scheme decides on secure cookies.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    console_url: str
+    timeout_seconds: float = 5.0
+
+    @property
+    def secure(self) -> bool:
+        """Whether the console is reached by https."""
+        return self.console_url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every dependency of the pages.
+
+    ``rules`` by id and ``rule_errors`` are those of the loaded folder; ``open_dossier`` opens an incident's dossier with what the watch
+    knows of it; ``backlog`` counts records received and not yet processed; ``granting_contact``
+    is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when the application stops.
+    """
+
+    database: Database
+    clock: Clock
+    provider: Provider
+    incidents: Incidents
+    runs: Runs
+    dossiers: Dossiers
+    events: EventStore
+    rules: Mapping[str, Rule]
+    rule_errors: Sequence[DataError]
+    sources: Sequence[SourceSettings]
+    backlog: Callable[[], int]
+    desk: Desk
+    open_dossier: Callable[[Incident, Principal], Dossier]
+    granting_contact: str = ""
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    closing: Callable[[], bool] = lambda: False

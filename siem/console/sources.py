@@ -1,0 +1,68 @@
+"""The sources: each one's rhythm, lag, failures and unreadable records; the silence of a source is itself something to see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from starlette.responses import Response
+
+from siem.console.event_view import scope
+from siem.console.visit import Visit
+from siem.sources.source import SourceSettings
+from siem.store.events import Search
+from siem.store.progress import DeadLetter, SourceCounts, list_dead_letters, read_counts
+from siem.store.query import parse_query
+
+#: A source that sent before and says nothing for this long is shown as silent.
+_SILENT_AFTER: Final = timedelta(minutes=30)
+_RHYTHM: Final = timedelta(hours=24)
+_HOURS: Final = 24
+#: Dropped records shown, newest first.
+_SHOWN_LETTERS: Final = 20
+_NOTHING: Final = SourceCounts("", 0, 0, 0, {}, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one source does. ``state`` is never, silent, dropping or well; ``hourly`` counts its events of the last 24 hours."""
+
+    settings: SourceSettings
+    counts: SourceCounts
+    state: str
+    hourly: tuple[int, ...]
+    last_event_at: datetime | None
+
+
+def index(visit: Visit) -> Response:
+    """Every source this person sees, those in trouble first, and the last records that could not be read."""
+    with visit.reading() as connection:
+        counts = {count.source: count for count in read_counts(connection)}
+        letters = list_dead_letters(connection, limit=_SHOWN_LETTERS)
+    sources = [_health(visit, source, counts) for source in visit.services.sources if visit.principal.sees(source.finess, source.tenant)]
+    order = ("never", "silent", "dropping", "well")
+    sources.sort(key=lambda health: (order.index(health.state), health.settings.name))
+    seen = {health.settings.name for health in sources}
+    return visit.render("sources.html", sources=sources, backlog=visit.services.backlog(), letters=_visible(letters, seen))
+
+
+def _visible(letters: list[DeadLetter], seen: set[str]) -> list[DeadLetter]:
+    """Dropped records of these sources; their bytes are not shown, for they name people."""
+    return [letter for letter in letters if letter.record.source in seen]
+
+
+def _health(visit: Visit, source: SourceSettings, counts: Mapping[str, SourceCounts]) -> Health:
+    count = counts.get(source.name, _NOTHING)
+    of_source = parse_query(f'source:"{source.name}"')
+    store, seen = visit.services.events, scope(visit.principal)
+    buckets = store.histogram(Search(seen, of_source, visit.now - _RHYTHM, visit.now), bucket_count=_HOURS)
+    last = store.search(Search(seen, of_source), limit=1).events
+    return Health(source, count, _state(count, visit.now), tuple(bucket.count for bucket in buckets), last[0].at if last else None)
+
+
+def _state(count: SourceCounts, now: datetime) -> str:
+    if count.last_received_at is None:
+        return "never"
+    if now - count.last_received_at > _SILENT_AFTER:
+        return "silent"
+    return "dropping" if sum(count.dropped.values()) else "well"
