@@ -91,6 +91,8 @@ class Browser:
     def __init__(self, provider: Provider, address: str, language: str) -> None:
         self._provider = provider
         self.cookies: dict[str, str] = {}
+        #: The code_verifier of the last login begun.
+        self.verifier = ""
         self._headers = {"X-Forwarded-For": address, "User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": language}
 
     def request(self, method: str, path: str, **more: Any) -> Any:
@@ -109,14 +111,14 @@ class Browser:
 
     def begin(self, **parameters: str) -> str:
         """Ask for a login as the service does; the path of the login page."""
-        verifier = secrets.token_urlsafe(32)
+        self.verifier = secrets.token_urlsafe(32)
         query = {
             "client_id": "dossier",
             "response_type": "code",
             "redirect_uri": REDIRECT_URI,
             "scope": "openid identity",
             "state": "s-1",
-            "code_challenge": b64u(hashlib.sha256(verifier.encode()).digest()),
+            "code_challenge": b64u(hashlib.sha256(self.verifier.encode()).digest()),
             "code_challenge_method": "S256",
             **parameters,
         }
@@ -235,6 +237,14 @@ def _clients() -> tuple[Client, ...]:
             client_secret_hash=secret,
             structure_name="Centre hospitalier d’Exemple",
             structure_finess="0B0000005",
+        ),
+        Client(
+            client_id="overreaching",
+            client_name="Service trop curieux",
+            redirect_uris=(REDIRECT_URI,),
+            scope=frozenset({"openid", "sessions:read"}),
+            token_endpoint_auth_method="client_secret_post",
+            client_secret_hash=secret,
         ),
         Client(
             client_id="veilleur-siem",

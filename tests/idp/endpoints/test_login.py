@@ -61,7 +61,9 @@ def test_unknown_and_suspended_people_get_the_same_page(provider: Provider, nati
         login = browser.begin()
         sent = browser.identify(login, typed)
         page = browser.wait(login)
-        text = page.text.replace(login.rsplit("/", 1)[1], "ID").replace(f">{browser.code(login)}<", ">NN<").replace(csrf_of(page.text), "CSRF")
+        text = (
+            page.text.replace(login.rsplit("/", 1)[1], "ID").replace(f">{browser.code(login)}<", ">NN<").replace(csrf_of(page.text), "CSRF")
+        )
         pages.append((sent.status_code, page.status_code, dict(page.headers).keys(), text))
     assert pages[0] == pages[1]
     assert other.state(login) == "requested"
