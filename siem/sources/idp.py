@@ -112,7 +112,8 @@ class Idp:
             self._move(sequence, stated)
             if last is None:
                 return True, f"the log begins at line {sequence}: {sequence - 1} earlier lines were never seen"
-            return True, f"lines {last + 1} to {sequence - 1} are missing"
+            gap = f"line {last + 1} is" if sequence == last + 2 else f"lines {last + 1} to {sequence - 1} are"
+            return True, f"{gap} missing"
         self._move(sequence, stated)
         return intact, None if intact else f"line {sequence} or the one before it was changed after it was written"
 
