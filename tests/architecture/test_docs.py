@@ -12,7 +12,27 @@ from tests.architecture.test_sizes import PATH_PAGES
 from tests.architecture.tree import ROOT, files, python_files, syntax
 
 #: Upper-case words of docstrings that are no acronyms: SQL, file names, values of standards, code shown in prose.
-NOT_ACRONYMS = {"AND", "OR", "NOT", "NEW", "NULL", "BEGIN", "COMMIT", "WHERE", "GET", "POST", "PUT", "HEAD", "FILE", "ID", "PS3", "CK"}
+NOT_ACRONYMS = {
+    "AND",
+    "OR",
+    "NOT",
+    "NEW",
+    "NULL",
+    "BEGIN",
+    "COMMIT",
+    "WHERE",
+    "GET",
+    "POST",
+    "PUT",
+    "HEAD",
+    "LIKE",
+    "FILE",
+    "ID",
+    "PS3",
+    "CK",
+    "II",
+    "III",
+}
 
 
 def _generator() -> ModuleType:
@@ -58,10 +78,8 @@ def test_a_page_links_to_what_exists(page: str) -> None:
     assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])  # which names what was there once
 def test_a_page_names_files_that_exist(page: str) -> None:
-    if page == "CHANGELOG.md":
-        pytest.skip("a change log names what was there once")
     text = (ROOT / page).read_text("utf-8")
     named = re.findall(r"`((?:idp|siem|vocabulary|docs|deploy|bench|requirements)/[\w./-]+\.(?:py|md|txt|yaml|json))(?::\w+)?`", text)
     assert [path for path in named if not (ROOT / path).exists()] == []
