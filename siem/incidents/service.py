@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from siem.access import WATCH, Permission, Principal
 from siem.detection import Detection, Rule
@@ -21,7 +21,7 @@ from siem.incidents.correlation import Policy
 from siem.incidents.filters import Absorbed, AlertFilter, Bulk, Counters, Figures, IncidentFilter, Page
 from siem.incidents.grouping import coalesce
 from siem.incidents.model import Alert, Change, Incident, IncidentState, NotFound, Severity, TimelineEntry, Verdict
-from siem.incidents.store import incidents, remember_name, to_incident
+from siem.incidents.store import alert_events, alerts, incidents, remember_name, to_incident
 from siem.store.database import Database
 
 Clock = Callable[[], datetime]
@@ -91,6 +91,17 @@ class Incidents:
             return ()
         merged = select(incidents.c.id).where(incidents.c.merged_into == row["id"]).order_by(incidents.c.sequence)
         return (row["id"], *conn.scalars(merged))
+
+    def event_ids(self, conn: Connection, incident_id: str) -> tuple[str, ...]:
+        """Every event that the incident's alerts rest on, once each, in event time."""
+        query = (
+            select(alert_events.c.event_id)
+            .join(alerts, alerts.c.id == alert_events.c.alert_id)
+            .where(alerts.c.incident_id == incident_id)
+            .group_by(alert_events.c.event_id)
+            .order_by(func.min(alert_events.c.at), alert_events.c.event_id)
+        )
+        return tuple(conn.scalars(query))
 
     def record(
         self,
