@@ -15,15 +15,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-import idp.cli
-import siem.cli
 import typer
 import yaml
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+import idp.cli
 import idp.settings
+import siem.cli
 import siem.settings
 from vocabulary.audit import AUDIT_FIELDS, ECS_CLASSES, AuditAction
 
