@@ -145,6 +145,16 @@ class Browser:
         self._connections: dict[str, http.client.HTTPConnection] = {}
         self._cookies: dict[str, dict[str, str]] = {}
 
+    def close(self) -> None:
+        """Close the connections kept for the next request."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def __del__(self) -> None:
+        """A browser nobody uses any more keeps no connection."""
+        self.close()
+
     def request(self, method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, follow: bool = False, patience_seconds: float = 0) -> Answer:
         """Send one request; with ``follow``, also what it redirects to. ``patience_seconds``: how long to wait for a server that is away."""
         give_up_at = time.monotonic() + patience_seconds
