@@ -8,7 +8,7 @@ from idp.model import Device, DeviceState, Session
 from idp.store.records import Reader, to_bytes
 
 _text = st.text(st.characters(codec="utf-8"), max_size=20)
-_instants = st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))
+_instants = st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))  # noqa: DTZ001 (the strategy adds the zone)
 
 _sessions = st.builds(
     Session,

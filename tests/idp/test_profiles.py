@@ -1,0 +1,48 @@
+from dataclasses import fields
+
+import pytest
+
+from idp.model import Client, Profile
+from idp.profiles import SWITCHES, Rules, check_quirks, rules_of
+
+
+def _client(profile: Profile, **quirks: str | int | bool) -> Client:
+    return Client(client_id="c", client_name="C", profile=profile, quirks=quirks)
+
+
+def test_every_switch_is_a_rule_and_says_why() -> None:
+    assert [switch.name for switch in SWITCHES] == [field.name for field in fields(Rules)]
+    assert all(switch.meaning and switch.source for switch in SWITCHES)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_a_client_without_overrides_gets_the_column_of_its_profile(profile: Profile) -> None:
+    rules = rules_of(_client(profile))
+    assert {switch.name: getattr(rules, switch.name) for switch in SWITCHES} == {s.name: getattr(s, profile.value) for s in SWITCHES}
+
+
+def test_an_override_changes_its_switch_alone() -> None:
+    changed = rules_of(_client(Profile.PSC, access_token_seconds=60, pkce_required=True))
+    assert (changed.access_token_seconds, changed.pkce_required, changed.keycloak_claims) == (60, True, True)
+
+
+@pytest.mark.parametrize(
+    ("profile", "quirks", "message"),
+    [
+        (Profile.PSC, {"colour": "red"}, "quirks.colour is not a switch"),
+        (Profile.PSC, {"code_seconds": "60"}, "quirks.code_seconds must be of type int"),
+        (Profile.PSC, {"code_seconds": True}, "quirks.code_seconds must be of type int"),
+        (Profile.PSC, {"code_seconds": 0}, "positive"),
+        (Profile.BASELINE, {"pkce_required": False}, "cannot be switched off"),
+        (Profile.FAPI2, {"pkce_required": False}, "cannot be switched off"),
+    ],
+)
+def test_an_override_that_means_nothing_or_weakens_is_named(profile: Profile, quirks: dict[str, str | int | bool], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_quirks(_client(profile, **quirks))
+
+
+@pytest.mark.spec("PSC-3.5")
+def test_lifetimes_of_psc_are_those_ans_publishes() -> None:
+    rules = rules_of(_client(Profile.PSC))
+    assert (rules.access_token_lifetime.seconds, rules.refresh_token_lifetime.seconds, rules.code_lifetime.seconds) == (120, 1800, 60)

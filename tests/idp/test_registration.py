@@ -1,0 +1,83 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from idp.model import Profile
+from idp.registration import RegistrationError, hash_client_secret, make_secret, parse_client, read_clients
+
+DEMO = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
+GOOD: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"]}
+
+
+def test_the_demonstration_s_clients_are_sound() -> None:
+    clients = {client.client_id: client for client in read_clients(DEMO)}
+    assert clients["dossier-patient"].profile is Profile.PSC
+    assert clients["dossier-patient"].id_token_signed_response_alg == "RS256"
+    assert clients["messagerie"].id_token_signed_response_alg == "ES256"
+    assert clients["veilleur-siem"].scope == {"sessions:read", "sessions:revoke", "accounts:suspend"}
+    assert all(client.client_secret_hash is None for client in clients.values())
+
+
+@pytest.mark.spec("RFC7591-2", "RFC9700-2.1")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"redirect_uris": ["http://service.example/retour"]}, "https"),
+        ({"redirect_uris": ["https://service.example/*"]}, "wildcard"),
+        ({"redirect_uris": ["https://service.example/retour#x"]}, "fragment"),
+        ({"redirect_uris": ["https://user@service.example/retour"]}, "user information"),
+        ({"redirect_uris": ["http://localhost:80@evil.example/"]}, "user information"),
+        ({"redirect_uris": ["javascript:alert(1)"]}, "must use https|absolute"),
+        ({"redirect_uris": ["data:text/html,x"]}, "must use https"),
+        ({"redirect_uris": ["/retour"]}, "absolute"),
+        ({"redirect_uris": ["https://service.example\\@evil.example/"]}, "absolute"),
+        ({"redirect_uris": []}, "at least one"),
+        ({"post_logout_redirect_uris": ["http://evil.example/"]}, "post_logout_redirect_uris"),
+        ({"scope": "identity"}, "must contain openid"),
+        ({"grant_types": ["password"]}, "grant_types: 'password'"),
+        ({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "none"}, "public client"),
+        ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
+        ({"profile": "fapi2"}, "private_key_jwt"),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, "jwks"),
+        ({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "RSA", "d": "x"}]}}, "private key"),
+        ({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "oct", "k": "x"}]}}, "RSA or EC"),
+        ({"quirks": {"pkce_required": False}}, "cannot be switched off"),
+        ({"client_id": "a b"}, "client_id"),
+        ({"client_secret": "s"}, "client_secret"),
+        ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
+    ],
+)
+def test_a_client_that_would_be_unsafe_is_refused_by_member(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RegistrationError, match=message):
+        parse_client({**GOOD, **change}, "clients.yaml: client 1")
+
+
+@pytest.mark.spec("RFC8252-7.1", "RFC8252-7.3")
+def test_an_app_may_use_its_own_scheme_and_a_loopback_address() -> None:
+    uris = ["fr.example.app:/retour", "http://127.0.0.1:8801/retour", "http://[::1]:8801/retour"]
+    client = parse_client({**GOOD, "token_endpoint_auth_method": "none", "redirect_uris": uris}, "x")
+    assert client.redirect_uris == tuple(uris)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("[", "cannot be read"),
+        ("clients: 3", "must be a mapping"),
+        (yaml.safe_dump({"clients": [GOOD, GOOD]}), "client 2: client_id 'c' is there twice"),
+        (yaml.safe_dump({"clients": [GOOD, {**GOOD, "client_id": "d", "colour": 1}]}), "client 2: colour"),
+    ],
+)
+def test_a_file_with_a_fault_is_named_with_its_place(tmp_path: Path, document: str, message: str) -> None:
+    (tmp_path / "clients.yaml").write_text(document)
+    with pytest.raises(RegistrationError, match=rf"clients\.yaml.*{message}"):
+        read_clients(tmp_path / "clients.yaml")
+
+
+def test_a_secret_is_kept_as_its_hash_alone() -> None:
+    secret, kept = make_secret()
+    assert len(secret) >= 43
+    assert kept == hash_client_secret(secret)
+    assert secret not in kept
