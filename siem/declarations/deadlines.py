@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from siem.declarations.conditions import Situation
 from siem.declarations.durations import Offset, add
 from siem.declarations.form import DeadlineRule, Form
-from siem.declarations.model import Applicability, Deadline, DeadlineStatus
+from siem.declarations.model import Applicability, Deadline, DeadlineStatus, Dossier, Transmission
 from siem.declarations.wording import french
 
 
@@ -26,6 +26,22 @@ class Clocks:
     qualified_at: datetime | None = None
     resolved_at: datetime | None = None
     sent: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+
+
+def clocks_of(dossier: Dossier, sent: Sequence[Transmission]) -> Clocks:
+    """The clocks of a dossier; a step sent twice counts from the first time."""
+    first: dict[tuple[str, str], datetime] = {}
+    for made in sent:
+        key = (made.form_id, made.stage)
+        first[key] = min(made.at, first.get(key, made.at))
+    ended = dossier.content.values.get("incident.date_fin")
+    return Clocks(
+        detected_at=dossier.detected_at,
+        aware_at=dossier.aware_at,
+        qualified_at=dossier.qualified_at,
+        resolved_at=datetime.fromisoformat(ended) if isinstance(ended, str) else None,
+        sent=first,
+    )
 
 
 _URGENCY: Final = {

@@ -1,9 +1,10 @@
 """Reading a submitted section: every field of it, or, when something is wrong, nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from siem.declarations.form import FormField, Section
-from siem.declarations.model import Content, Dossier, FieldError, Origin, Value
+from siem.declarations.model import BEFORE_TRANSMISSION, Content, Dossier, DossierState, FieldError, Origin, Value
 from siem.declarations.values import Wrong, read
 from siem.declarations.wording import problem
 
@@ -53,3 +54,11 @@ def _submitted(entry: FormField, raw: str | Sequence[str], is_unknown: bool, dos
     if entry.key == _FIXED and dossier.finess is not None and value != dossier.finess:
         raise Wrong(problem("fixed", language, value=dossier.finess))
     return value
+
+
+def next_version(dossier: Dossier) -> Dossier:
+    """A change after a validation belongs to the next version; before transmission it also voids the validation."""
+    if dossier.validated_version != dossier.version_number:
+        return replace(dossier, state=DossierState.BROUILLON) if dossier.state is DossierState.A_VALIDER else dossier
+    state = DossierState.BROUILLON if dossier.state in BEFORE_TRANSMISSION else dossier.state
+    return replace(dossier, version_number=dossier.version_number + 1, state=state)

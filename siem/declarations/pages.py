@@ -4,26 +4,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from siem.access import Permission, Principal
 from siem.declarations.conditions import Situation
-from siem.declarations.filling import completeness, is_mandatory
+from siem.declarations.deadlines import clocks_of, compute
+from siem.declarations.documents import differences
+from siem.declarations.filling import completeness, distinct_fields, is_mandatory, situation_of
 from siem.declarations.form import Form, FormField, Section, SuggestionRule
 from siem.declarations.forms import Forms
 from siem.declarations.model import (
+    FINAL,
     Applicability,
     Choice,
     Contact,
+    Content,
     CriterionView,
     Dossier,
+    DossierPage,
+    DossierState,
     FieldError,
     FieldView,
     FormView,
+    JournalEntry,
     Origin,
     Phase,
+    Receipt,
     SectionView,
+    Transmission,
     Value,
+    Version,
 )
+from siem.declarations.proposal import circumstances_of, propose
+from siem.declarations.records import Records, may_validate, phase_of
 from siem.declarations.values import display, input_text
-from siem.declarations.wording import ANSWER_LABELS, CRITERION_LABELS, ORIGIN_LABELS, french, pick
+from siem.declarations.wording import ANSWER_LABELS, CRITERION_LABELS, ORIGIN_LABELS, PHASE_LABELS, STATE_LABELS, french, pick
 from siem.incidents.model import CRITERIA
 
 _SIGNIFICANT = frozenset({"organisation_systeme_sante", "autres_structures"})
@@ -40,6 +53,66 @@ class Showing:
     errors: Mapping[str, str]
     typed: Mapping[str, str | Sequence[str]]
     read_only: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the store has beside the dossier."""
+
+    versions: tuple[tuple[Version, Content], ...]
+    receipts: tuple[Receipt, ...]
+    transmissions: tuple[Transmission, ...]
+    journal: tuple[JournalEntry, ...]
+    filing_error: str
+
+
+def dossier_page(
+    records: Records,
+    dossier: Dossier,
+    kept: Kept,
+    principal: Principal,
+    *,
+    language: str,
+    errors: Sequence[FieldError],
+    typed: Mapping[str, str | Sequence[str]],
+) -> DossierPage:
+    """The whole page."""
+    now, forms = records.clock(), records.forms_now()
+    phase, situation = phase_of(dossier), situation_of(dossier.content, dossier.criteria)
+    showing = Showing(
+        dossier=dossier,
+        phase=phase,
+        situation=situation,
+        language=language,
+        errors=errors_by_key(errors),
+        typed=typed,
+        read_only=frozenset({"structure.finess_eg"}) if dossier.finess else frozenset(),
+    )
+    validated = dossier.validated_version == dossier.version_number
+    open_to_changes = dossier.state not in FINAL
+    may_edit = open_to_changes and principal.may(Permission.EDIT_DOSSIERS)
+    last = kept.versions[-1][1] if kept.versions else None
+    return DossierPage(
+        dossier=dossier,
+        state_label=pick(STATE_LABELS[dossier.state], language),
+        phase=phase,
+        phase_label=pick(PHASE_LABELS[phase], language),
+        forms=tuple(form_view(form, records.forms, records.today(), showing) for form in forms),
+        criteria=criteria_view(dossier.criteria, language),
+        proposal=propose(dossier.criteria, circumstances_of(dossier.content), language),
+        completeness=completeness(records.desk_form(), dossier.content, phase, situation, language),
+        deadlines=compute(forms, clocks_of(dossier, kept.transmissions), situation, now, language),
+        versions=tuple(version for version, _ in kept.versions),
+        differences=differences(distinct_fields(forms), last, dossier.content, language) if last else (),
+        receipts=kept.receipts,
+        transmissions=kept.transmissions,
+        journal=kept.journal,
+        filing_error=kept.filing_error,
+        may_edit=may_edit,
+        may_submit=may_edit and dossier.state is DossierState.BROUILLON,
+        may_validate=open_to_changes and not validated and may_validate(dossier, principal),
+        may_file=may_edit and validated and dossier.filed_version != dossier.version_number,
+    )
 
 
 def errors_by_key(errors: Sequence[FieldError]) -> dict[str, str]:
