@@ -15,7 +15,7 @@ from siem.errors import DataError
 from siem.store.events import Bucket, Cursor, EventStore, Search
 from siem.store.query import Query, parse_query
 
-_PER_PAGE: Final = 50
+_PER_PAGE: Final = 30
 _BARS: Final = 60
 _TOP: Final = 6
 #: Periods offered beside free bounds, by the code in the address; the first is the default.

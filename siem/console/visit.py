@@ -42,6 +42,13 @@ class NotFound(Problem):
         super().__init__(404, "not_found")
 
 
+class Errors(dict[str, str]):
+    """What is wrong, by field; a field without a fault has an empty sentence."""
+
+    def __missing__(self, field: str) -> str:
+        return ""
+
+
 class Form:
     """A submitted form or a query string: names to their values, in order."""
 
@@ -137,6 +144,8 @@ class Visit:
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
         """A page, with what every page needs."""
         notices = self.session.notices if self.session else ()
+        if isinstance(values.get("errors"), dict):
+            values["errors"] = Errors(values["errors"])
         shown = self.environment.get_template(template).render(**self._context(), notices=notices, **values)
         if notices and self.session:
             with self.services.database.transaction() as connection:
