@@ -1,0 +1,208 @@
+"""Rules carry their proof: for ``rules/a/b.yml``, ``match.jsonl`` and ``ignore.jsonl`` in the proofs' folder ``a/b/``.
+
+Each line is an event under its ECS names, with ``@timestamp`` where time matters. A rule on single events must match
+every line of ``match`` and none of ``ignore``. A correlation reads the lines as a story; an empty line begins another story,
+and each must (or must not) raise a detection.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from siem.detection import Rule
+from siem.detection.engine import Engine
+from siem.detection.load import Ruleset, load_rules, placeholders_of
+from siem.errors import DataError
+from siem.event import FIELDS, Event, Fields, Kind
+
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_FILE_NAME: Final = re.compile(r"[a-z0-9_]{8,68}\.yml")
+#: What a summary may show besides fields.
+_SHOWN: Final = frozenset({"count"})
+KINDS: Final = ("match", "ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class ProofResult:
+    """One proof file of one rule. ``problems`` name the lines that do not do what they must."""
+
+    rule_id: str
+    path: str
+    kind: str
+    line_count: int
+    problems: tuple[DataError, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every line did what it must."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One event of a proof. ``story`` counts the groups of lines separated by an empty one."""
+
+    number: int
+    story: int
+    event: Event
+
+
+def check(folder: Path, proofs: Path | None = None) -> list[DataError]:
+    """Everything wrong with a folder of rules: what does not load, and what our own rules must have besides.
+
+    With ``proofs``, a rule that raises alerts without both proof files is an error too.
+    """
+    ruleset = load_rules(folder)
+    problems = list(ruleset.errors)
+    titles: dict[str, Rule] = {}
+    for rule in ruleset.rules.values():
+        problems.extend(_of_rule(rule, alerts=rule.id in ruleset.alerting))
+        if rule.title in titles:
+            problems.append(_problem(rule, "title", f"the title is that of {titles[rule.title].path} too; titles are unique"))
+        titles[rule.title] = rule
+    for path, alerting in _by_path(ruleset).items():
+        if len(alerting) > 1:
+            problems.append(DataError(path, 0, "", "one file holds one rule that raises alerts (others only feed it)"))
+        if proofs is not None:
+            missing = [kind for kind in KINDS if not _proof_file(proofs, path, kind).is_file()]
+            problems.extend(DataError(path, 0, "", f"the proof {_proof_file(proofs, path, kind)} is missing") for kind in missing)
+    return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
+
+
+def test(folder: Path, proofs: Path) -> list[ProofResult]:
+    """Run the proofs that are there, in the order of the rules' paths."""
+    ruleset = load_rules(folder)
+    results: list[ProofResult] = []
+    for path, alerting in _by_path(ruleset).items():
+        for rule in alerting:
+            for kind in KINDS:
+                file = _proof_file(proofs, path, kind)
+                if file.is_file():
+                    results.append(_prove(ruleset, rule, kind, file))
+    return results
+
+
+def _by_path(ruleset: Ruleset) -> Mapping[str, Sequence[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in ruleset.rules.values():
+        if rule.id in ruleset.alerting:
+            found.setdefault(rule.path, []).append(rule)
+    return dict(sorted(found.items()))
+
+
+def _proof_file(proofs: Path, rule_path: str, kind: str) -> Path:
+    return proofs / rule_path.removesuffix(".yml") / f"{kind}.jsonl"
+
+
+def _problem(rule: Rule, field: str, problem: str) -> DataError:
+    return DataError(rule.path, 0, field, f"{problem} (rule {rule.id})")
+
+
+def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
+    try:
+        uuid.UUID(rule.id)
+    except ValueError:
+        yield _problem(rule, "id", "a UUID is expected")
+    if not _FILE_NAME.fullmatch(rule.path.rsplit("/", 1)[-1]):
+        yield _problem(rule, "", "file names are of small letters, digits and _, 10 to 70 characters")
+    wanted: dict[str, object] = {"author": rule.author, "license": rule.licence, "description": rule.description}
+    if alerts:
+        wanted |= {
+            "falsepositives": rule.falsepositives,
+            "tags (attack.t1078)": rule.techniques,
+            "veilleur.titre": rule.title_fr != rule.title,
+            "veilleur.resume": rule.summary_fr != rule.title,
+            "veilleur.subject": rule.subject,
+        }
+        for name in (rule.subject, *placeholders_of(rule.summary_fr)):
+            if name and name not in FIELDS and name not in _SHOWN:
+                yield _problem(rule, "veilleur", f"«{name}» is not a field of an event")
+    for field, value in wanted.items():
+        if not value:
+            yield _problem(rule, field, "missing")
+
+
+def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
+    lines, problems = _read(file)
+    if not lines and not problems:
+        problems.append(DataError(str(file), 0, "", "the proof is empty"))
+    expected = kind == "match"
+    for group in _attempts(lines, whole_stories=rule.correlation):
+        engine = Engine(ruleset)
+        detections = [*engine.evaluate([line.event for line in group]), *engine.flush()]
+        fired = any(detection.rule_id == rule.id for detection in detections)
+        if fired is not expected:
+            said = "the rule does not match" if expected else "the rule matches"
+            problems.append(DataError(str(file), group[0].number, "", said))
+    return ProofResult(rule.id, rule.path, kind, len(lines), tuple(problems))
+
+
+def _attempts(lines: Sequence[_Line], *, whole_stories: bool) -> Iterator[Sequence[_Line]]:
+    """What is given to a fresh engine at once: a story for a correlation, a line for another rule."""
+    if not whole_stories:
+        yield from ([line] for line in lines)
+        return
+    stories: dict[int, list[_Line]] = {}
+    for line in lines:
+        stories.setdefault(line.story, []).append(line)
+    yield from stories.values()
+
+
+def _read(file: Path) -> tuple[list[_Line], list[DataError]]:
+    lines: list[_Line] = []
+    problems: list[DataError] = []
+    story = 0
+    for number, data in enumerate(file.read_bytes().splitlines(), 1):
+        if not data.strip():
+            story += 1
+            continue
+        try:
+            lines.append(_Line(number, story, _event(file, number, data)))
+        except DataError as problem:
+            problems.append(problem)
+    return lines, problems
+
+
+def _event(file: Path, number: int, data: bytes) -> Event:
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise DataError(str(file), number, "", f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(str(file), number, "", "an object is expected")
+    at = _START + timedelta(seconds=number)
+    if "@timestamp" in document:
+        try:
+            at = datetime.fromisoformat(document.pop("@timestamp"))
+        except (TypeError, ValueError) as error:
+            raise DataError(str(file), number, "@timestamp", "an instant in ISO 8601 is expected") from error
+        if at.tzinfo is None:
+            raise DataError(str(file), number, "@timestamp", "the instant has no zone")
+    fields: Fields = {}
+    for name, value in document.items():
+        if name not in FIELDS:
+            raise DataError(str(file), number, name, "not a field of an event")
+        if not _fits(FIELDS[name], value):
+            raise DataError(str(file), number, name, f"{FIELDS[name].value} is expected, found {value!r}")
+        fields[name] = value
+    return Event(f"{file.stem}:{number}", at, str(fields.get("event.dataset", "proof")), "default", fields)
+
+
+def _fits(kind: Kind, value: object) -> bool:
+    match kind:
+        case Kind.KEYWORDS:
+            return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        case Kind.BOOLEAN:
+            return isinstance(value, bool)
+        case Kind.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case Kind.FLOAT:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return isinstance(value, str) and value != ""
