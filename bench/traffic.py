@@ -20,7 +20,7 @@ def evening(count: int, *, json_only: bool = False) -> Iterator[tuple[str, bytes
     chance = random.Random(20260314)  # repeatable on purpose
     people = [_national_id(number) for number in range(300)]
     kinds = ("fhir", "idp") if json_only else ("nginx", "nginx", "nginx", "fhir", "idp")
-    sequence, previous = 0, FIRST_HASH
+    sequence, previous = 1, FIRST_HASH
     for number in range(count):
         at = _BEGIN + timedelta(milliseconds=40 * number)
         person = chance.choice(people)
