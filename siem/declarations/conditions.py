@@ -10,7 +10,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from siem.declarations.model import Applicability, Value
+from siem.declarations.fields import Value
+from siem.declarations.model import Applicability
 from siem.incidents.model import CRITERIA
 
 _YES, _MAYBE, _NO = Applicability.OUI, Applicability.A_CONFIRMER, Applicability.NON

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from siem.declarations.fields import Value
 from siem.declarations.form import Form, FormField
-from siem.declarations.model import Content, Difference, Dossier, JournalEntry, Origin, Phase, Value
+from siem.declarations.model import Content, Difference, Dossier, JournalEntry, Origin, Phase
 from siem.declarations.values import display
 
 FORMAT: Final = "dossier-declaration-ssi-sante"

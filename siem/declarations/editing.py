@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from siem.declarations.fields import Value
 from siem.declarations.form import FormField, Section
-from siem.declarations.model import BEFORE_TRANSMISSION, Content, Dossier, DossierState, FieldError, Origin, Value
+from siem.declarations.model import BEFORE_TRANSMISSION, Content, Dossier, DossierState, FieldError, Origin
 from siem.declarations.values import Wrong, read
 from siem.declarations.wording import problem
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from siem.declarations.establishments import Establishment, Person
-from siem.declarations.model import Facts, Value
+from siem.declarations.fields import Value
+from siem.declarations.model import Facts
 from siem.declarations.wording import french, instant_text, number_text
 from siem.incidents.model import Incident, IncidentState
 
@@ -160,6 +161,7 @@ FACTS: Final[Mapping[str, Callable[[Known], Value | None]]] = {
     "incident.nb_enregistrements": lambda known: known.facts.record_count,
     "incident.detection": lambda known: "siem",
     "incident.indicateurs": _indicators,
+    "incident.preuves": lambda known: sorted(known.facts.evidence_sha256) or None,
     "impact.donnees_categories": lambda known: ["caractere_personnel"] if _touches_records(known) else None,
     "cnil.sensibles": lambda known: ["sante"] if _touches_records(known) else None,
     "cnil.categories_personnes": lambda known: ["patients"] if _touches_records(known) else None,
@@ -177,6 +179,7 @@ MEASURED: Final = frozenset(
         "incident.nb_patients",
         "incident.nb_enregistrements",
         "incident.indicateurs",
+        "incident.preuves",
         "impact.donnees_categories",
         "cnil.sensibles",
         "cnil.categories_personnes",

@@ -9,8 +9,9 @@ from typing import Final
 
 from siem.declarations.conditions import Situation
 from siem.declarations.facts import FACTS, Known
+from siem.declarations.fields import Value
 from siem.declarations.form import Form, FormField, Section
-from siem.declarations.model import Applicability, Completeness, Content, FieldError, Origin, Phase, Value
+from siem.declarations.model import Applicability, Completeness, Content, FieldError, Origin, Phase
 from siem.declarations.privacy import without_pseudonyms
 from siem.declarations.values import Wrong, check
 from siem.declarations.wording import problem

@@ -17,8 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-#: A field's value as stored and exported: text, whole number, yes/no, several codes or lines, or rows of columns.
-Value = str | int | bool | list[str] | list[dict[str, str]]
+from siem.declarations.fields import FieldView, Value
 
 
 class DossierState(StrEnum):
@@ -94,8 +93,7 @@ class Facts:
     """What the watch knows of an incident beyond the incident itself: counts, categories and sentences, never a patient.
 
     A count that was not measured stays None and becomes an unknown field; ``services`` are service names,
-    ``measures`` the playbook's finished steps, ``indicators`` pairs of a kind (``ipv4-addr`` …) and a value,
-    ``origins`` what the alerts say in one sentence each.
+    ``measures`` the playbook's finished steps, ``indicators`` pairs of a kind (``ipv4-addr`` …) and a value.
     """
 
     alert_count: int = 0
@@ -269,50 +267,6 @@ class Deadline:
         return self.force == "legal"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One option of a field: the code that is stored and the words that are shown."""
-
-    code: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldView:
-    """One field as a page shows it, in one language.
-
-    ``type``: text, long_text, integer, boolean, choice, choices, instant, day, email, phone, finess, siret, lines, rows.
-    ``value`` is as stored; ``text`` the same for an input: an instant as ``2026-11-22T03:14`` in Europe/Paris, ``lines`` and
-    ``rows`` one a line with columns parted by `` | ``, a boolean as ``oui`` / ``non``. ``display`` is for reading.
-    ``origin`` is a code of :class:`Origin` or ``""``; ``suggestion`` is a value proposed with its reason, never stored by itself.
-    ``shared`` tells that another form of this dossier already asks for it.
-    """
-
-    key: str
-    label: str
-    help: str
-    type: str
-    options: tuple[Choice, ...]
-    columns: tuple[str, ...]
-    value: Value | None
-    text: str | tuple[str, ...]
-    display: str
-    origin: str
-    origin_label: str
-    unknown: bool
-    may_be_unknown: bool
-    mandatory: bool
-    missing: bool
-    read_only: bool
-    max_length: int | None
-    shared: bool
-    evidence: str
-    suggestion: str | None
-    suggestion_code: str | tuple[str, ...] | None
-    suggestion_reason: str
-    error: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionView:
     """One section of one form. ``id`` is ``<form>.<section>`` and is what :meth:`Dossiers.save_section` takes."""
@@ -387,11 +341,6 @@ class Completeness:
     filled_count: int
     unknown_count: int
     missing: tuple[FieldError, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing mandatory is missing."""
-        return not self.missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

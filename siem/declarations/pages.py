@@ -8,13 +8,13 @@ from siem.access import Permission, Principal
 from siem.declarations.conditions import Situation
 from siem.declarations.deadlines import clocks_of, compute
 from siem.declarations.documents import differences
+from siem.declarations.fields import Choice, FieldView, Value
 from siem.declarations.filling import completeness, distinct_fields, is_mandatory, situation_of
 from siem.declarations.form import Form, FormField, Section, SuggestionRule
 from siem.declarations.forms import Forms
 from siem.declarations.model import (
     FINAL,
     Applicability,
-    Choice,
     Contact,
     Content,
     CriterionView,
@@ -22,7 +22,6 @@ from siem.declarations.model import (
     DossierPage,
     DossierState,
     FieldError,
-    FieldView,
     FormView,
     JournalEntry,
     Origin,
@@ -30,7 +29,6 @@ from siem.declarations.model import (
     Receipt,
     SectionView,
     Transmission,
-    Value,
     Version,
 )
 from siem.declarations.proposal import circumstances_of, propose

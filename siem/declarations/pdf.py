@@ -84,7 +84,7 @@ def _data(
         "author": name,
         "running": french(f"{form.authority.name.text('fr')} : {name}"),
         "tlp": f"TLP:{document['tlp']}",
-        "footer": f"Dossier {document['id']} · version {number}",
+        "footer": f"Dossier {document['id']} · version {number} · heures de Paris",
         "draft": "" if version else french("Brouillon du " + instant_text(at) + " : cette version n’est ni validée ni figée."),
         "head": [{"label": label, "value": value} for label, value in head.items()],
         "criteria": [

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 
+from siem.declarations.fields import Value
 from siem.declarations.form import Column, FormField
-from siem.declarations.model import Value
 from siem.declarations.privacy import find_identifier
 from siem.declarations.wording import PARIS, day_text, instant_text, number_text, problem
 from vocabulary.identifiers import Finess, IdentifierError, Siret
@@ -21,6 +21,8 @@ _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _LARGEST_INTEGER: Final = 999_999_999
 _ROWS_AT_MOST: Final = 200
 _LONGEST_ROW: Final = 1000
+#: Lines that short are shown side by side.
+_SHORT_LINE: Final = 16
 _DEFAULT_LENGTH: Final[Mapping[str, int]] = {"text": 255, "long_text": 4000, "email": 254, "lines": 4000}
 
 
@@ -288,12 +290,21 @@ def display(field: FormField, value: Value, language: str) -> str:
         return number_text(value, language)
     if isinstance(value, list):
         parts = [_row_text(field, item, language) if isinstance(item, dict) else _label(field, item, language) for item in value]
-        return (", " if field.type == "choices" else "\n").join(parts)
+        short = field.type == "choices" or (field.type == "lines" and max(map(len, parts)) <= _SHORT_LINE)
+        return (", " if short else "\n").join(parts)
     if field.type == "instant":
         return instant_text(datetime.fromisoformat(value), language)
     if field.type == "day":
         return day_text(date.fromisoformat(value), language)
+    if field.type == "phone":
+        return phone_text(value)
     return _label(field, value, language)
+
+
+def phone_text(number: str) -> str:
+    """A French number in pairs, ``+33 1 23 45 67 89``; any other as it is."""
+    french_number = re.fullmatch(r"\+33([1-9])(\d\d)(\d\d)(\d\d)(\d\d)", number)
+    return "\u00a0".join(("+33", *french_number.groups())) if french_number else number
 
 
 def _label(field: FormField, code: str, language: str) -> str:
