@@ -33,7 +33,7 @@ test: $(READY) ## every test, with the programs they need where they may be inst
 check: format-check lint types imports structure ## format, lint, types, imports, layout and documents
 
 format-check: $(READY)
-	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; echo "make fix formats them"; exit 1; }
+	@$(BIN)/ruff format --check --output-format concise . || { echo "make fix formats them"; exit 1; }
 
 lint: $(READY)
 	$(BIN)/ruff check --quiet --output-format concise .
