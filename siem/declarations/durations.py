@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_PATTERN: Final = re.compile(r"^P(?:(?P<months>\d{1,3})M)?(?:(?P<days>\d{1,3})D)?(?:T(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,4})M)?)?$")
+_PATTERN: Final = re.compile(r"P(?:(?P<months>\d{1,3})M)?(?:(?P<days>\d{1,3})D)?(?:T(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,4})M)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def parse_offset(value: object) -> Offset:
     """Read ``PT72H``, ``P7D`` (168 elapsed hours), ``P1M``. Raises ValueError on anything else."""
     if isinstance(value, Offset):
         return value
-    match = _PATTERN.match(value) if isinstance(value, str) else None
+    match = _PATTERN.fullmatch(value) if isinstance(value, str) else None
     parts = {name: int(number or 0) for name, number in match.groupdict().items()} if match else {}
     if not any(parts.values()):
         raise ValueError(f"a duration such as PT72H, P7D or P1M is expected, not {value!r}")
