@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from idp.audit import AuditLog
+from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
 from idp.client_auth import Authenticator
 from idp.clock import Clock
@@ -116,6 +117,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
             endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect"}),
         ),
         sources=Sources(settings.trusted_proxies),
+        places=read_places(settings.geography_file) if settings.geography_file else Places(),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
         base_url=settings.base_url,

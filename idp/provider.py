@@ -6,6 +6,7 @@ from typing import cast
 from starlette.requests import Request
 
 from idp.audit import AuditLog
+from idp.authentication.places import Places
 from idp.client_auth import Authenticator
 from idp.clock import Clock
 from idp.http import Sources
@@ -26,6 +27,8 @@ class Provider:
     tokens: Issuer
     clients: Authenticator
     sources: Sources
+    #: Where an address is, shown to the person on the phone.
+    places: Places
     lifetimes: Lifetimes
     limits: Limits
     #: Without final slash.

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
     )
+    geography_file: Path | None = Field(
+        None, description="CSV network,country_iso_code,city_name,lat,lon: shows a person where a login is asked from."
+    )
     control_api: bool | None = Field(
         None, description="Serve the control API that tests use to approve logins; by default in development only."
     )

@@ -108,7 +108,8 @@ async def _mark_seen(doors: Doors, holder: Holder, approval: Approval, origin: O
 async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, pin: str, origin: Origin) -> Approval:
     """Settle one question. The PIN opens an approval only: to refuse or report, holding the phone is enough.
 
-    Raises AuthenticationRefused ``not_found``, ``already_settled``, ``expired``, ``invalid_challenge``, ``invalid_pin``, ``device_blocked``.
+    Raises AuthenticationRefused ``not_found``, ``already_settled``, ``expired``, ``invalid_challenge``, ``invalid_pin``,
+    ``device_blocked``.
     """
     approval = await doors.store.interactions.get_approval(approval_id)
     wanted = answered(approval, given, account_id=holder.account.id, device_id=holder.device.id, now=doors.clock())

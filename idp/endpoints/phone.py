@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp.authentication.device import Holder, SignedCall, answer, enrol, prove, waiting
 from idp.authentication.device_approval import Answer, Decision
+from idp.authentication.places import Place
 from idp.authentication.refusal import AuthenticationRefused
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
@@ -61,7 +62,7 @@ async def approvals(request: Request) -> Response:
     holder, _ = await _proven(request)
     found = await waiting(doors_of(provider), holder, origin_of(provider, request))
     now = int(provider.clock().timestamp())
-    return JSONResponse({"approvals": [_shown(approval) for approval in found], "now": now})
+    return JSONResponse({"approvals": [_shown(approval, provider.places(approval.source_ip)) for approval in found], "now": now})
 
 
 async def decision(request: Request) -> Response:
@@ -87,7 +88,7 @@ async def _proven(request: Request) -> tuple[Holder, bytes]:
     return await prove(doors_of(provider), call), body
 
 
-def _shown(approval: Approval) -> dict[str, object]:
+def _shown(approval: Approval, place: Place | None) -> dict[str, object]:
     """What a phone may know: never which of the three choices is right."""
     return {
         "id": approval.id,
@@ -95,7 +96,8 @@ def _shown(approval: Approval) -> dict[str, object]:
         "client_name": approval.client_name,
         "structure_name": approval.structure_name,
         "source_ip": approval.source_ip,
-        "place": None,
+        "place": (place.city_name or None) if place else None,
+        "country": (place.country_iso_code or None) if place else None,
         "user_agent": approval.user_agent,
         "requested_at": approval.requested_at.isoformat(timespec="seconds"),
         "expires_at": approval.expires_at.isoformat(timespec="seconds"),

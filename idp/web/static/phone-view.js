@@ -35,13 +35,18 @@ export function describeBrowser(agent) {
   return browser ?? system ?? (agent.slice(0, 60) || text("browser.unknown"));
 }
 
+// "São Paulo, Brésil": a country's name is known by the browser.
+function describePlace({ place, country }) {
+  const named = country && new Intl.DisplayNames(language, { type: "region", fallback: "code" }).of(country);
+  return [place, named].filter(Boolean).join(", ") || text("question.place_unknown");
+}
+
 const fact = (name) => root.querySelector(`[data-fact="${name}"]`);
 
 export function showQuestion(question, othersCount) {
   document.getElementById("question-title").textContent = text("question.title", { client: question.client_name });
-  fact("client").textContent = question.client_name;
   fact("structure").textContent = question.structure_name ?? text("question.structure_unknown");
-  fact("place").textContent = question.place ?? text("question.place_unknown");
+  fact("place").textContent = describePlace(question);
   fact("address").textContent = question.source_ip;
   fact("browser").textContent = describeBrowser(question.user_agent);
   fact("browser").title = question.user_agent;
@@ -65,14 +70,14 @@ export function showOthers(count) {
   document.getElementById("more").textContent = count > 0 ? text("question.more", { count }) : "";
 }
 
-const clock = new Intl.DateTimeFormat(language, { timeZone: "Europe/Paris", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(language, { timeZone: "Europe/Paris", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 
 export function showTimes(question) {
   const asked = new Date(question.requested_at);
   const age = Math.max(0, Math.round(providerSeconds() - asked / 1000));
   const ago = age < 60 ? relative.format(-age, "second") : relative.format(-Math.floor(age / 60), "minute");
-  fact("when").textContent = `${clock.format(asked)} (${ago})`;
+  fact("when").textContent = `${clock.format(asked)}, ${ago.replaceAll(" ", "\u00a0")}`;
   fact("left").textContent = duration(Math.max(0, Math.round(new Date(question.expires_at) / 1000 - providerSeconds())));
 }
 

@@ -4,6 +4,7 @@ import * as api from "/assets/phone-api.js";
 import * as view from "/assets/phone-view.js";
 
 const POLL_MS = 2000;
+const CODE = "activation-code";
 const PIN = /^[0-9]{4}$/;
 const root = document.getElementById("phone");
 const enrolForm = document.getElementById("enrol");
@@ -33,10 +34,12 @@ function idle() {
 
 function beginEnrolment() {
   const address = new URL(location.href);
-  enrolForm.elements.activation_code.value = address.searchParams.get("code") ?? "";
+  const code = address.searchParams.get("code") ?? sessionStorage.getItem(CODE) ?? "";
+  enrolForm.elements.activation_code.value = code;
   enrolForm.elements.name.value = view.describeBrowser(navigator.userAgent);
   document.getElementById("replaces").hidden = !device;
-  // A code in the address would stay in the history: it is in the form now.
+  // A code in the address would stay in the history; kept here, it survives a change of language, not of tab.
+  sessionStorage.setItem(CODE, code);
   if (address.searchParams.has("code")) history.replaceState(null, "", address.pathname);
   view.show("enrol");
 }
@@ -63,6 +66,7 @@ enrolForm.addEventListener("submit", async (event) => {
     const { device_id: id } = await api.enrol({ activation_code: fields.activation_code.value, name, public_jwk: made.publicJwk, pin: fields.pin.value });
     device = { id, name, privateKey: made.privateKey };
     await key.keep(device);
+    sessionStorage.removeItem(CODE);
     enrolForm.reset();
     history.replaceState(null, "", "/phone/");
     idle();

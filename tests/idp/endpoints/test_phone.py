@@ -22,6 +22,7 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 
 def _asked(provider: Provider, phone: Phone, national_id: str = CAMILLE) -> tuple[dict[str, Any], str]:
     """A question on the phone, and the code that the browser shows."""
+    provider.wall.advance(1)  # questions are told apart by when they were asked
     browser = provider.browser()
     login = browser.begin()
     browser.identify(login, national_id)
@@ -36,6 +37,14 @@ def test_a_phone_sees_who_asks_for_what_and_from_where(provider: Provider) -> No
     assert question["requested_at"] < question["expires_at"]
     assert code in question["choices"]
     assert "code" not in question
+    assert (question["place"], question["country"]) == (None, None)
+
+
+def test_a_phone_sees_the_place_where_it_is_known(tmp_path: Path) -> None:
+    geography = Path(__file__).parents[3] / "deploy/demo/geography.csv"
+    with running_provider(tmp_path, geography_file=geography) as provider:
+        question, _ = _asked(provider, provider.phone(CAMILLE))
+        assert (question["place"], question["country"]) == ("São Paulo", "BR")
 
 
 def test_an_activation_code_serves_once(provider: Provider) -> None:
