@@ -48,6 +48,7 @@ from siem.inputs.file import FileInput, follow
 from siem.inputs.http import HttpInput, HttpSource
 from siem.pipeline import Parts, Pipeline
 from siem.response import actions
+from siem.response.action import Services
 from siem.response.identity_provider import IdentityProvider
 from siem.response.load import load_playbooks
 from siem.response.runs import Runs
@@ -117,12 +118,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     incidents = Incidents(database, clock, ruleset.rules, threshold=settings.incident_risk_count)
     forms = load_forms(settings.playbooks / "declarations")
     desk_schema = settings.playbooks / "declarations" / "schema" / "dossier-declaration-ssi-sante-1.0.schema.json"
-    desk = Desk(database, clock, ReceiptSigner.from_folder(state / "keys"), forms, schema=desk_schema, issuer=f"{settings.base_url}/guichet")
-    filing = FilingClient(settings.desk_url or f"http://127.0.0.1:{settings.port}/guichet/v1", settings.desk_api_key.get_secret_value())
+    desk = Desk(
+        database, clock, ReceiptSigner.from_folder(state / "keys"), forms, schema=desk_schema, issuer=f"{settings.base_url}/guichet"
+    )
+    filing = FilingClient(settings.desk_url or f"http://127.0.0.1:{settings.port}", settings.desk_api_key.get_secret_value())
     establishments = load_establishments(settings.establishments_file) if settings.establishments_file else {}
     dossiers = Dossiers(database, clock, forms, filing=filing, establishments=establishments)
     opening: list[Callable[[Incident, Principal], str]] = []
-    services = actions.Services(
+    services = Services(
         database=database,
         evidence=evidence,
         identity_provider=IdentityProvider(
@@ -155,7 +158,22 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     files = tuple(FileInput(s.name, s.file, queue, clock, tenant=s.tenant) for s in sources if s.file is not None)
     errors = (*ruleset.errors, *library.errors)
     watch = Watch(
-        settings, clock, database, queue, events, evidence, ruleset, pipeline, files, incidents, runs, dossiers, desk, sources, api_keys, errors
+        settings,
+        clock,
+        database,
+        queue,
+        events,
+        evidence,
+        ruleset,
+        pipeline,
+        files,
+        incidents,
+        runs,
+        dossiers,
+        desk,
+        sources,
+        api_keys,
+        errors,
     )
     opening.append(lambda incident, actor: watch.open_dossier(incident, actor).id)
     return watch
@@ -188,7 +206,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             rules=watch.ruleset.rules,
             rule_errors=watch.ruleset.errors,
             sources=watch.sources,
-            backlog=lambda: max(0, watch.queue.last_sequence() - watch.pipeline.position),
+            backlog=lambda: max(0, watch.queue.last_sequence - watch.pipeline.position),
             desk=watch.desk,
             open_dossier=watch.open_dossier,
             granting_contact=settings.granting_contact,
@@ -234,7 +252,7 @@ def _advance(watch: Watch, stop: threading.Event) -> None:
         except OperationError as error:
             _log.error("playbooks cannot go on, trying again: %s", error)
             worked = 0
-        except Exception:  # the guard: one run that we trip over must not stop all others
+        except Exception:  # noqa: BLE001  # the guard: one run that we trip over must not stop all others
             _log.exception("a defect while advancing playbooks")
             worked = 0
             stop.wait(5)
@@ -254,7 +272,9 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
         digest = hashlib.sha256(key.strip().encode()).hexdigest()
         if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
             return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
-        return Response(metrics.exposition(watch.database, watch.queue, watch.pipeline), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            metrics.exposition(watch.database, watch.queue, watch.pipeline), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     return [Route("/health", health), Route("/metrics", exposed)]
 

@@ -31,7 +31,7 @@ class _Watch(Collector):
                 for reason, count in counts.dropped.items():
                     dropped.add_metric([counts.source, reason], count)
         backlog = GaugeMetricFamily("siem_queue_backlog_records", "Records received durably and not yet processed")
-        backlog.add_metric([], max(0, self._queue.last_sequence() - self._pipeline.position))
+        backlog.add_metric([], max(0, self._queue.last_sequence - self._pipeline.position))
         trouble = GaugeMetricFamily("siem_pipeline_in_trouble", "1 while the pipeline cannot go on and tries again")
         trouble.add_metric([], float(self._pipeline.trouble is not None))
         return (received, stored, duplicate, dropped, backlog, trouble)

@@ -20,7 +20,6 @@ from deploy.demo.scene import Scene, prepare
 from deploy.demo.stage import PortTaken, require_free
 from deploy.demo.wire import Refused
 
-PARIS_HINT = "heure jouée"
 out = Console(highlight=False)
 
 
@@ -65,7 +64,13 @@ def main() -> int:
 
 def _play(scene: Scene, begin: datetime, *, automatic: bool, started: float) -> None:
     cast = casting.cast(scene, begin)
-    columns = (TextColumn("[bold]La nuit[/bold] {task.fields[clock]}"), BarColumn(), MofNCompleteColumn(), TextColumn("connexions"), TimeElapsedColumn())
+    columns = (
+        TextColumn("[bold]La nuit[/bold] {task.fields[clock]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("connexions"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task("", total=night.VISIT_COUNT, clock="")
         night.play(cast.stage, begin, cast.seed, lambda at, count: progress.update(task, completed=count, clock=f"{at.astimezone():%H:%M}"))
@@ -76,7 +81,7 @@ def _play(scene: Scene, begin: datetime, *, automatic: bool, started: float) -> 
         filed = checks.act(scene, cast)
         out.print(checks.summary(totals, filed, time.monotonic() - started), soft_wrap=True)
     else:
-        out.print(f"La nuit est jouée : {totals.received} enregistrements reçus, {totals.stored} conservés, {totals.dropped} écartés ({time.monotonic() - started:.1f} s).")
+        out.print(f"La nuit est jouée en {time.monotonic() - started:.1f} s : {checks.counts(totals)}.")
         threading.Thread(target=checks.keep_attacker_alive, args=(cast, out.print), daemon=True).start()
 
 

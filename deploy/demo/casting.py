@@ -7,12 +7,11 @@ the test OID.
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from deploy.demo.night import FINESS, Person, Stage
+from deploy.demo.night import Person, Stage
 from deploy.demo.phone import Phone
 from deploy.demo.scene import AUDIT_SOURCE, HERE, Scene
 from deploy.demo.services import AccessLog, RelyingParty, Shipper
@@ -45,7 +44,11 @@ def cast(scene: Scene, begin: datetime, seed: int = SEED) -> Cast:
     rng = random.Random(seed)
     patients = [_matricule(rng) for _ in range(PATIENT_COUNT + STRANGER_COUNT)]
     people = [_person(scene, rng, national_id, index, patients[:PATIENT_COUNT]) for index, national_id in enumerate(_professionals())]
-    services = [_service(scene, client) for client in _registered(scene) if "authorization_code" in client["grant_types"] and client["client_id"] != "veilleur-console"]
+    services = [
+        _service(scene, client)
+        for client in _registered(scene)
+        if "authorization_code" in client["grant_types"] and client["client_id"] != "veilleur-console"
+    ]
     by_id = {service.client_id: service for service in services}
     stage = Stage(
         scene.idp_url,
@@ -58,7 +61,10 @@ def cast(scene: Scene, begin: datetime, seed: int = SEED) -> Cast:
         people[0],
         tuple(patients[PATIENT_COUNT:]),
     )
-    phones = {role: Phone(scene.idp_url, scene.activation_code(national_id)[0], PIN, f"Téléphone de {name}") for role, name, national_id in console_people()}
+    phones = {
+        role: Phone(scene.idp_url, scene.activation_code(national_id)[0], PIN, f"Téléphone de {name}")
+        for role, name, national_id in console_people()
+    }
     return Cast(stage, seed, phones, [service.log for service in services])
 
 
@@ -102,5 +108,3 @@ def _matricule(rng: random.Random) -> str:
     """A fictitious INS: 13 digits and their key (97 minus the remainder by 97)."""
     number = f"{rng.randint(1, 2)}{rng.randint(20, 99)}{rng.randint(1, 12):02d}99999{rng.randint(1, 999):03d}"
     return f"{number}{97 - int(number) % 97:02d}"
-
-

@@ -113,7 +113,9 @@ def _in_attack(stage: Stage, person: Person, begin: datetime, end: datetime) -> 
 def _visit(stage: Stage, rng: random.Random, person: Person, service: RelyingParty, begin: datetime) -> Visit:
     browser = Browser(person.address, person.agent)
     tokens = None
-    for step in _log_in(stage, browser, service, person.national_id, begin, lambda question, code, at: _say_yes(person, question, code, at)):
+    for step in _log_in(
+        stage, browser, service, person.national_id, begin, lambda question, code, at: _say_yes(person, question, code, at)
+    ):
         if isinstance(step, Tokens):
             tokens = step
         else:
@@ -142,14 +144,24 @@ def _visit(stage: Stage, rng: random.Random, person: Person, service: RelyingPar
 def _use(stage: Stage, rng: random.Random, person: Person, service: RelyingParty, tokens: Tokens, at: datetime) -> None:
     if service is stage.record:
         patient = rng.choice(person.patients)
-        service.log.write(at, person.address, person.national_id, f"GET /dossiers/{rng.randrange(10**6):06d}", 200, rng.randint(4_000, 60_000), person.agent)
+        service.log.write(
+            at,
+            person.address,
+            person.national_id,
+            f"GET /dossiers/{rng.randrange(10**6):06d}",
+            200,
+            rng.randint(4_000, 60_000),
+            person.agent,
+        )
         stage.audit(audit_event(at, person.national_id, person.address, patient, "read", finess=FINESS, session_id=tokens.session_id))
     elif service is stage.mail:
         path = rng.choice(("GET /messages", f"GET /messages/{rng.randrange(10**5)}", "POST /messages"))
         service.log.write(at, person.address, person.national_id, path, 200, rng.randint(900, 30_000), person.agent)
     else:
         path = rng.choice(("GET /ordonnances", "POST /ordonnances", f"GET /ordonnances/{rng.randrange(10**5)}"))
-        service.log.write(at, person.address, person.national_id, path, 201 if path.startswith("POST") else 200, rng.randint(500, 9_000), person.agent)
+        service.log.write(
+            at, person.address, person.national_id, path, 201 if path.startswith("POST") else 200, rng.randint(500, 9_000), person.agent
+        )
 
 
 def _say_yes(person: Person, question: dict[str, Any], code: str, at: datetime) -> None:
@@ -212,7 +224,9 @@ def _attack(stage: Stage, rng: random.Random, begin: datetime, end: datetime) ->
         at += timedelta(seconds=rng.uniform(160, 220))
         yield at
     browser, tokens = Browser(ATTACKER_ADDRESS, ATTACKER_AGENT), None
-    for step in _log_in(stage, browser, stage.record, victim.national_id, at, lambda question, code, when: _say_yes(victim, question, code, when)):
+    for step in _log_in(
+        stage, browser, stage.record, victim.national_id, at, lambda question, code, when: _say_yes(victim, question, code, when)
+    ):
         if isinstance(step, Tokens):
             tokens = step
         else:
@@ -228,7 +242,9 @@ def _sweep(stage: Stage, rng: random.Random, tokens: Tokens, at: datetime, end: 
 
     def trace(patient: str, what: str, path: str, size: int, **details: Any) -> None:
         stage.record.log.write(at, ATTACKER_ADDRESS, victim.national_id, path, 200, size, ATTACKER_AGENT)
-        stage.audit(audit_event(at, victim.national_id, ATTACKER_ADDRESS, patient, what, finess=FINESS, session_id=tokens.session_id, **details))
+        stage.audit(
+            audit_event(at, victim.national_id, ATTACKER_ADDRESS, patient, what, finess=FINESS, session_id=tokens.session_id, **details)
+        )
 
     renewed_at = at
     last = end - timedelta(minutes=2)
@@ -242,7 +258,13 @@ def _sweep(stage: Stage, rng: random.Random, tokens: Tokens, at: datetime, end: 
             renewed_at = at
         if index in (60, 75):
             trace(patient, "break-glass", f"POST /dossiers/{rng.randrange(10**6):06d}/bris-de-glace", 310, purpose="BTG")
-        trace(patient, "read", f"GET /dossiers/{rng.randrange(10**6):06d}", rng.randint(9_000, 60_000), purpose="BTG" if index in (60, 75) else "TREAT")
+        trace(
+            patient,
+            "read",
+            f"GET /dossiers/{rng.randrange(10**6):06d}",
+            rng.randint(9_000, 60_000),
+            purpose="BTG" if index in (60, 75) else "TREAT",
+        )
     at = min(at + timedelta(seconds=30), last)
     yield at
     trace(stage.strangers[-1], "export", "POST /dossiers/export", 48_000_000, count=len(stage.strangers))

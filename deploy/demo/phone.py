@@ -51,7 +51,13 @@ class Phone:
     def _signed(self, method: str, path: str, body: bytes, now: float) -> Any:
         url = f"{self._base_url}{path}"
         header = {"alg": "ES256", "typ": "veilleur-device+jwt", "kid": self.device_id}
-        payload = {"htm": method, "htu": url, "iat": int(now), "jti": secrets.token_urlsafe(16), "body_sha256": b64u(hashlib.sha256(body).digest())}
+        payload = {
+            "htm": method,
+            "htu": url,
+            "iat": int(now),
+            "jti": secrets.token_urlsafe(16),
+            "body_sha256": b64u(hashlib.sha256(body).digest()),
+        }
         signing_input = f"{b64u(json.dumps(header).encode())}.{b64u(json.dumps(payload).encode())}"
         r, s = decode_dss_signature(self._key.sign(signing_input.encode(), ec.ECDSA(SHA256())))
         jws = f"{signing_input}.{b64u(r.to_bytes(32) + s.to_bytes(32))}"

@@ -65,7 +65,9 @@ class Scene:
 
     def activation_code(self, national_id: str) -> tuple[str, str]:
         """A one-time right to enrol a phone: the code, and the page that takes it."""
-        answer = self.control.send_json("POST", f"{self.idp_url}/control/v1/enrolments", {"national_id": national_id}).expect(200, 201).json()
+        answer = (
+            self.control.send_json("POST", f"{self.idp_url}/control/v1/enrolments", {"national_id": national_id}).expect(200, 201).json()
+        )
         return answer["activation_code"], answer["url"]
 
     def metrics(self) -> dict[str, float]:
@@ -99,7 +101,13 @@ def prepare(folder: Path, *, idp_port: int, watch_port: int, clock_start: dateti
         folder,
         idp_url,
         watch_url,
-        Server("idp", ["idp.cli", "serve"], idp_environment, folder / "logs", f"{idp_url}/auth/realms/esante-wallet/.well-known/openid-configuration"),
+        Server(
+            "idp",
+            ["idp.cli", "serve"],
+            idp_environment,
+            folder / "logs",
+            f"{idp_url}/auth/realms/esante-wallet/.well-known/openid-configuration",
+        ),
         Server("watch", ["siem.cli", "serve"], watch_environment, folder / "logs", f"{watch_url}/health"),
         api_keys,
         client_secrets,
@@ -122,10 +130,17 @@ def _idp_environment(folder: Path, idp_url: str, port: int, clock_start: datetim
     return environment
 
 
-def _watch_environment(folder: Path, idp_url: str, watch_url: str, port: int, client_secrets: dict[str, str], api_keys: dict[str, str]) -> dict[str, str]:
+def _watch_environment(
+    folder: Path, idp_url: str, watch_url: str, port: int, client_secrets: dict[str, str], api_keys: dict[str, str]
+) -> dict[str, str]:
     entries: list[dict[str, Any]] = []
     for name, (kind, file) in SOURCES.items():
-        entry: dict[str, Any] = {"name": name, "type": kind, "finess": FINESS, "service": name.rsplit("-", 1)[0] if kind != "idp" else "idp"}
+        entry: dict[str, Any] = {
+            "name": name,
+            "type": kind,
+            "finess": FINESS,
+            "service": name.rsplit("-", 1)[0] if kind != "idp" else "idp",
+        }
         if kind == "idp":
             entry["file"] = str(folder / "idp" / "audit.ndjson")
         elif file is None:

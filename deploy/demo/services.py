@@ -104,7 +104,9 @@ class Shipper(threading.Thread):
 class RelyingParty:
     """A service that delegates its login. ``issuer`` gives its endpoints by discovery, as any client does."""
 
-    def __init__(self, client_id: str, secret: str, redirect_uri: str, scope: str, issuer: str, log: AccessLog, *, post: bool = False) -> None:
+    def __init__(
+        self, client_id: str, secret: str, redirect_uri: str, scope: str, issuer: str, log: AccessLog, *, post: bool = False
+    ) -> None:
         self.client_id, self._secret, self.redirect_uri, self.scope, self._post = client_id, secret, redirect_uri, scope, post
         self.log = log
         self._browser = Browser(user_agent=f"{client_id}/1.0")
@@ -136,7 +138,12 @@ class RelyingParty:
         if answer.get("state") != pending.state or "code" not in answer:
             raise Refused(f"{self.client_id}: the provider came back with {answer}")
         response = self._token(
-            {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": self.redirect_uri, "code_verifier": pending.verifier}
+            {
+                "grant_type": "authorization_code",
+                "code": answer["code"],
+                "redirect_uri": self.redirect_uri,
+                "code_verifier": pending.verifier,
+            }
         )
         if response.status != 200:
             raise Refused(f"{self.client_id}: no tokens for the code: {response.text()}")
@@ -182,7 +189,18 @@ def _payload(jwt: str) -> dict[str, Any]:
     return claims
 
 
-def audit_event(at: datetime, national_id: str, address: str, patient: str, what: str, *, finess: str, session_id: str, purpose: str = "TREAT", count: int = 1) -> dict[str, Any]:
+def audit_event(
+    at: datetime,
+    national_id: str,
+    address: str,
+    patient: str,
+    what: str,
+    *,
+    finess: str,
+    session_id: str,
+    purpose: str = "TREAT",
+    count: int = 1,
+) -> dict[str, Any]:
     """A FHIR R4 AuditEvent of the patient record. ``what``: read, search, export or break-glass."""
     dicom, restful = "http://dicom.nema.org/resources/ontology/DCM", "http://hl7.org/fhir/restful-interaction"
     kinds = {

@@ -44,7 +44,15 @@ class Server:
         """Start it; :meth:`wait_ready` says when it answers."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(self._arguments, cwd=ROOT, env=self._environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._arguments,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def wait_ready(self, timeout_seconds: float = 30) -> None:
         """Return once it answers; Refused with the end of its log when it ended or stays silent."""
@@ -59,11 +67,15 @@ class Server:
             except Refused:
                 pass
             time.sleep(0.03)
-        raise Refused(f"{self.name} does not answer at {self._ready_url} after {timeout_seconds:.0f} s; the end of {self._log}:\n{self.last_lines()}")
+        raise Refused(
+            f"{self.name} does not answer at {self._ready_url} after {timeout_seconds:.0f} s; the end of {self._log}:\n{self.last_lines()}"
+        )
 
     def last_lines(self, count: int = 25) -> str:
         """The end of its log."""
-        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]) if self._log.exists() else "(no log)"
+        return (
+            "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]) if self._log.exists() else "(no log)"
+        )
 
     def ended(self) -> bool:
         """Whether it is not running any more."""

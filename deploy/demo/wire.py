@@ -6,6 +6,7 @@ more than the provider it talks to.
 
 import http.client
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -49,7 +50,6 @@ class Form:
     action: str
     method: str
     fields: dict[str, list[str]] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
     options: dict[str, list[str]] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
@@ -74,8 +74,6 @@ class _Forms(HTMLParser):
         if form is None:
             return
         name = a.get("name", "")
-        if name and "required" in a:
-            form.required.add(name)
         if tag == "input" and name:
             self._input(form, name, a)
         elif tag == "button" and name:
@@ -135,11 +133,17 @@ class Page:
                 return form
         raise Refused(f"{self.answer.url} has no form {form_id!r}; it has {[f.id for f in self.forms]}: {self.answer.text()[:200]}")
 
+    def form_to(self, pattern: str) -> Form | None:
+        """The first form whose action matches the whole pattern."""
+        return next((form for form in self.forms if re.fullmatch(pattern, urlsplit(form.action).path)), None)
+
 
 class Browser:
     """One person's browser, or one service's HTTP client. ``address`` is announced as the proxy would."""
 
-    def __init__(self, address: str = "", user_agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0") -> None:
+    def __init__(
+        self, address: str = "", user_agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    ) -> None:
         self.address = address
         self.user_agent = user_agent
         self._connections: dict[str, http.client.HTTPConnection] = {}
@@ -155,8 +159,20 @@ class Browser:
         """A browser nobody uses any more keeps no connection."""
         self.close()
 
-    def request(self, method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, follow: bool = False, patience_seconds: float = 0) -> Answer:
-        """Send one request; with ``follow``, also what it redirects to. ``patience_seconds``: how long to wait for a server that is away."""
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        follow: bool = False,
+        patience_seconds: float = 0,
+    ) -> Answer:
+        """Send one request; with ``follow``, also what it redirects to.
+
+        ``patience_seconds``: how long to wait for a server that is away.
+        """
         give_up_at = time.monotonic() + patience_seconds
         while True:
             try:
@@ -188,9 +204,10 @@ class Browser:
         """A page as a person reaches it, redirects followed."""
         return _page(self.get(url, follow=True).expect(200))
 
-    def submit(self, page: Page, form_id: str, **values: Any) -> Page:
-        """Fill a form of a page, send it, and follow."""
-        form = page.form(form_id)
+    def submit(self, page: Page, form: str | Form, **values: Any) -> Page:
+        """Fill a form of a page (by id, or itself), send it, and follow."""
+        if isinstance(form, str):
+            form = page.form(form)
         fields: dict[str, Any] = {**form.fields, **values}
         url = urljoin(page.answer.url, form.action)
         return _page(self.post_form(url, fields, follow=True, Origin=_origin(url)).expect(200))
@@ -227,7 +244,7 @@ class Browser:
     def _keep(jar: dict[str, str], line: str) -> None:
         pair, *attributes = line.split(";")
         name, _, value = pair.strip().partition("=")
-        expired = any(a.strip().lower() in ("max-age=0",) for a in attributes)
+        expired = any(a.strip().lower() == "max-age=0" for a in attributes)
         if expired or not value or value == '""':
             jar.pop(name, None)
         else:

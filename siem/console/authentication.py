@@ -147,7 +147,7 @@ def _exchange(visit: Visit, login: sessions.Login) -> tuple[dict[str, Any], dict
 def _identity(client: OAuth2Client, metadata: dict[str, Any], token: dict[str, Any], nonce: str, visit: Visit) -> CodeIDToken:
     """The checked claims of the ID token (OIDC Core §3.1.3.7)."""
     provider = visit.services.provider
-    answer = client.get(metadata["jwks_uri"], withhold_token=True)
+    answer = client.request("GET", metadata["jwks_uri"], withhold_token=True)
     answer.raise_for_status()
     decoded = jwt.decode(token["id_token"], KeySet.import_key_set(answer.json()), algorithms=_ALGORITHMS)
     options = {"iss": {"essential": True, "value": provider.issuer}, "aud": {"essential": True, "value": provider.client_id}}
@@ -160,7 +160,7 @@ def _identity(client: OAuth2Client, metadata: dict[str, Any], token: dict[str, A
 def _metadata(client: OAuth2Client, provider: Provider) -> dict[str, Any]:
     """The provider's own description. Its issuer must be the registered one (OIDC Discovery §4.3)."""
     try:
-        answer = client.get(f"{provider.issuer}/.well-known/openid-configuration", withhold_token=True)
+        answer = client.request("GET", f"{provider.issuer}/.well-known/openid-configuration", withhold_token=True)
         answer.raise_for_status()
         metadata = dict(answer.json())
     except (HTTPError, ValueError) as error:

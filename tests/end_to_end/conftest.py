@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 import pytest
 import yaml
+
 from deploy.demo import scene
 from deploy.demo.phone import Phone, wall
 from deploy.demo.scene import Scene

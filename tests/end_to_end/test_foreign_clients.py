@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from authlib.integrations.httpx_client import OAuth2Client
-from deploy.demo.phone import Phone
-from deploy.demo.scene import Scene
 from joserfc import jwt
 from joserfc.jwk import KeySet
+
+from deploy.demo.phone import Phone
+from deploy.demo.scene import Scene
 from tests.end_to_end.conftest import DOCTOR, approve
 
 HERE = Path(__file__).parent / "openid_client"
@@ -47,7 +48,7 @@ def test_openid_client_logs_in_refreshes_introspects_and_revokes(
     provider: Scene, phone: Phone, clients: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
     shutil.copytree(HERE, tmp_path / "rp", ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=tmp_path / "rp", check=True, timeout=240)  # noqa: S607
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=tmp_path / "rp", check=True, timeout=240)
     redirect_uri = str(clients["messagerie"]["redirect_uris"][0])  # type: ignore[index]
     arguments = ["node", "login.mjs", provider.issuer, "messagerie", provider.client_secrets["messagerie"], redirect_uri, "openid identity"]
     with subprocess.Popen(arguments, cwd=tmp_path / "rp", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relying_party:
