@@ -107,9 +107,13 @@ class _RuleYaml(yaml.CSafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"the key «{key.value}» is written twice", key.start_mark)
+                seen.add(key.value)
         found: dict[object, object] = super().construct_mapping(node, deep=deep)
-        if len(found) != len(node.value) and not any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-            raise yaml.constructor.ConstructorError(None, None, "a key is written twice in this map", node.start_mark)
         return found
 
 
@@ -164,8 +168,10 @@ def _documents(path: Path, name: str) -> tuple[list[_Document], list[DataError]]
     for index, body in enumerate(bodies):
         if isinstance(body, dict):
             found.append(_Document(name, text, index, body))
-        elif body is not None or len(bodies) == 1:
+        elif body is not None:
             errors.append(DataError(name, 1, "", "a map with title, logsource and detection is expected"))
+    if not found and not errors:
+        errors.append(DataError(name, 1, "", "the file holds no rule"))
     return found, errors
 
 

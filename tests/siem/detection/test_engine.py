@@ -1,0 +1,168 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from siem.detection.engine import Engine
+from siem.detection.load import Ruleset, load_rules
+from siem.event import Event, Fields
+
+T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
+RULES = """\
+title: Abroad
+id: 00000000-0000-4000-8000-000000000001
+logsource: {product: veilleur, service: idp}
+detection:
+  selection: {event.action: login.succeeded}
+  home: {source.geo.country_iso_code: FR}
+  condition: selection and not home
+veilleur: {titre: De loin, resume: "{user.id} depuis {source.ip}", subject: user.id}
+---
+title: Read
+id: 00000000-0000-4000-8000-000000000002
+name: read
+logsource: {product: fhir}
+detection:
+  selection: {event.action: record.read}
+  condition: selection
+---
+title: Login
+id: 00000000-0000-4000-8000-000000000003
+name: login
+logsource: {product: veilleur}
+detection:
+  selection: {event.action: login.succeeded}
+  condition: selection
+---
+title: Login then read, from the same address
+id: 00000000-0000-4000-8000-000000000004
+correlation:
+  type: temporal_ordered
+  rules: [login, read]
+  aliases:
+    who: {login: user.id, read: health.actor.id}
+  group-by: [who, source.ip]
+  timespan: 10m
+veilleur: {titre: Suite, resume: "{who} chez {service.name}", subject: user.id}
+"""
+
+
+def ruleset(folder: Path) -> Ruleset:
+    (folder / "rules.yml").write_text(RULES, encoding="utf-8")
+    loaded = load_rules(folder)
+    assert loaded.errors == ()
+    return loaded
+
+
+def event(number: int, dataset: str, action: str, *, tenant: str = "default", minute: float = 0, **fields: str) -> Event:
+    named: Fields = {name.replace("__", "."): value for name, value in fields.items()}
+    return Event(f"e{number}", T0 + timedelta(minutes=minute), dataset, tenant, {"event.dataset": dataset, "event.action": action, **named})
+
+
+def test_a_plain_rule_is_about_its_subject(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path))
+    login = event(1, "idp.audit", "login.succeeded", user__id="P-1", source__ip="203.0.113.66", source__geo__country_iso_code="BR")
+    (found,) = engine.evaluate([login])
+    assert found.group == (("user.id", "P-1"),)
+    assert dict(found.values) == {"user.id": "P-1", "source.ip": "203.0.113.66"}
+    assert (found.event_ids, found.first_at, found.last_at) == (("e1",), T0, T0)
+    assert found.matched_fields == ("event.action", "source.geo.country_iso_code")
+
+
+def test_aliases_bring_together_fields_of_other_names(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path))
+    home = {"source__geo__country_iso_code": "FR", "source__ip": "192.0.2.1"}
+    login = event(1, "idp.audit", "login.succeeded", user__id="P-1", **home)
+    read = event(
+        2,
+        "fhir.audit_event",
+        "record.read",
+        minute=5,
+        health__actor__id="P-1",
+        user__id="P-9",
+        service__name="dossier",
+        source__ip="192.0.2.1",
+    )
+    elsewhere = event(3, "fhir.audit_event", "record.read", minute=5, health__actor__id="P-1", source__ip="192.0.2.2")
+    nobody = event(4, "fhir.audit_event", "record.read", minute=5, source__ip="192.0.2.1")
+    (found,) = engine.evaluate([read, elsewhere, nobody, login])
+    assert found.group == (("who", "P-1"), ("source.ip", "192.0.2.1"))
+    assert found.event_ids == ("e1", "e2")
+    assert dict(found.values)["service.name"] == "dossier"
+
+
+def test_tenants_never_meet(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path))
+    common = {"source__geo__country_iso_code": "FR", "source__ip": "192.0.2.1"}
+    login = event(1, "idp.audit", "login.succeeded", tenant="north", user__id="P-1", **common)
+    read = event(2, "fhir.audit_event", "record.read", tenant="south", minute=1, health__actor__id="P-1", source__ip="192.0.2.1")
+    assert engine.evaluate([login, read]) == []
+
+
+def test_a_field_with_several_values_belongs_to_several_groups(tmp_path: Path) -> None:
+    (tmp_path / "many.yml").write_text(
+        """\
+title: Two of a scope
+id: 00000000-0000-4000-8000-000000000009
+correlation: {type: event_count, rules: [login], group-by: [health.scope], timespan: 10m, condition: {gte: 2}}
+""",
+        encoding="utf-8",
+    )
+    engine = Engine(ruleset(tmp_path))
+    fields: Fields = {"event.dataset": "idp.audit", "event.action": "login.succeeded", "source.geo.country_iso_code": "FR"}
+    events = [
+        Event("e1", T0, "idp", "default", {**fields, "health.scope": ["openid", "mail"]}),
+        Event("e2", T0, "idp", "default", {**fields, "health.scope": ["openid", "records"]}),
+    ]
+    assert [found.group for found in engine.evaluate(events)] == [(("health.scope", "openid"),)]
+
+
+def test_late_events_are_counted_and_still_evaluated(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path), lateness=timedelta(minutes=1))
+    engine.evaluate([event(1, "idp.audit", "login.failed", minute=60)])
+    late = event(2, "idp.audit", "login.succeeded", user__id="P-1", source__geo__country_iso_code="BR")
+    assert len(engine.evaluate([late])) == 1
+    assert engine.late_counts == {"idp.audit": 1}
+
+
+def test_a_source_that_lags_behind_still_finds_what_it_needs(tmp_path: Path) -> None:
+    loaded = ruleset(tmp_path)
+    logins = [
+        event(n, "idp.audit", "login.succeeded", minute=n, user__id=f"P-{n}", source__ip="192.0.2.1", source__geo__country_iso_code="FR")
+        for n in range(300)
+    ]
+    reads = [
+        event(1000 + n, "fhir.audit_event", "record.read", minute=n + 1, health__actor__id=f"P-{n}", source__ip="192.0.2.1")
+        for n in range(300)
+    ]
+    engine = Engine(loaded, sources=["idp.audit", "fhir.audit_event"])
+    found = [one for batch in (*[[login] for login in logins], reads) for one in engine.evaluate(batch)]
+    assert len(found) == 300
+    for n in range(300, 900):
+        engine.evaluate([event(n, "idp.audit", "login.failed", minute=n), event(n + 5000, "fhir.audit_event", "x", minute=n)])
+    assert engine.match_count == 0
+
+
+def test_state_grows_out_in_small_parts_and_comes_back(tmp_path: Path) -> None:
+    loaded = ruleset(tmp_path)
+    engine = Engine(loaded)
+    common = {"source__geo__country_iso_code": "FR", "source__ip": "192.0.2.1"}
+    engine.evaluate([event(n, "idp.audit", "login.succeeded", user__id=f"P-{n}", **common) for n in range(50)])
+    first = engine.changed_state()
+    assert len(first) == 51
+    engine.evaluate([event(99, "idp.audit", "login.succeeded", user__id="P-7", **common)])
+    assert len(engine.changed_state()) == 1
+    assert engine.changed_state() == {}
+    restored = Engine(loaded)
+    assert restored.restore({key: data for key, data in first.items() if data is not None}) == 0
+    read = event(200, "fhir.audit_event", "record.read", minute=3, health__actor__id="P-3", source__ip="192.0.2.1")
+    assert [found.event_ids for found in restored.evaluate([read])] == [("e3", "e200")]
+
+
+def test_the_same_event_again_adds_nothing_to_a_correlation(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path))
+    common = {"source__geo__country_iso_code": "FR", "source__ip": "192.0.2.1"}
+    events = [
+        event(1, "idp.audit", "login.succeeded", user__id="P-1", **common),
+        event(2, "fhir.audit_event", "record.read", minute=1, health__actor__id="P-1", source__ip="192.0.2.1"),
+    ]
+    assert len(engine.evaluate(events)) == 1
+    assert engine.evaluate(events) == []

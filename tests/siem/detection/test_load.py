@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import pytest
+
+from siem.detection.load import Ruleset, load_rules
+
+RULE = """\
+title: A rule
+id: 00000000-0000-4000-8000-000000000001
+author: Veilleur
+license: Apache-2.0
+date: 2026-11-22
+tags:
+  - attack.initial-access
+  - attack.t1110.003
+logsource:
+  product: veilleur
+  service: idp
+detection:
+  selection:
+    event.action|startswith: login.
+  condition: selection
+level: high
+veilleur:
+  titre: Une règle
+  resume: "{user.id} s’est connecté."
+  subject: user.id
+  repeat: 2h
+"""
+
+
+def load(folder: Path, **files: str) -> Ruleset:
+    for name, text in files.items():
+        (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+    return load_rules(folder)
+
+
+def test_a_rule_keeps_what_the_rest_of_the_watch_needs(tmp_path: Path) -> None:
+    loaded = load(tmp_path, good=RULE)
+    assert loaded.errors == ()
+    (rule,) = loaded.rules.values()
+    assert (rule.title, rule.title_fr, rule.author, rule.licence) == ("A rule", "Une règle", "Veilleur", "Apache-2.0")
+    assert (rule.level, rule.techniques, rule.subject, rule.repeat_seconds) == ("high", ("T1110.003",), "user.id", 7200)
+    assert (rule.path, rule.source_text, rule.correlation) == ("good.yml", RULE, False)
+    assert loaded.alerting == {rule.id}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "problem"),
+    [
+        ("level: high", "level: hot", 16, "level", "one of informational"),
+        ("condition: selection", "condition: selektion", 15, "detection.condition", "«selektion» is not a selection"),
+        (
+            "event.action|startswith: login.",
+            "event.action|begins: login.",
+            14,
+            "detection.selection.event.action|begins",
+            "unknown modifier",
+        ),
+        ("event.action|startswith: login.", "event.akshun: login.", 14, "detection.selection.event.akshun", "no field «event.akshun»"),
+        ("product: veilleur", "product: vms", 9, "logsource", "no source gives product vms"),
+        ("repeat: 2h", "repeat: often", 21, "veilleur.repeat", "such as 1h"),
+        ("titre: Une règle", "titel: Une règle", 18, "veilleur.titel", "unknown key"),
+        ("title: A rule", "title: ''", 1, "title", "a title is expected"),
+        ("title: A rule", "title: [A]", 1, "title", "a text is expected"),
+        ("id: 00000000-0000-4000-8000-000000000001\n", "", 1, "id", "an id"),
+        ("detection:", "detektion:", 1, "detection", "a detection or a correlation"),
+        ("selection:\n", "selection: {}\n  other:\n", 13, "detection.selection", "the selection is empty"),
+        ("  condition:", "  timeframe: 5m\n  condition:", 15, "detection.timeframe", "obsolete"),
+        ("level: high", "level: high\nlevel: low", 17, "", "written twice"),
+        ("level: high", "level: [high", 17, "", "not YAML"),
+    ],
+)
+def test_a_broken_rule_is_named_by_file_line_and_field_and_spares_the_others(
+    old: str, new: str, line: int, field: str, problem: str, tmp_path: Path
+) -> None:
+    assert old in RULE
+    other = RULE.replace("000000000001", "000000000002").replace("A rule", "Another")
+    loaded = load(tmp_path, broken=RULE.replace(old, new), good=other)
+    (error,) = loaded.errors
+    assert (error.path, error.line, error.field) == ("broken.yml", line, field)
+    assert problem in error.problem
+    assert [rule.title for rule in loaded.rules.values()] == ["Another"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"just a text", b"- a\n- b", b"", b"a: &a [*a, *a]\n" + b"b: " + b"[" * 5000, b"x" * 1_000_001]
+)
+def test_a_file_that_is_no_rule_is_an_error_of_its_own(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.yml").write_bytes(content)
+    loaded = load(tmp_path, good=RULE)
+    assert [error.path for error in loaded.errors] == ["odd.yml"]
+    assert len(loaded.rules) == 1
+
+
+def test_an_id_is_used_once(tmp_path: Path) -> None:
+    loaded = load(tmp_path, a=RULE, b=RULE)
+    assert [(error.path, error.field) for error in loaded.errors] == [("b.yml", "id")]
+
+
+def test_dates_and_versions_stay_texts(tmp_path: Path) -> None:
+    loaded = load(tmp_path, good=RULE.replace("event.action|startswith: login.", "event.reason: 2026-11-22"))
+    assert loaded.errors == ()
+
+
+CORRELATION = """\
+title: Many
+id: 00000000-0000-4000-8000-0000000000aa
+name: many
+correlation:
+  type: event_count
+  rules: [{rule}]
+  group-by: [user.id]
+  timespan: 5m
+  condition: {{gte: 3}}
+"""
+
+
+def test_a_rule_that_feeds_a_correlation_stays_quiet_even_where_the_correlation_is_broken(tmp_path: Path) -> None:
+    named = RULE.replace("title: A rule", "title: A rule\nname: login")
+    loaded = load(tmp_path, base=named, many=CORRELATION.format(rule="login"))
+    assert loaded.errors == ()
+    assert loaded.alerting == {"00000000-0000-4000-8000-0000000000aa"}
+    broken = load(tmp_path, many=CORRELATION.format(rule="login").replace("5m", "five"))
+    assert [(error.path, error.line, error.field) for error in broken.errors] == [("many.yml", 8, "correlation.timespan")]
+    assert broken.alerting == set()
+    generating = load(tmp_path, many=CORRELATION.format(rule="login").replace("  type", "  generate: true\n  type"))
+    assert len(generating.alerting) == 2
+
+
+def test_a_reference_may_be_an_id_and_must_lead_somewhere(tmp_path: Path) -> None:
+    assert load(tmp_path, base=RULE, many=CORRELATION.format(rule="00000000-0000-4000-8000-000000000001")).errors == ()
+    loaded = load(tmp_path, many=CORRELATION.format(rule="nowhere"))
+    assert [(error.line, error.field, error.problem) for error in loaded.errors] == [
+        (6, "correlation.rules", "no rule has the name or id «nowhere»")
+    ]
+
+
+def test_correlations_that_go_in_circles_are_refused(tmp_path: Path) -> None:
+    other = CORRELATION.format(rule="many").replace("0000000000aa", "0000000000bb").replace("name: many", "name: more")
+    loaded = load(tmp_path, a=CORRELATION.format(rule="more"), b=other)
+    assert len(loaded.errors) == 2
+    assert loaded.rules == {}
+
+
+def test_correlations_stand_after_what_they_refer_to(tmp_path: Path) -> None:
+    named = RULE.replace("title: A rule", "title: A rule\nname: login")
+    parent = (
+        CORRELATION.format(rule="many").replace("0000000000aa", "0000000000bb").replace("name: many", "name: more").replace("Many", "More")
+    )
+    loaded = load(tmp_path, a_parent=parent, b_child=CORRELATION.format(rule="login"), c_base=named)
+    assert loaded.errors == ()
+    assert [one.name for one in loaded.correlations] == ["many", "more"]

@@ -1,0 +1,112 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from siem.detection.prove import check
+from siem.detection.prove import test as prove
+
+RULE = """\
+title: Abroad
+id: 8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d
+description: A login from abroad.
+author: Veilleur
+license: Apache-2.0
+tags: [attack.t1078]
+logsource: {product: veilleur, service: idp}
+detection:
+  selection: {event.action: login.succeeded}
+  condition: selection
+falsepositives: [Travel]
+veilleur: {titre: De loin, resume: "{user.id} est loin.", subject: user.id}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rules" / "a").mkdir(parents=True)
+    (tmp_path / "rules" / "a" / "idp_abroad.yml").write_text(RULE, encoding="utf-8")
+    return tmp_path
+
+
+def prove_with(folder: Path, kind: str, *lines: object) -> None:
+    file = folder / "proofs" / "a" / "idp_abroad" / f"{kind}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
+
+
+def event(action: str) -> dict[str, str]:
+    return {"event.dataset": "idp.audit", "event.action": action}
+
+
+def test_a_complete_rule_has_nothing_wrong(folder: Path) -> None:
+    prove_with(folder, "match", event("login.succeeded"))
+    prove_with(folder, "ignore", event("login.failed"))
+    assert check(folder / "rules", folder / "proofs") == []
+    assert [(result.kind, result.passed, result.line_count) for result in prove(folder / "rules", folder / "proofs")] == [
+        ("match", True, 1),
+        ("ignore", True, 1),
+    ]
+
+
+def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
+    prove_with(folder, "match", event("login.succeeded"), event("login.failed"))
+    prove_with(folder, "ignore", event("login.failed"), event("login.succeeded"))
+    problems = [problem for result in prove(folder / "rules", folder / "proofs") for problem in result.problems]
+    assert [(Path(problem.path).name, problem.line, problem.problem) for problem in problems] == [
+        ("match.jsonl", 2, "the rule does not match"),
+        ("ignore.jsonl", 2, "the rule matches"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "problem"),
+    [
+        ("{", "", "not JSON"),
+        ("[]", "", "an object"),
+        ({"event.akshun": "x"}, "event.akshun", "not a field"),
+        ({"source.port": "80"}, "source.port", "integer is expected"),
+        ({"user.roles": "10C"}, "user.roles", "keywords is expected"),
+        ({"user.id": ""}, "user.id", "keyword is expected"),
+        ({"@timestamp": "today"}, "@timestamp", "ISO 8601"),
+        ({"@timestamp": "2026-11-22T20:00:00"}, "@timestamp", "no zone"),
+    ],
+)
+def test_a_faulty_event_of_a_proof_is_named(line: object, field: str, problem: str, folder: Path) -> None:
+    prove_with(folder, "match", event("login.succeeded"), line)
+    (result,) = prove(folder / "rules", folder / "proofs")
+    (found,) = result.problems
+    assert (found.line, found.field) == (2, field)
+    assert problem in found.problem
+
+
+def test_an_empty_proof_proves_nothing(folder: Path) -> None:
+    prove_with(folder, "ignore")
+    (result,) = prove(folder / "rules", folder / "proofs")
+    assert not result.passed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d", "number-one", "a UUID is expected"),
+        ("author: Veilleur\n", "", "author: missing"),
+        ("license: Apache-2.0\n", "", "license: missing"),
+        ("falsepositives: [Travel]\n", "", "falsepositives: missing"),
+        ("tags: [attack.t1078]\n", "", "tags (attack.t1078): missing"),
+        ("titre: De loin, ", "", "veilleur.titre: missing"),
+        ("{user.id} est", "{user.nam} est", "«user.nam» is not a field"),
+    ],
+)
+def test_a_rule_of_ours_says_all_it_must(old: str, new: str, problem: str, folder: Path) -> None:
+    (folder / "rules" / "a" / "idp_abroad.yml").write_text(RULE.replace(old, new), encoding="utf-8")
+    (found,) = check(folder / "rules")
+    assert problem in str(found)
+
+
+def test_missing_proofs_and_crowded_files_are_errors(folder: Path) -> None:
+    second = RULE.replace("8a2f3a2e", "9b2f3a2e").replace("title: Abroad", "title: Far")
+    (folder / "rules" / "a" / "idp_abroad.yml").write_text(f"{RULE}---\n{second}", encoding="utf-8")
+    problems = [problem.problem for problem in check(folder / "rules", folder / "proofs")]
+    assert len([problem for problem in problems if "is missing" in problem]) == 2
+    assert len([problem for problem in problems if "one rule that raises alerts" in problem]) == 1
