@@ -4,13 +4,14 @@ from typing import Final
 
 from starlette.responses import Response
 
-from siem.console import users
+from siem.access import Permission
+from siem.console import habits, users
 from siem.console.event_view import scope, shown
 from siem.console.visit import Visit
 from siem.incidents.model import Alert, Incident, NotFound, Verdict
 
 #: Events shown in full; the others are one search away.
-_SHOWN_EVENTS: Final = 20
+_SHOWN_EVENTS: Final = 10
 
 
 def show(visit: Visit) -> Response:
@@ -29,6 +30,7 @@ def show(visit: Visit) -> Response:
         rule=rule,
         incident=_incident(visit, alert),
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
+        habits=habits.of_subject(services.events, scope(principal), alert) if principal.may(Permission.SEARCH) else None,
         related=services.incidents.related_alerts(principal, alert.id),
         history=services.incidents.history(principal, "alert", alert.id),
         people=people,

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from siem.access import Permission
+from siem.access import WATCH, Permission
 from siem.console import users
 from siem.console.visit import Form, Visit
 from siem.declarations.model import DeadlineStatus
@@ -169,12 +169,13 @@ def _page(
         dossier=dossier,
         deadlines=deadlines,
         proposal=services.dossiers.proposal(incident.qualification, language=code) if incident.qualification else None,
+        qualified=_qualified(incident),
         moves=[state for state in IncidentState if state in INCIDENT_MOVES[incident.state]],
         criteria=CRITERIA,
         verdicts=list(Verdict),
         severities=list(Severity),
         people=people,
-        names={person.subject: person.name for person in people},
+        names={WATCH.subject: WATCH.name} | {person.subject: person.name for person in people},
         errors=errors or {},
         form=form,
         typed=typed or Form([]),
@@ -193,7 +194,7 @@ def _asked(visit: Visit, incident: Incident, runs: tuple[Run, ...]) -> tuple[str
     if principal.may(Permission.HANDLE_INCIDENTS):
         if incident.assignee is None:
             return "take", "#assignation"
-        if not incident.qualification:
+        if not _qualified(incident):
             return "qualify", "#qualification"
         proposed = next((run for run in runs if run.state is RunState.PROPOSED), None)
         if proposed is not None:
@@ -201,6 +202,11 @@ def _asked(visit: Visit, incident: Incident, runs: tuple[Run, ...]) -> tuple[str
     if principal.may(Permission.VALIDATE_DOSSIERS):
         return "validate", "#dossier"
     return "nothing", ""
+
+
+def _qualified(incident: Incident) -> bool:
+    """Whether a person answered: until then every criterion is unknown."""
+    return any(answer != "inconnu" for answer in incident.qualification.values())
 
 
 def _next_clock(visit: Visit, incident: Incident) -> object:

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from siem.access import Permission
+from siem.access import WATCH, Permission
 from siem.console import users
 from siem.console.visit import Problem, Visit
 from siem.incidents.model import Refused
@@ -53,7 +53,7 @@ def _page(visit: Visit, *, errors: dict[str, str] | None = None, status: int = 2
         and visit.principal.subject not in {decision.actor for decision in step.decisions}
     }
     with visit.reading() as connection:
-        names = users.names(connection, visit.principal.tenant)
+        names = {WATCH.subject: WATCH.name} | users.names(connection, visit.principal.tenant)
     return visit.render(
         "run.html",
         status=status,

@@ -20,6 +20,7 @@ from siem.access import Permission, Principal
 from siem.console import moments, sessions
 from siem.console.language import Language
 from siem.console.services import Services
+from siem.incidents.model import Alert
 
 PREFERENCES_COOKIE: Final = "veilleur_preferences"
 
@@ -144,8 +145,9 @@ class Visit:
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
         """A page, with what every page needs."""
         notices = self.session.notices if self.session else ()
-        if isinstance(values.get("errors"), dict):
-            values["errors"] = Errors(values["errors"])
+        wrong = values.get("errors")
+        if isinstance(wrong, dict):
+            values["errors"] = Errors(wrong)
         shown = self.environment.get_template(template).render(**self._context(), notices=notices, **values)
         if notices and self.session:
             with self.services.database.transaction() as connection:
@@ -171,7 +173,13 @@ class Visit:
             "span": lambda value: moments.duration(language, value),
             "csrf": self.session.csrf if self.session else "",
             "may": self._may,
+            "title_of": self._title_of,
         }
+
+    def _title_of(self, alert: Alert) -> str:
+        """The alert's title in the reader's language, where its rule has one."""
+        rule = self.services.rules.get(alert.rule_id)
+        return rule.title_fr if rule and rule.title_fr and self.language.code == "fr" else alert.rule_title
 
     def _may(self, permission: str) -> bool:
         return self.person is not None and self.person.may(Permission(permission))

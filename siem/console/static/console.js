@@ -1,10 +1,13 @@
 // The console's own scripts. Every page works without them; they add live counters, keys, selection and copying.
+
 import { startCopying } from "./copying.js";
+import { startForms } from "./forms.js";
 import { startHistogram } from "./histogram.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
 import { startSelection } from "./selection.js";
 
+startForms();
 startSelection();
 startKeyboard();
 startCopying();

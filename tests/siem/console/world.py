@@ -70,7 +70,10 @@ def _rule(rule_id: str, title: str, title_fr: str, summary: str, level: str, tec
         references=("https://attack.mitre.org/techniques/" + technique,),
         falsepositives=("Garde de nuit avec un afflux inhabituel de patients",),
         path=f"authentication/{rule_id}.yml",
-        source_text=f"title: {title}\nid: {rule_id}\nlogsource:\n  product: idp\n  service: idp\ndetection:\n  selection:\n    event.action: device_approval.granted\n  condition: selection\nlevel: {level}\n",
+        source_text=(
+            f"title: {title}\nid: {rule_id}\nlogsource:\n  product: idp\n  service: idp\ndetection:\n"
+            f"  selection:\n    event.action: device_approval.granted\n  condition: selection\nlevel: {level}\n"
+        ),
         title_fr=title_fr,
         summary_fr=summary,
         subject=subject,
@@ -82,12 +85,55 @@ def _rule(rule_id: str, title: str, title_fr: str, summary: str, level: str, tec
 RULES = {
     rule.id: rule
     for rule in (
-        _rule("5f3b0000-0000-4000-8000-000000000001", "Approval fatigue ending in a yes", "Demandes d’approbation répétées, puis un oui", "{user.id} a refusé {count} fois une connexion sur son téléphone, puis l’a acceptée.", "high", "T1621"),
-        _rule("5f3b0000-0000-4000-8000-000000000002", "Login from abroad", "Connexion depuis un pays inhabituel", "{user.id} s’est connecté depuis {source.geo.city_name} ({source.geo.country_iso_code}).", "high", "T1078"),
-        _rule("5f3b0000-0000-4000-8000-000000000003", "Sweep of patient records", "Balayage de dossiers patients", "{user.id} a ouvert {count} dossiers de patients différents en une heure.", "high", "T1213"),
-        _rule("5f3b0000-0000-4000-8000-000000000004", "Repeated break-glass", "Bris de glace répété", "{user.id} a forcé {count} fois l’accès à un dossier en 24 heures.", "medium", "T1548"),
-        _rule("5f3b0000-0000-4000-8000-000000000005", "Export after break-glass", "Export après bris de glace", "{user.id} a exporté des dossiers peu après un bris de glace.", "high", "T1020"),
-        _rule("5f3b0000-0000-4000-8000-000000000006", "Web scan", "Exploration d’adresses inexistantes", "{source.ip} a demandé {count} adresses qui n’existent pas.", "low", "T1595", "source.ip"),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000001",
+            "Approval fatigue ending in a yes",
+            "Demandes d’approbation répétées, puis un oui",
+            "{user.id} a refusé {count} fois une connexion sur son téléphone, puis l’a acceptée.",
+            "high",
+            "T1621",
+        ),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000002",
+            "Login from abroad",
+            "Connexion depuis un pays inhabituel",
+            "{user.id} s’est connecté depuis {source.geo.city_name} ({source.geo.country_iso_code}).",
+            "high",
+            "T1078",
+        ),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000003",
+            "Sweep of patient records",
+            "Balayage de dossiers patients",
+            "{user.id} a ouvert {count} dossiers de patients différents en une heure.",
+            "high",
+            "T1213",
+        ),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000004",
+            "Repeated break-glass",
+            "Bris de glace répété",
+            "{user.id} a forcé {count} fois l’accès à un dossier en 24 heures.",
+            "medium",
+            "T1548",
+        ),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000005",
+            "Export after break-glass",
+            "Export après bris de glace",
+            "{user.id} a exporté des dossiers peu après un bris de glace.",
+            "high",
+            "T1020",
+        ),
+        _rule(
+            "5f3b0000-0000-4000-8000-000000000006",
+            "Web scan",
+            "Exploration d’adresses inexistantes",
+            "{source.ip} a demandé {count} adresses qui n’existent pas.",
+            "low",
+            "T1595",
+            "source.ip",
+        ),
     )
 }
 _IDS = tuple(RULES)
@@ -96,7 +142,9 @@ _IDS = tuple(RULES)
 class World:
     """Everything under ``folder``; ``now`` is the watch's clock and is moved by the test."""
 
-    def __init__(self, folder: Path, *, url: str = "http://testserver", issuer: str = "http://127.0.0.1:8800/auth/realms/esante-wallet") -> None:
+    def __init__(
+        self, folder: Path, *, url: str = "http://testserver", issuer: str = "http://127.0.0.1:8800/auth/realms/esante-wallet"
+    ) -> None:
         self.now = NOW
         self.folder = folder
         self.database = Database(f"sqlite:///{folder / 'watch.sqlite'}")
@@ -170,7 +218,9 @@ class World:
                 counts.add(name, Outcome.DROPPED, DropReason.UNREADABLE, 1)
             add_counts(connection, counts, self.now - timedelta(minutes=1))
             record = RawRecord("dossier-patient-nginx", "inode 3-12@48213", self.now, b"\x00 broken")
-            add_dead_letters(connection, [DeadLetter(77, record, DropReason.UNREADABLE, "status", "a number expected, not 'abc'", self.now)])
+            add_dead_letters(
+                connection, [DeadLetter(77, record, DropReason.UNREADABLE, "status", "a number expected, not 'abc'", self.now)]
+            )
         while self.runs.advance():
             pass
         return self.incidents.incident(ANALYST, absorbed.incidents_touched[0])
@@ -190,7 +240,11 @@ class World:
             database=self.database,
             evidence=EvidenceStore(self.folder / "evidence"),
             identity_provider=IdentityProvider(
-                "http://127.0.0.1:2/admin/v1", "http://127.0.0.1:2/token", "veilleur-siem", "secret", transport=httpx.MockTransport(_administration)
+                "http://127.0.0.1:2/admin/v1",
+                "http://127.0.0.1:2/token",
+                "veilleur-siem",
+                "secret",
+                transport=httpx.MockTransport(_administration),
             ),
             resolve=lambda pseudonym: "899700123458" if pseudonym == DOCTOR else None,
             collect=lambda tenant, ids: {identifier: RawRecord("idp", identifier, NOW, identifier.encode(), tenant) for identifier in ids},
@@ -198,7 +252,15 @@ class World:
         )
 
     def _open_dossier(self, incident: Incident, actor: Principal):  # type: ignore[no-untyped-def]
-        facts = Facts(alert_count=5, event_count=52, patient_count=44, record_count=312, account_count=1, break_glass_count=2, services=("Dossier patient",))
+        facts = Facts(
+            alert_count=5,
+            event_count=52,
+            patient_count=44,
+            record_count=312,
+            account_count=1,
+            break_glass_count=2,
+            services=("Dossier patient",),
+        )
         return self.dossiers.open_for_incident(None, incident, actor, facts)
 
 
@@ -224,7 +286,8 @@ def _administration(request: httpx.Request) -> httpx.Response:
 def users_file(folder: Path, people: Sequence[Principal]) -> Path:
     file = folder / "users.yaml"
     entries = [
-        {"national_id": person.subject, "name": person.name, "roles": sorted(person.roles), "finess": sorted(person.finess)} for person in people
+        {"national_id": person.subject, "name": person.name, "roles": sorted(person.roles), "finess": sorted(person.finess)}
+        for person in people
     ]
     file.write_text(json.dumps(entries, ensure_ascii=False), encoding="utf-8")
     return file
@@ -243,7 +306,14 @@ ESTABLISHMENT = Establishment(
     region_ars="53",
     adresse="1 rue de la Fiction, 35000 Essai-sur-Vilaine",
     statuts=["OSE"],
-    declarant=Person(nom="Dubois-Essai", prenom="Anne", fonction="Directrice", qualite="directeur", courriel="direction@ch-essai.example", telephone="+33299000000"),
+    declarant=Person(
+        nom="Dubois-Essai",
+        prenom="Anne",
+        fonction="Directrice",
+        qualite="directeur",
+        courriel="direction@ch-essai.example",
+        telephone="+33299000000",
+    ),
     services={"Dossier patient": "dpi"},
 )
 SOURCES = (
@@ -256,7 +326,12 @@ SOURCES = (
 
 def _event(name: str, minutes: float, action_name: str, source: str = "idp", **fields: str | int | bool) -> Event:
     at = START + timedelta(minutes=minutes)
-    common: Fields = {"event.action": action_name, "event.outcome": "success", "service.name": "Dossier patient", "health.structure.finess": FINESS}
+    common: Fields = {
+        "event.action": action_name,
+        "event.outcome": "success",
+        "service.name": "Dossier patient",
+        "health.structure.finess": FINESS,
+    }
     given = {key.replace("__", "."): value for key, value in fields.items()}
     return Event(f"{int(at.timestamp() * 1000):013d}-{name}", at, source, "default", {**common, **given})
 
@@ -267,18 +342,50 @@ def night() -> list[Event]:
     away = {"source__ip": "203.0.113.40", "source__geo__country_iso_code": "BR", "source__geo__city_name": "São Paulo"}
     people = ("P-AQ3RT5KLZ2", "P-B7M2XW9NDC", "P-C5HJ8PTQ4E", DOCTOR)
     session = {"health__session__id": "7be0c1"}
-    evening = [_event(f"soir{n}", n * 4 - 600, "login.succeeded", user__id=people[n % 4], health__authentication__method="device", **home) for n in range(150)]
+    evening = [
+        _event(f"soir{n}", n * 4 - 600, "login.succeeded", user__id=people[n % 4], health__authentication__method="device", **home)
+        for n in range(150)
+    ]
     refused = [_event(f"non{n}", n * 2, "device_approval.denied", event__outcome="failure", user__id=DOCTOR, **away) for n in range(4)]
     granted = _event("oui", 9, "device_approval.granted", user__id=DOCTOR, **away)
     login = _event("entree", 9.2, "login.succeeded", user__id=DOCTOR, **session, **away)
     reads = [
-        _event(f"lecture{n:02d}", 14 + n / 2, "record.read", "dossier-patient-acces", user__id=DOCTOR, health__patient__pseudonym=f"PAT-{n:010d}", **session, **away)
+        _event(
+            f"lecture{n:02d}",
+            14 + n / 2,
+            "record.read",
+            "dossier-patient-acces",
+            user__id=DOCTOR,
+            health__patient__pseudonym=f"PAT-{n:010d}",
+            **session,
+            **away,
+        )
         for n in range(44)
     ]
-    glass = [_event(f"bris{n}", 38 + n * 3, "break_glass.started", "dossier-patient-acces", user__id=DOCTOR, health__break_glass=True, **session, **away) for n in range(2)]
+    glass = [
+        _event(
+            f"bris{n}",
+            38 + n * 3,
+            "break_glass.started",
+            "dossier-patient-acces",
+            user__id=DOCTOR,
+            health__break_glass=True,
+            **session,
+            **away,
+        )
+        for n in range(2)
+    ]
     export = _event("export", 47, "record.exported", "dossier-patient-acces", user__id=DOCTOR, health__record__count=312, **session, **away)
     scan = [
-        _event(f"scan{n:02d}", 60 + n / 10, "http.request", "dossier-patient-nginx", event__outcome="failure", source__ip="198.51.100.23", url__path=f"/wp-admin/{n}.php")
+        _event(
+            f"scan{n:02d}",
+            60 + n / 10,
+            "http.request",
+            "dossier-patient-nginx",
+            event__outcome="failure",
+            source__ip="198.51.100.23",
+            url__path=f"/wp-admin/{n}.php",
+        )
         for n in range(30)
     ]
     return [*evening, *refused, granted, login, *reads, *glass, export, *scan]

@@ -1,0 +1,51 @@
+"""What somebody usually does, beside what they did now: counted from their own events of the weeks before."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from siem.console.templating import search_value
+from siem.incidents.model import Alert
+from siem.store.events import EventStore, Scope, Search
+from siem.store.query import parse_query
+
+_BEFORE: Final = timedelta(days=30)
+_MOST: Final = 5
+_COMPARED: Final = ("source.geo.country_iso_code", "source.ip", "service.name", "event.action")
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """The frequent values of one field with their counts, and those of the alert that were never seen before."""
+
+    field: str
+    usual: tuple[tuple[str, int], ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """``event_count`` events from ``since`` until the alert's first one; no habit when there is none to compare with."""
+
+    event_count: int
+    since: datetime
+    fields: tuple[Habit, ...]
+
+
+def of_subject(store: EventStore, scope: Scope, alert: Alert) -> Habits:
+    """The habits of the alert's subject in the month before it began."""
+    subject = parse_query(f"{alert.subject_field}:{search_value(alert.subject)}")
+    since = alert.first_at - _BEFORE
+    before = Search(scope, subject, since, alert.first_at)
+    during = Search(scope, subject, alert.first_at, alert.last_at + timedelta(microseconds=1))
+    count = store.count(before)
+    found = []
+    for field in _COMPARED if count else ():
+        if field == alert.subject_field:
+            continue
+        usual = store.top_values(before, field, limit=50)
+        known = {value for value, _ in usual}
+        unseen = tuple(value for value, _ in store.top_values(during, field, limit=_MOST) if value not in known)
+        if usual or unseen:
+            found.append(Habit(field, tuple(usual[:_MOST]), unseen))
+    return Habits(count, since, tuple(found))
