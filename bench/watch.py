@@ -82,8 +82,9 @@ def _pipeline(folder: Path, ruleset: Ruleset, seconds: float) -> Iterator[Row]:
     """Received durably, then read, enriched, stored, evaluated, committed: searchable at the end."""
     queue = Queue(folder / "queue.sqlite")
     store = EventStore(folder / "events.duckdb")
-    database = Database(f"sqlite:///{folder / 'watch.sqlite'}")
-    migrate(database)
+    url = f"sqlite:///{folder / 'watch.sqlite'}"
+    migrate(url)
+    database = Database(url)
     try:
         parts = Parts(
             queue=queue,
