@@ -340,7 +340,8 @@ def confirm(conn: Connection, events: Iterable[Event]) -> None:
         if text is None or not user or not event.fields.get("health.actor.id"):
             continue
         query = (
-            select(alerts.c.incident_id.distinct())
+            select(alerts.c.incident_id)
+            .distinct()
             .join(alert_entities, alert_entities.c.alert_id == alerts.c.id)
             .join(incidents, incidents.c.id == alerts.c.incident_id)
             .where(

@@ -28,7 +28,7 @@ def figures(conn: Connection, principal: Principal, since: datetime, until: date
         acknowledge_seconds=_median((row["created_at"], row["aware_at"]) for row in rows),
         contain_seconds=_median((row["created_at"], contained.get(row["id"])) for row in rows),
         close_seconds=_median((row["created_at"], row["closed_at"]) for row in rows),
-        verdicts=dict(conn.execute(verdicts).tuples().all()),
+        verdicts={str(row[0]): int(row[1]) for row in conn.execute(verdicts)},
     )
 
 
@@ -45,7 +45,7 @@ def _contained(conn: Connection, incident_ids: list[str]) -> dict[str, datetime]
         )
         .order_by(changes.c.id.desc())
     )
-    return dict(conn.execute(query).tuples().all())
+    return {row.object_id: row.at for row in conn.execute(query)}
 
 
 def _median(spans: Iterable[tuple[datetime, datetime | None]]) -> float | None:

@@ -63,6 +63,9 @@ def _pointers(playbook: Playbook) -> Iterator[Problem]:
     for step in playbook.steps.values():
         if not step.id.startswith(f"{step.type.value}--"):
             yield ["workflow", step.id], f"is of type {step.type.value}, so its id must begin with {step.type.value}--"
+        written = playbook.source["workflow"][step.id]
+        if "on_completion" in written and ("on_success" in written or "on_failure" in written):
+            yield ["workflow", step.id, "on_completion"], "excludes on_success and on_failure"
         for field, target in step.pointers():
             if target not in playbook.steps:
                 yield ["workflow", step.id, _written(playbook, step, field)], f"names {target}, which is not in the workflow"

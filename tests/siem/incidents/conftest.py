@@ -17,7 +17,9 @@ NIGHT = datetime(2026, 3, 13, 21, 0, tzinfo=UTC)
 FINESS = "0B0000005"
 
 
-def make_rule(rule_id: str, level: str = "high", technique: str = "T1078", repeat: int = 3600, subject: str = "user.id", **changed: str) -> Rule:
+def make_rule(
+    rule_id: str, level: str = "high", technique: str = "T1078", repeat: int = 3600, subject: str = "user.id", **changed: str
+) -> Rule:
     return Rule(
         id=rule_id,
         title=f"Rule {rule_id}",
@@ -89,7 +91,9 @@ class Watch:
 
     def feed(self, *detections: tuple[Detection, tuple[Event, ...]] | Detection, events: tuple[Event, ...] = ()):  # type: ignore[no-untyped-def]
         with self.database.transaction() as conn:
-            return self.incidents.absorb(conn, [each for each in detections if isinstance(each, Detection)], {event.id: event for event in events})
+            return self.incidents.absorb(
+                conn, [each for each in detections if isinstance(each, Detection)], {event.id: event for event in events}
+            )
 
     def attack(self, user: str = "P-AAAAAAAAAA"):  # type: ignore[no-untyped-def]
         events = attack_events(user)
@@ -99,7 +103,9 @@ class Watch:
 def attack_events(user: str = "P-AAAAAAAAAA") -> dict[str, Event]:
     refused = [make_event(f"{user}-no{n}", n, user, event__action="device_approval.denied") for n in range(3)]
     granted = make_event(f"{user}-yes", 4, user, event__action="device_approval.granted")
-    login = make_event(f"{user}-in", 5, user, event__action="login.succeeded", source__geo__country_iso_code="BR", source__geo__city_name="São Paulo")
+    login = make_event(
+        f"{user}-in", 5, user, event__action="login.succeeded", source__geo__country_iso_code="BR", source__geo__city_name="São Paulo"
+    )
     reads = [make_event(f"{user}-read{n:02d}", 10 + n / 4, user) for n in range(40)]
     glass = [make_event(f"{user}-glass{n}", 25 + n, user, event__action="break_glass.started") for n in range(2)]
     export = make_event(f"{user}-export", 35, user, event__action="record.exported", health__record__count=312)
