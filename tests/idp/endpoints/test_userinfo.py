@@ -1,0 +1,62 @@
+import pytest
+
+from idp.errors import InvalidToken
+from tests.idp.wire import CONNECT, NATIONAL_ID, PERSON, Wire, claims_of
+
+
+@pytest.mark.spec("OIDCC-5.3.1", "OIDCC-5.3.2", "RFC6750-2.1", "RFC6750-2.2")
+def test_claims_come_by_get_by_post_and_by_form(wire: Wire) -> None:
+    token = wire.tokens(scope="openid identity")["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    answers = [
+        wire.http.get(f"{CONNECT}/userinfo", headers=bearer),
+        wire.http.post(f"{CONNECT}/userinfo", headers=bearer),
+        wire.http.post(f"{CONNECT}/userinfo", data={"access_token": token}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert {answer.json()["SubjectNameID"] for answer in answers} == {NATIONAL_ID}
+    assert {answer.json()["sub"] for answer in answers} == {claims_of(token)["sub"]}
+    assert answers[0].headers["cache-control"] == "no-store"
+
+
+@pytest.mark.spec("OIDCC-5.4")
+def test_only_what_the_scope_gives_is_released(wire: Wire) -> None:
+    assert wire.userinfo(wire.tokens()["access_token"]).json() == {"sub": PERSON.id}
+    (released,) = wire.events("userinfo.released")
+    assert released["health.claims.count"] == 1
+
+
+@pytest.mark.spec("PSC-4.1")
+def test_a_psc_client_with_scope_all_gets_the_whole_tree(wire: Wire) -> None:
+    claims = wire.userinfo(wire.tokens("psc", scope="openid scope_all")["access_token"]).json()
+    assert claims["sub"].endswith(f":{NATIONAL_ID}")
+    assert claims["authMode"] == "MOBILE"
+    assert {"SubjectRefPro", "SubjectRole", "Palier_Authentification", "otherIds"} <= claims.keys()
+    assert "SubjectRefPro" not in wire.userinfo(wire.tokens("psc", scope="openid identity")["access_token"]).json()
+
+
+@pytest.mark.spec("RFC6750-3", "RFC6750-3.1", "RFC9700-4.3.2")
+def test_a_missing_or_bad_token_is_challenged_and_the_query_is_not_read(wire: Wire) -> None:
+    token = wire.tokens()["access_token"]
+    missing = wire.http.get(f"{CONNECT}/userinfo", params={"access_token": token})
+    assert missing.status_code == 401
+    assert missing.headers["www-authenticate"] == 'Bearer realm="veilleur"'
+    bad = wire.userinfo("x.y.z")
+    assert bad.status_code == 401
+    assert 'error="invalid_token"' in bad.headers["www-authenticate"]
+    assert bad.json()["error"] == InvalidToken.error
+
+
+@pytest.mark.spec("RFC6750-2")
+def test_a_token_sent_twice_is_refused(wire: Wire) -> None:
+    token = wire.tokens()["access_token"]
+    answer = wire.http.post(f"{CONNECT}/userinfo", headers={"Authorization": f"Bearer {token}"}, data={"access_token": token})
+    assert answer.json()["error"] == "invalid_request"
+
+
+def test_a_token_ends_with_its_two_minutes(wire: Wire) -> None:
+    token = wire.tokens()["access_token"]
+    wire.wall.advance(119)
+    assert wire.userinfo(token).status_code == 200
+    wire.wall.advance(1)
+    assert wire.userinfo(token).status_code == 401
