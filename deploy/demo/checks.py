@@ -148,7 +148,12 @@ def _declare(director: ConsolePerson, number: str, incident_path: str, dossier_p
 
 
 #: What the director knows and the watch does not; what nobody knows is ticked as unknown.
-_KNOWN = {"accompagnement.demande": "oui", "accompagnement.urgence": "non", "impact.donnees.nature": "divulgation"}
+_KNOWN: dict[str, str | list[str]] = {
+    "accompagnement.demande": "oui",
+    "accompagnement.nature": ["analyse_traces"],
+    "accompagnement.urgence": "non",
+    "impact.donnees.nature": ["divulgation"],
+}
 
 
 def _complete(director: ConsolePerson, path: str, missing: set[str]) -> None:
