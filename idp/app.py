@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from idp.audit import AuditLog
+from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
 from idp.client_auth import Authenticator
@@ -34,6 +35,7 @@ from idp.endpoints import (
     userinfo,
 )
 from idp.endpoints.answers import json_answer, oauth_error
+from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
 from idp.http import BodyCap, ProtectiveHeaders, Sources, protective_headers
 from idp.keys import KeyRing, Seal
@@ -138,7 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house = [
         asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
         asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
-        asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: provider.store.expire(provider.clock()))),
+        asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),
     ]
     try:
         yield
@@ -148,6 +150,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*house, return_exceptions=True)
         await provider.store.close()
         provider.audit.close()
+
+
+async def _expire(provider: Provider) -> None:
+    """Questions nobody answered end in the audit log before their rows go."""
+    await end_unanswered(doors_of(provider))
+    await provider.store.expire(provider.clock())
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:

@@ -80,7 +80,8 @@ async def end(
     client_fields = await _client_of(doors, approval)
     action, outcome = FINAL_ACTIONS[state]
     doors.audit.record(action, outcome, _fields(wanted, account, origin, reason) | client_fields)
-    if outcome is Outcome.FAILURE:
+    # Of someone unknown or suspended, the failure was written when they were typed.
+    if outcome is Outcome.FAILURE and account is not None:
         browser = Origin(approval.source_ip, approval.user_agent)
         doors.audit.record(
             AuditAction.LOGIN_FAILED, outcome, _fields(wanted, account, browser, reason or f"approval {state}") | client_fields
@@ -102,6 +103,13 @@ async def take_approved(doors: Doors, interaction: Interaction, approval: Approv
         return None
     await forgive(doors.store.counters, shadow_id=shadow_account_id(doors.pepper, account.national_id or account.id))
     return account
+
+
+async def end_unanswered(doors: Doors) -> None:
+    """End the questions whose time has passed and whose browser no longer looks, so that the log holds every outcome."""
+    for approval in await doors.store.interactions.unanswered_approvals(doors.clock()):
+        browser = Origin(approval.source_ip, approval.user_agent)
+        await end(doors, approval, ApprovalState.EXPIRED, browser, reason="nobody answered in time")
 
 
 async def give_up(doors: Doors, interaction: Interaction, origin: Origin) -> None:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from idp.http import content_security_policy
+from idp.provider import provider_of
 
 #: Where templates, messages and static files are.
 WEB_FOLDER: Final = Path(__file__).resolve().parent.parent / "web"
@@ -136,7 +137,7 @@ class Pages:
         response = HTMLResponse(body, status, headers)
         for name, value in wished.chosen.items():
             response.set_cookie(
-                f"veilleur_{name}", value, max_age=_COOKIE_SECONDS, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+                f"veilleur_{name}", value, max_age=_COOKIE_SECONDS, httponly=True, samesite="lax", secure=provider_of(request).https
             )
         return response
 

@@ -76,6 +76,10 @@ class InteractionStore(Protocol):
         """Requested or seen, not expired, oldest first."""
         ...
 
+    async def unanswered_approvals(self, now: datetime) -> Sequence[Approval]:
+        """Requested or seen, and expired: nobody has ended them yet."""
+        ...
+
     async def settle_approval(self, approval: Approval) -> bool:
         """Store a final state; false (and no change) when it was final already: one answer wins."""
         ...

@@ -56,6 +56,12 @@ class SqliteInteractionStore:
         )
         return [self._read_approval(document) for (document,) in rows]
 
+    async def unanswered_approvals(self, now: datetime) -> Sequence[Approval]:
+        rows = self._file.read(
+            "SELECT document FROM approvals WHERE pending = 1 AND expires_at <= ? ORDER BY expires_at", (microseconds(now),)
+        )
+        return [self._read_approval(document) for (document,) in rows]
+
     async def settle_approval(self, approval: Approval) -> bool:
         document = to_bytes(approval)
 

@@ -83,7 +83,7 @@ export function showTimes(question) {
 
 function duration(seconds) {
   const minutes = Math.floor(seconds / 60);
-  return minutes ? `${minutes} min ${String(seconds % 60).padStart(2, "0")} s` : `${seconds} s`;
+  return minutes ? `${minutes}\u00a0min\u00a0${String(seconds % 60).padStart(2, "0")}\u00a0s` : `${seconds}\u00a0s`;
 }
 
 export function showDone(state) {

@@ -12,7 +12,7 @@ let shown = progress.dataset.state;
 function showLeft() {
   const seconds = Math.max(0, Math.round((endsAt - performance.now()) / 1000));
   const minutes = Math.floor(seconds / 60);
-  const text = minutes ? `${minutes} min ${String(seconds % 60).padStart(2, "0")} s` : `${seconds} s`;
+  const text = minutes ? `${minutes}\u00a0min\u00a0${String(seconds % 60).padStart(2, "0")}\u00a0s` : `${seconds}\u00a0s`;
   left.textContent = progress.dataset.left.replace("{time}", text) + ".";
   left.hidden = false;
 }

@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from idp.authentication.device_login import ask, end, give_up, look, seconds_left, take_approved
+from idp.authentication.device_login import ask, end, end_unanswered, give_up, look, seconds_left, take_approved
 from idp.model import AccountState, ApprovalState
 from tests.idp.authentication.doors_of_test import BROWSER, CAMILLE, CLIENT, PHONE, Setting, with_doors
 
@@ -89,6 +89,25 @@ def test_a_question_is_ended_when_its_time_has_passed_and_only_then(tmp_path: Pa
             assert seen is not None
             assert seen.state is ApprovalState.EXPIRED
         assert setting.actions() == ["device_approval.requested", "device_approval.expired", "login.failed"]
+
+    with_doors(tmp_path, scenario)
+
+
+def test_questions_whose_browser_left_end_in_the_log_once(tmp_path: Path) -> None:
+    async def scenario(setting: Setting) -> None:
+        for number, typed in enumerate(("899700000005", "899700001003")):
+            await ask(setting.doors, await setting.interaction(f"i-{number}"), CLIENT, typed, BROWSER)
+        await end_unanswered(setting.doors)
+        setting.advance(120)
+        await end_unanswered(setting.doors)
+        await end_unanswered(setting.doors)
+        assert setting.actions() == [
+            "device_approval.requested",
+            "login.failed",
+            "device_approval.expired",
+            "login.failed",
+            "device_approval.expired",
+        ]
 
     with_doors(tmp_path, scenario)
 
