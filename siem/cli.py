@@ -14,7 +14,7 @@ import typer
 from siem.errors import DataError, OperationError
 from siem.settings import Settings, load
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Veilleur's watch.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
 rules_app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 playbooks_app = typer.Typer(no_args_is_help=True, help="Playbooks and declaration forms.")
 users_app = typer.Typer(no_args_is_help=True, help="People of the console and their roles.")
@@ -40,7 +40,9 @@ def _fail(message: str) -> NoReturn:
 def _report(errors: list[DataError], *, as_json: bool, checked: str) -> None:
     """Print what is wrong, each on its line; exit 1 when there is anything."""
     if as_json:
-        typer.echo(json.dumps([{"path": e.path, "line": e.line, "field": e.field, "problem": e.problem} for e in errors], ensure_ascii=False))
+        typer.echo(
+            json.dumps([{"path": e.path, "line": e.line, "field": e.field, "problem": e.problem} for e in errors], ensure_ascii=False)
+        )
     else:
         for error in errors:
             typer.echo(str(error))
