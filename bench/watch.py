@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from siem.store.migrations import migrate
-
 from bench import machine, traffic
 from bench.clock import rate_of, resident_megabytes
 from bench.report import Row
@@ -26,6 +24,7 @@ from siem.sources import SOURCES
 from siem.sources.source import Source, SourceSettings
 from siem.store.database import Database
 from siem.store.events import EventStore
+from siem.store.migrations import migrate
 from siem.store.queue import Queue
 
 ROOT: Final = Path(__file__).resolve().parents[1]

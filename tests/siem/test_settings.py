@@ -1,0 +1,77 @@
+import os
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from siem.settings import load
+
+SAFE = {
+    "SIEM_BASE_URL": "https://veille.example",
+    "SIEM_OIDC_ISSUER": "https://idp.example/auth/realms/esante-wallet",
+    "SIEM_IDP_ADMIN_URL": "https://idp.example/admin/v1",
+    "SIEM_OIDC_CLIENT_SECRET": "not-a-real-secret",
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SIEM_"):
+            monkeypatch.delenv(name)
+
+
+def test_production_is_the_default_and_accepts_safe_values() -> None:
+    settings = load(SAFE)
+    assert settings.environment == "production"
+    assert settings.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_production_refuses_what_is_unsafe_and_says_what_to_do(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is unsafe in production: give"):
+        load({key: value for key, value in SAFE.items() if key != name})
+
+
+def test_development_accepts_plain_http() -> None:
+    assert load({"SIEM_ENVIRONMENT": "development"}).base_url == "http://127.0.0.1:8900"
+
+
+def test_an_unknown_variable_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="SIEM_BATCH_CUONT is not a setting of the watch"):
+        load({**SAFE, "SIEM_BATCH_CUONT": "10"})
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    load({**SAFE, "IDP_PORT": "8800", "PATH": "/usr/bin"})
+
+
+def test_a_secret_may_come_from_a_file_and_does_not_show(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from-a-file\n", "utf-8")
+    given = {key: value for key, value in SAFE.items() if key != "SIEM_OIDC_CLIENT_SECRET"}
+    settings = load({**given, "SIEM_OIDC_CLIENT_SECRET_FILE": str(file)})
+    assert settings.oidc_client_secret.get_secret_value() == "from-a-file"
+    assert "from-a-file" not in repr(settings)
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"SIEM_DESK_API_KEY_FILE: .*nowhere cannot be read"):
+        load({**SAFE, "SIEM_DESK_API_KEY_FILE": str(tmp_path / "nowhere")})
+
+
+def test_only_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="SIEM_HOST_FILE is not a setting"):
+        load({**SAFE, "SIEM_HOST_FILE": str(tmp_path)})
+
+
+def test_networks_are_read_from_a_list_and_a_wrong_one_is_refused() -> None:
+    settings = load({**SAFE, "SIEM_TRUSTED_PROXIES": "127.0.0.1/32, 2001:db8::/32"})
+    assert settings.trusted_proxies == (ip_network("127.0.0.1/32"), ip_network("2001:db8::/32"))
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        load({**SAFE, "SIEM_TRUSTED_PROXIES": "everywhere"})
+
+
+def test_a_number_out_of_its_bounds_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_count"):
+        load({**SAFE, "SIEM_BATCH_COUNT": "0"})
