@@ -163,7 +163,7 @@ class AuditEvent:
         """Refuse a field the contract does not know, and a time without zone."""
         unknown = self.fields.keys() - AUDIT_FIELDS.keys()
         if unknown:
-            raise ValueError(f"audit event {self.action}: unknown field {sorted(unknown)[0]!r}; declare it in vocabulary.audit.AUDIT_FIELDS")
+            raise ValueError(f"audit event {self.action}: unknown field {min(unknown)!r}; declare it in AUDIT_FIELDS")
         if self.occurred_at.tzinfo is None:
             raise ValueError(f"audit event {self.action}: occurred_at has no time zone")
 
