@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from idp.audit import AuditLog
 from idp.authentication.device_login import end_unanswered
@@ -37,7 +39,7 @@ from idp.endpoints import (
 from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
-from idp.http import BodyCap, ProtectiveHeaders, Sources, protective_headers
+from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources, protective_headers
 from idp.keys import KeyRing, Seal
 from idp.model import Lifetimes, Limits
 from idp.provider import Provider
@@ -62,30 +64,38 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     provider = build_provider(settings, store=store, clock=clock)
     app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.provider = provider
+    routes = _plain_routes(provider)
+    # The one added last is met first: headers, then the cap on bodies, then our routes, then the framework.
+    app.add_middleware(PlainRoutes, routes=routes, error_handlers=_ERROR_HANDLERS)
     app.add_middleware(BodyCap, max_bytes=_MAX_BODY_BYTES)
     app.add_middleware(ProtectiveHeaders, https=provider.https)
-    _add_error_handlers(app)
-    realm = urlsplit(provider.issuer).path.rstrip("/")
-    app.router.routes.extend(
-        [
-            *token.routes(realm),
-            *introspection.routes(realm),
-            *userinfo.routes(realm),
-            *jwks.routes(realm),
-            *discovery.routes(realm, discovery.document(provider.issuer, provider.base_url)),
-            *authorization.routes(realm),
-            *phone.routes,
-            *login.routes,
-            *revocation.routes(realm),
-            *end_session.routes(realm),
-            *health.routes(),
-            *assets.routes,
-        ]
-    )
+    for family, handler in _ERROR_HANDLERS.items():
+        app.add_exception_handler(family, handler)
+    app.add_exception_handler(Exception, _answer_bug)
+    # Again for what the look-up by path leaves over: static files, HEAD, and 405 with its Allow header.
+    app.router.routes.extend(routes)
     app.include_router(administration.router)
     if provider.control_api:
         app.include_router(control.router)
     return app
+
+
+def _plain_routes(provider: Provider) -> list[BaseRoute]:
+    realm = urlsplit(provider.issuer).path.rstrip("/")
+    return [
+        *token.routes(realm),
+        *introspection.routes(realm),
+        *userinfo.routes(realm),
+        *jwks.routes(realm),
+        *discovery.routes(realm, discovery.document(provider.issuer, provider.base_url)),
+        *authorization.routes(realm),
+        *phone.routes,
+        *login.routes,
+        *revocation.routes(realm),
+        *end_session.routes(realm),
+        *health.routes(),
+        *assets.routes,
+    ]
 
 
 def build_provider(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Provider:
@@ -168,15 +178,6 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             _LOG.exception("housekeeping failed; trying again in %s s", seconds)
 
 
-def _add_error_handlers(app: FastAPI) -> None:
-    """One handler per family of errors; anything else is a bug and becomes a 500 with a reference."""
-    app.add_exception_handler(OAuthError, _answer_oauth_error)
-    app.add_exception_handler(AuthenticationRefused, _answer_refusal)
-    app.add_exception_handler(OperationError, _answer_operation_error)
-    app.add_exception_handler(ClientDisconnect, _answer_disconnect)
-    app.add_exception_handler(Exception, _answer_bug)
-
-
 async def _answer_oauth_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, OAuthError):
         raise error
@@ -202,6 +203,15 @@ async def _answer_operation_error(request: Request, error: Exception) -> Respons
 
 async def _answer_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
+
+
+#: One handler per family of errors; anything else is a bug and becomes a 500 with a reference.
+_ERROR_HANDLERS: Final[Mapping[type[Exception], ErrorHandler]] = {
+    OAuthError: _answer_oauth_error,
+    AuthenticationRefused: _answer_refusal,
+    OperationError: _answer_operation_error,
+    ClientDisconnect: _answer_disconnect,
+}
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

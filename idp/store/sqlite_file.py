@@ -40,6 +40,7 @@ class SqliteFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._open()
         schema.migrate(self._writer, str(path))
+        self._writer.execute("PRAGMA busy_timeout = 0")
         path.chmod(0o600)
         self._reader = self._open()
         self._reader.execute("PRAGMA query_only = ON")
@@ -75,10 +76,9 @@ class SqliteFile:
                 group, self._waiting = self._waiting, []
                 try:
                     await self._begin(loop)
-                    for write in group:
-                        self._run(write)
+                    self._run(group)
                     await loop.run_in_executor(self._thread, self._writer.commit)
-                except sqlite3.Error as error:
+                except Exception as error:  # noqa: BLE001 (handed to those who asked)
                     self._abandon(group, error)
                 else:
                     _settle(group)
@@ -86,32 +86,43 @@ class SqliteFile:
             self._group = None
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._writer.execute("PRAGMA busy_timeout = 0")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            self._writer.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_SECONDS * 1000}")
-            await loop.run_in_executor(self._thread, self._writer.execute, "BEGIN IMMEDIATE")
+            # Another process writes: wait for it in the thread, never in the loop.
+            await loop.run_in_executor(self._thread, self._begin_patiently)
 
-    def _run(self, write: _Write) -> None:
-        self._writer.execute("SAVEPOINT one")
+    def _begin_patiently(self) -> None:
+        self._writer.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_SECONDS * 1000}")
         try:
-            write.result = write.work(self._writer)
-        except Exception as error:  # handed to the one who asked; the group goes on without it
-            if not self._writer.in_transaction:
-                raise  # a full disk undoes the whole transaction, and with it every write of the group
-            write.error = error
-            self._writer.execute("ROLLBACK TO one")
-        self._writer.execute("RELEASE one")
+            self._writer.execute("BEGIN IMMEDIATE")
+        finally:
+            self._writer.execute("PRAGMA busy_timeout = 0")
 
-    def _abandon(self, group: list[_Write], error: sqlite3.Error) -> None:
+    def _run(self, group: list[_Write]) -> None:
+        if len(group) == 1:
+            group[0].result = group[0].work(self._writer)
+            return
+        for write in group:
+            self._writer.execute("SAVEPOINT one")
+            try:
+                write.result = write.work(self._writer)
+            except Exception as error:  # handed to the one who asked; the group goes on without it
+                if not self._writer.in_transaction:
+                    raise  # a full disk undoes the whole transaction, and with it every write of the group
+                write.error = error
+                self._writer.execute("ROLLBACK TO one")
+            self._writer.execute("RELEASE one")
+
+    def _abandon(self, group: list[_Write], error: Exception) -> None:
         if self._writer.in_transaction:
             self._writer.rollback()
         for write in group:
-            if not write.future.done():
-                failure = OperationError(f"writing the store ({error})", str(self.path), retry_helps=True)
-                failure.__cause__ = error
-                write.future.set_exception(failure)
+            write.error = error
+            if isinstance(error, sqlite3.Error):
+                write.error = OperationError(f"writing the store ({error})", str(self.path), retry_helps=True)
+                write.error.__cause__ = error
+        _settle(group)
 
     async def close(self) -> None:
         """Finish what waits, then close both connections."""
