@@ -30,7 +30,8 @@ from sqlalchemy.exc import DBAPIError
 
 from siem.errors import OperationError
 from siem.event import RawRecord
-from siem.store.database import Instant, metadata
+from siem.store.database import Database, Instant, metadata
+from siem.store.queue import RecordQueue
 
 _PIPELINE: Final = "pipeline"
 
@@ -259,6 +260,18 @@ def remove_dead_letters(connection: Connection, letters: Collection[DeadLetter],
             counts.add(letter.record.source, Outcome.DROPPED, letter.reason, -1)
             counts.add(letter.record.source, Outcome.RECEIVED, count=-1)
     add_counts(connection, counts, at)
+
+
+def replay_dead_letters(queue: RecordQueue, database: Database, letters: Sequence[DeadLetter], at: datetime) -> int:
+    """Put dropped records into the queue again, once their source or our parser is mended; how many.
+
+    Killed in between, a record is both dropped and processed: replayed once more, it is a duplicate.
+    """
+    if letters:
+        queue.put([letter.record for letter in letters])
+        with database.transaction() as connection:
+            remove_dead_letters(connection, letters, at)
+    return len(letters)
 
 
 def count_dead_letters(connection: Connection) -> int:

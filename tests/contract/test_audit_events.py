@@ -11,7 +11,7 @@ from vocabulary.audit import AUDIT_FIELDS, ECS_CLASSES, FIRST_HASH, AuditAction,
 
 AT = datetime(2026, 11, 22, 21, 14, 3, 120_000, tzinfo=UTC)
 SAMPLES: dict[Kind, AuditValue] = {
-    Kind.KEYWORD: "value é\"\\",
+    Kind.KEYWORD: 'value é"\\',
     Kind.TEXT: "a text",
     Kind.IP: "192.0.2.17",
     Kind.INTEGER: 3,
@@ -35,7 +35,9 @@ def test_every_field_of_an_audit_event_is_a_field_of_an_event() -> None:
 @pytest.mark.parametrize("action", AuditAction)
 def test_every_action_is_parsed_with_all_its_fields(action: AuditAction, outcome: Outcome) -> None:
     fields = {name: SAMPLES[FIELDS[name]] for name in AUDIT_FIELDS}
-    line, digest = AuditEvent(action, outcome, AT, fields).to_json_line(sequence=1, previous_hash=FIRST_HASH, provider="https://idp.example")
+    line, digest = AuditEvent(action, outcome, AT, fields).to_json_line(
+        sequence=1, previous_hash=FIRST_HASH, provider="https://idp.example"
+    )
     [(at, read)] = _parse(line)
     assert at == AT
     assert {name: read[name] for name in AUDIT_FIELDS} == fields

@@ -16,7 +16,9 @@ def _write(path: Path) -> list[bytes]:
     for start in (0, 5):  # the provider is stopped and started again in between
         log = AuditLog(path, clock=lambda: AT, provider="https://idp.example")
         for number in range(start, start + 5):
-            log.record(AuditAction.LOGIN_FAILED, Outcome.FAILURE, {"user.id": "899700000005", "source.port": number + 1, "event.reason": "é « »"})
+            log.record(
+                AuditAction.LOGIN_FAILED, Outcome.FAILURE, {"user.id": "899700000005", "source.port": number + 1, "event.reason": "é « »"}
+            )
     return path.read_bytes().splitlines()
 
 

@@ -8,7 +8,9 @@ from siem.enrichment.directory import Directory, load_directory
 from siem.errors import DataError
 from siem.event import Fields
 
-TABLE = "national_id,profession,finess\n899700000005,10C,0B0000005\n899700000013,60C,0B0000005\n899700000013,60C,0C0000004\n899700000104,21C,\n"
+TABLE = (
+    "national_id,profession,finess\n899700000005,10C,0B0000005\n899700000013,60C,0B0000005\n899700000013,60C,0C0000004\n899700000104,21C,\n"
+)
 
 
 @pytest.fixture
@@ -36,7 +38,14 @@ def test_what_is_known_is_added_and_what_the_event_says_is_kept(directory: Direc
     assert enriched == {**fields, **added}
 
 
-@pytest.mark.parametrize(("text", "line", "field"), [("a,b,c\n", 1, ""), ("national_id,profession,finess\n,10C,\n", 2, "national_id"), ("national_id,profession,finess\n1,,\n", 2, "profession")])
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        ("a,b,c\n", 1, ""),
+        ("national_id,profession,finess\n,10C,\n", 2, "national_id"),
+        ("national_id,profession,finess\n1,,\n", 2, "profession"),
+    ],
+)
 def test_a_mistake_names_line_and_column(tmp_path: Path, text: str, line: int, field: str) -> None:
     path = tmp_path / "directory.csv"
     path.write_text(text, "utf-8")

@@ -12,7 +12,14 @@ from siem.errors import DataError
 from siem.event import Fields
 
 HEADER = "network,country_iso_code,city_name,lat,lon\n"
-TABLE = HEADER + "192.0.2.0/24,FR,Rennes,48.11,-1.67\n192.0.2.128/25,FR,Nantes,47.2,-1.55\n203.0.113.0/24,BR,São Paulo,-23.5,-46.6\n2001:db8::/32,DE,,,\n"
+TABLE = (
+    HEADER
+    + """192.0.2.0/24,FR,Rennes,48.11,-1.67
+192.0.2.128/25,FR,Nantes,47.2,-1.55
+203.0.113.0/24,BR,São Paulo,-23.5,-46.6
+2001:db8::/32,DE,,,
+"""
+)
 
 
 def _enriched(path: Path, address: str) -> Fields:
@@ -50,8 +57,12 @@ def test_an_unknown_address_changes_nothing(table: Path, address: str) -> None:
 
 
 @given(st.lists(st.ip_addresses(v=4), min_size=1, max_size=20), st.lists(st.integers(4, 32), min_size=1, max_size=6), st.ip_addresses(v=4))
-def test_any_table_agrees_with_a_plain_search(tmp_path_factory: pytest.TempPathFactory, bases: list[ipaddress.IPv4Address], lengths: list[int], address: ipaddress.IPv4Address) -> None:
-    networks = list({ipaddress.ip_network((base, lengths[index % len(lengths)]), strict=False) for index, base in enumerate([*bases, address])})
+def test_any_table_agrees_with_a_plain_search(
+    tmp_path_factory: pytest.TempPathFactory, bases: list[ipaddress.IPv4Address], lengths: list[int], address: ipaddress.IPv4Address
+) -> None:
+    networks = list(
+        {ipaddress.ip_network((base, lengths[index % len(lengths)]), strict=False) for index, base in enumerate([*bases, address])}
+    )
     path = tmp_path_factory.mktemp("geo") / "g.csv"
     path.write_text(HEADER + "".join(f"{network},FR,{network.network_address}-{network.prefixlen},,\n" for network in networks), "utf-8")
     best = max((network for network in networks if address in network), key=lambda network: network.prefixlen)

@@ -101,12 +101,21 @@ def test_who_looks_behind_a_pseudonym_leaves_a_trace(database: Database) -> None
         assert reveal(connection, "P-NOBODY", ANALYST, "levée de doute", AT) is None
     with database.reading() as connection:
         latest, first = list_revelations(connection)
-        assert (first.pseudonym, first.actor, first.at, first.reason, first.found) == (pseudonym, ANALYST.subject, AT, "levée de doute", True)
+        assert (first.pseudonym, first.actor, first.at, first.reason, first.found) == (
+            pseudonym,
+            ANALYST.subject,
+            AT,
+            "levée de doute",
+            True,
+        )
         assert (latest.pseudonym, latest.found) == ("P-NOBODY", False)
         assert list_revelations(connection, pseudonym=pseudonym) == [first]
 
 
-@pytest.mark.parametrize(("role", "reason", "problem"), [(Role.DECLARANT, "curious", "roles"), (Role.AUDITEUR, "curious", "roles"), (Role.ANALYSTE, "  ", "reason")])
+@pytest.mark.parametrize(
+    ("role", "reason", "problem"),
+    [(Role.DECLARANT, "curious", "roles"), (Role.AUDITEUR, "curious", "roles"), (Role.ANALYSTE, "  ", "reason")],
+)
 def test_without_right_or_reason_nobody_looks(database: Database, role: Role, reason: str, problem: str) -> None:
     with pytest.raises(RevelationRefused, match=problem), database.transaction() as connection:
         reveal(connection, "P-1", Principal("x", "X", frozenset({role})), reason, AT)

@@ -74,7 +74,9 @@ def test_without_a_known_key_nothing_is_received(client: TestClient, queue: Queu
 
 def test_a_key_writes_to_its_own_source_alone(client: TestClient, queue: Queue) -> None:
     assert client.post("/ingest/v1/other", content=b"line", headers=AUTH).status_code == 403
-    answer = client.post("/_bulk", content=_bulk({"create": {"_index": "other"}}, {"a": 1}, {"create": {"_index": "web"}}, {"a": 2}), headers=AUTH)
+    answer = client.post(
+        "/_bulk", content=_bulk({"create": {"_index": "other"}}, {"a": 1}, {"create": {"_index": "web"}}, {"a": 2}), headers=AUTH
+    )
     assert answer.json()["errors"] is True
     assert [item["create"]["status"] for item in answer.json()["items"]] == [403, 201]
     assert _lines(queue) == ['{"a": 2}']
@@ -124,7 +126,10 @@ def test_an_id_used_again_for_another_document_hides_nothing(client: TestClient,
     assert other != first
 
 
-@pytest.mark.parametrize("body", [b'{"create":{}}\n{"a":1}', b"nonsense\n{}\n", b'{"create":{},"index":{}}\n{}\n', b'{"create":3}\n{}\n', b'{"explode":{}}\n{}\n'])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"create":{}}\n{"a":1}', b"nonsense\n{}\n", b'{"create":{},"index":{}}\n{}\n', b'{"create":3}\n{}\n', b'{"explode":{}}\n{}\n'],
+)
 def test_a_bulk_body_that_makes_no_sense_is_refused_as_a_whole(client: TestClient, queue: Queue, body: bytes) -> None:
     answer = client.post("/web/_bulk", content=body, headers=AUTH)
     assert answer.status_code == 400
@@ -153,7 +158,9 @@ def test_a_packed_body_is_unpacked(client: TestClient, queue: Queue, pack: objec
     ],
     ids=["bomb", "long body", "long line", "broken off", "no gzip", "unknown encoding"],
 )
-def test_a_body_that_is_too_much_or_broken_is_refused_as_a_whole(client: TestClient, queue: Queue, body: bytes, encoding: str, status: int) -> None:
+def test_a_body_that_is_too_much_or_broken_is_refused_as_a_whole(
+    client: TestClient, queue: Queue, body: bytes, encoding: str, status: int
+) -> None:
     answer = client.post("/ingest/v1/web", content=body, headers={**AUTH, "Content-Encoding": encoding})
     assert answer.status_code == status
     assert answer.json()["error"]["reason"]

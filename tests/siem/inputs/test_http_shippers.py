@@ -37,7 +37,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 @pytest.fixture
 def port(queue: Queue) -> Iterator[int]:
     """A server on a port of its own."""
-    received = HttpInput(queue, {"web": HttpSource("web", hashlib.sha256(KEY.encode()).hexdigest())}, lambda: datetime.now(UTC))  # noqa: DTZ005, TID251
+    received = HttpInput(queue, {"web": HttpSource("web", hashlib.sha256(KEY.encode()).hexdigest())}, lambda: datetime.now(UTC))  # noqa: TID251
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
@@ -111,6 +111,8 @@ def test_curl_ships_a_packed_file(queue: Queue, port: int, tmp_path: Path) -> No
     packed = tmp_path / "lines.gz"
     packed.write_bytes(gzip.compress(b"one\ntwo\n"))
     command = ["curl", "-sS", "--fail-with-body", "-H", f"Authorization: ApiKey {KEY}", "-H", "Content-Encoding: gzip"]
-    done = subprocess.run([*command, "--data-binary", f"@{packed}", f"http://127.0.0.1:{port}/ingest/v1/web"], capture_output=True, check=True, timeout=60)
+    done = subprocess.run(
+        [*command, "--data-binary", f"@{packed}", f"http://127.0.0.1:{port}/ingest/v1/web"], capture_output=True, check=True, timeout=60
+    )
     assert json.loads(done.stdout) == {"received": 2}
     assert [queued.record.data for queued in queue.read(0, 10)] == [b"one", b"two"]

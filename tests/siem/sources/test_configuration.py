@@ -40,7 +40,12 @@ def test_sources_are_read_in_their_order(tmp_path: Path) -> None:
         ("- {name: web, type: nginx, service: S, http: true, file: a}", 1, "", "either file"),
         ("- {name: web, type: nginx, service: S, http: true, port: 1}", 1, "port", "Extra"),
         ("- {name: web, type: nginx, service: S, http: true, finess: '12'}", 1, "finess", "pattern"),
-        ("- {name: web, type: nginx, service: S, http: true}\n\n- {name: web, type: nginx, service: S, http: true}", 3, "name", "two sources"),
+        (
+            "- {name: web, type: nginx, service: S, http: true}\n\n- {name: web, type: nginx, service: S, http: true}",
+            3,
+            "name",
+            "two sources",
+        ),
         ("name: web", 1, "", "a list"),
         ("- [", 1, "", "not YAML"),
         ("- 3", 1, "", "valid dictionary"),

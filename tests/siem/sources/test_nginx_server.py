@@ -1,6 +1,7 @@
 """The real nginx writes the combined format; the source reads every line of it."""
 
 import http.client
+import os
 import shutil
 import socket
 import subprocess
@@ -41,11 +42,13 @@ def _run_nginx(folder: Path, port: int) -> subprocess.Popen[bytes]:
     configuration = folder / "nginx.conf"
     configuration.write_text(
         f"""
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; {"user root;" if Path("/root").exists() else ""}
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
+{"user root;" if os.geteuid() == 0 else ""}
 events {{ worker_connections 64; }}
 http {{
   access_log {folder}/access.log combined;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{ listen 127.0.0.1:{port}; location /absent {{ return 404; }} location / {{ return 200 "ok"; }} }}
 }}
 """

@@ -1,5 +1,6 @@
 """The event store appends once, finds again, and shows an establishment its own alone."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,7 +63,9 @@ _VALUES = {
 _INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds of a strategy with a zone
 
 
-@given(st.lists(st.tuples(_INSTANTS, st.fixed_dictionaries({}, optional={name: _VALUES[kind] for name, kind in FIELDS.items()})), max_size=5))
+@given(
+    st.lists(st.tuples(_INSTANTS, st.fixed_dictionaries({}, optional={name: _VALUES[kind] for name, kind in FIELDS.items()})), max_size=5)
+)
 def test_an_event_comes_back_as_it_was_stored(contents: list[tuple[datetime, Fields]]) -> None:
     store = EventStore(None)
     events = [Event(f"e{number}", at, "web", "default", fields) for number, (at, fields) in enumerate(contents)]
@@ -125,7 +128,7 @@ def test_a_histogram_covers_the_range_with_equal_buckets_and_counts_every_event(
     assert len(buckets) == 24
     assert (buckets[0].start_at, buckets[-1].end_at) == (search.from_at, search.to_at)
     assert sum(bucket.count for bucket in buckets) == 20
-    assert all(left.end_at == right.start_at for left, right in zip(buckets, buckets[1:], strict=False))
+    assert all(left.end_at == right.start_at for left, right in itertools.pairwise(buckets))
     assert store.histogram(Search(ALL, parse_query("user.id:nobody"))) == []
     assert sum(bucket.count for bucket in store.histogram(Search(ALL))) == 20
 
@@ -155,9 +158,8 @@ def test_a_value_that_no_column_takes_is_a_data_error_and_nothing_is_kept() -> N
 def test_a_file_of_a_later_version_of_the_fields_gains_their_columns(tmp_path: Path) -> None:
     path = tmp_path / "events.duckdb"
     with duckdb.connect(str(path)) as old:
-        old.execute(
-            'CREATE TABLE events (id VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, tenant VARCHAR NOT NULL, sequence BIGINT NOT NULL)'
-        )
+        columns = 'id VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, tenant VARCHAR NOT NULL, sequence BIGINT NOT NULL'
+        old.execute(f"CREATE TABLE events ({columns})")
     store = EventStore(path)
     store.append([_stored(1, user__id="P-1")])
     assert store.count(Search(ALL, parse_query("user.id:P-1"))) == 1

@@ -13,9 +13,19 @@ from siem.store.query import EVERYTHING, parse_query
 
 EVENTS: dict[str, Fields] = {
     "read": {"event.action": "record.read", "user.id": "P-ALICE", "source.ip": "192.0.2.77", "health.record.count": 1},
-    "refused": {"event.action": "login.failed", "user.id": "P-BOB", "source.ip": "203.0.113.9", "event.reason": "wrong PIN, 100% sure_of it"},
+    "refused": {
+        "event.action": "login.failed",
+        "user.id": "P-BOB",
+        "source.ip": "203.0.113.9",
+        "event.reason": "wrong PIN, 100% sure_of it",
+    },
     "glass": {"event.action": "break_glass.started", "user.id": "P-ALICE", "health.break_glass": True, "user.roles": ["10C", "10E"]},
-    "slow": {"event.action": "http.request", "http.response.status_code": 503, "user_agent.original": "curl/8.5", "source.ip": "2001:db8::7"},
+    "slow": {
+        "event.action": "http.request",
+        "http.response.status_code": 503,
+        "user_agent.original": "curl/8.5",
+        "source.ip": "2001:db8::7",
+    },
 }
 
 
@@ -96,7 +106,10 @@ def test_a_mistake_is_named(text: str, field: str, problem: str) -> None:
     assert problem in caught.value.problem
 
 
-@given(st.text(max_size=60) | st.lists(st.sampled_from(["(", ")", "AND", "OR", "NOT", '"', "user.id:", "'; DROP TABLE events --", "\\", "%", "a"])).map(" ".join))
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["(", ")", "AND", "OR", "NOT", '"', "user.id:", "'; DROP TABLE events --", "\\", "%", "a"])).map(" ".join)
+)
 def test_any_text_is_a_query_or_a_named_mistake(store: EventStore, text: str) -> None:
     try:
         query = parse_query(text)
