@@ -178,6 +178,7 @@ def _client(provider: Provider) -> OAuth2Client:
         redirect_uri=f"{provider.console_url}/connexion/retour",
         token_endpoint_auth_method="client_secret_basic",
         code_challenge_method="S256",
+        leeway=0,  # the access token is used at once; with a margin, one that lives a minute would count as expired
         timeout=provider.timeout_seconds,
         trust_env=False,
     )
