@@ -77,6 +77,7 @@ def _play(scene: Scene, begin: datetime, *, automatic: bool, started: float) -> 
     cast.stage.shipper.finish()
     scene.set_clock(None)
     totals = checks.wait_until_read(scene, cast)
+    cast.close()
     if automatic:
         filed = checks.act(scene, cast)
         out.print(checks.summary(totals, filed, time.monotonic() - started), soft_wrap=True)

@@ -32,6 +32,11 @@ class Cast:
     phones: dict[str, Phone]
     logs: list[AccessLog]
 
+    def close(self) -> None:
+        """The services write no more."""
+        for log in self.logs:
+            log.close()
+
 
 def console_people() -> list[tuple[str, str, str]]:
     """(first role, name, national identifier) of the people granted a role in the watch."""

@@ -56,6 +56,10 @@ class AccessLog:
         self._file.write(f'{address} - {user or "-"} [{stamp}] "{request} HTTP/1.1" {status} {size} "-" "{user_agent}"\n')
         self.line_count += 1
 
+    def close(self) -> None:
+        """The service is shut down."""
+        self._file.close()
+
 
 class Shipper(threading.Thread):
     """Sends audit documents to the watch's ``_bulk`` endpoint in the order given, each batch until it is acknowledged.

@@ -59,6 +59,7 @@ def play(folder: Path, kill_at: list[int]) -> Iterator[Played]:
         cast.stage.shipper.finish()
         prepared.set_clock(None)
         totals = checks.wait_until_read(prepared, cast)
+        cast.close()
         yield Played(prepared, cast, totals, checks.act(prepared, cast))
     finally:
         prepared.stop()
