@@ -101,7 +101,8 @@ async def take_approved(doors: Doors, interaction: Interaction, approval: Approv
         return None
     if not await doors.store.counters.remember_once(f"approval:{approval.id}", until=interaction.expires_at, now=now):
         return None
-    await forgive(doors.store.counters, shadow_id=shadow_account_id(doors.pepper, account.national_id or account.id))
+    shadow_id = shadow_account_id(doors.pepper, account.national_id or account.id)
+    await forgive(doors.store.counters, shadow_id=shadow_id, ip=origin.ip, now=now)
     return account
 
 

@@ -1,18 +1,23 @@
 """How often a person or an address may try, at every door of login alike.
 
-One counter per account, whatever the door (identifying in a browser, a PIN on a phone, an answer on a phone), reset by a
-success; one per source address. Both are sliding periods: a stranger can slow a person down, never lock them out.
+One counter per account, whatever the door (identifying in a browser, a PIN on a phone), reset by a success; one per source
+address. Both are sliding periods. An address from which the person has logged in before has a counter of its own, so that
+a stranger's attempts from elsewhere never keep them out.
 An account is counted under a keyed hash of what was typed, so that a person who does not exist is limited like one who does.
 """
 
 import hashlib
 import hmac
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from idp.authentication.refusal import AuthenticationRefused
 from idp.model import Limits
 from idp.store import CounterStore
+
+#: For how long an address from which someone has logged in stays familiar.
+FAMILIARITY: Final = timedelta(days=30)
 
 
 def normalised_national_id(typed: str) -> str:
@@ -32,7 +37,9 @@ async def admit(counters: CounterStore, limits: Limits, *, shadow_id: str, ip: s
     Raises AuthenticationRefused ``too_many_attempts`` when either is beyond its limit.
     """
     await admit_address(counters, limits, ip=ip, now=now)
-    count = await counters.count(_account_key(shadow_id), within=limits.window, now=now)
+    familiar = await counters.peek(_familiar_key(shadow_id, ip), within=FAMILIARITY, now=now) > 0
+    key = _account_key(shadow_id, ip if familiar else None)
+    count = await counters.count(key, within=limits.window, now=now)
     if count > limits.account_attempt_count:
         raise _too_many("this account", limits)
 
@@ -49,13 +56,19 @@ async def count_failure(counters: CounterStore, limits: Limits, *, shadow_id: st
     await counters.count(_account_key(shadow_id), within=limits.window, now=now)
 
 
-async def forgive(counters: CounterStore, *, shadow_id: str) -> None:
-    """A success forgets the account's attempts; an address keeps its own."""
-    await counters.reset(_account_key(shadow_id))
+async def forgive(counters: CounterStore, *, shadow_id: str, ip: str, now: datetime) -> None:
+    """A success forgets the account's attempts and makes the address familiar; the address keeps its own count."""
+    for key in (_account_key(shadow_id), _account_key(shadow_id, ip), _familiar_key(shadow_id, ip)):
+        await counters.reset(key)
+    await counters.count(_familiar_key(shadow_id, ip), within=FAMILIARITY, now=now)
 
 
-def _account_key(shadow_id: str) -> str:
-    return f"attempts:account:{shadow_id}"
+def _account_key(shadow_id: str, familiar_ip: str | None = None) -> str:
+    return f"attempts:account:{shadow_id}:{familiar_ip}" if familiar_ip else f"attempts:account:{shadow_id}"
+
+
+def _familiar_key(shadow_id: str, ip: str) -> str:
+    return f"familiar:{shadow_id}:{ip}"
 
 
 def _too_many(subject: str, limits: Limits) -> AuthenticationRefused:

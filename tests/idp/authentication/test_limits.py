@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,8 +36,25 @@ def test_every_door_counts_on_the_same_counter(tmp_path: Path) -> None:
             await count_failure(counters, LIMITS, shadow_id="s", now=setting.now[0])
         with pytest.raises(AuthenticationRefused, match="this account"):
             await admit(counters, LIMITS, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
-        await forgive(counters, shadow_id="s")
+        await forgive(counters, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
         await admit(counters, LIMITS, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
+
+    with_doors(tmp_path, scenario)
+
+
+def test_a_stranger_does_not_keep_a_person_out_of_their_usual_address(tmp_path: Path) -> None:
+    async def scenario(setting: Setting) -> None:
+        counters = setting.doors.store.counters
+        await forgive(counters, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
+        for number in range(6):
+            with suppress(AuthenticationRefused):
+                await admit(counters, LIMITS, shadow_id="s", ip=f"203.0.113.{number}", now=setting.now[0])
+        with pytest.raises(AuthenticationRefused, match="this account"):
+            await admit(counters, LIMITS, shadow_id="s", ip="198.51.100.1", now=setting.now[0])
+        for _ in range(3):
+            await admit(counters, LIMITS, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
+        with pytest.raises(AuthenticationRefused, match="this account"):
+            await admit(counters, LIMITS, shadow_id="s", ip="192.0.2.1", now=setting.now[0])
 
     with_doors(tmp_path, scenario)
 
@@ -46,7 +64,7 @@ def test_an_address_keeps_its_count_after_a_success(tmp_path: Path) -> None:
         counters = setting.doors.store.counters
         for number in range(5):
             await admit(counters, LIMITS, shadow_id=f"s{number}", ip="192.0.2.1", now=setting.now[0])
-            await forgive(counters, shadow_id=f"s{number}")
+            await forgive(counters, shadow_id=f"s{number}", ip="192.0.2.1", now=setting.now[0])
         with pytest.raises(AuthenticationRefused, match="this address"):
             await admit_address(counters, LIMITS, ip="192.0.2.1", now=setting.now[0])
 
