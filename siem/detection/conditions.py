@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siem.detection.patterns import How
-from siem.detection.predicates import ANYWHERE, Predicate, Test, TextIs, View, compiled, over_values
+from siem.detection.predicates import ANYWHERE, Predicate, Test, TextIs, View, compiled, fields_of, over_values
 
 #: A condition nested deeper than this is refused.
 MAX_DEPTH: Final = 100
@@ -78,6 +78,36 @@ def predicates(node: Node) -> Iterator[Predicate]:
         case AllOf(children) | AnyOf(children):
             for child in children:
                 yield from predicates(child)
+
+
+def settled(node: Node, fields: frozenset[str], view: View) -> Node | bool:
+    """What is left of a tree for events that have the ``fields`` of ``view``: a smaller tree, or its truth."""
+    match node:
+        case Leaf(predicate):
+            names = fields_of(predicate)
+            known = bool(names) and fields.issuperset(names)
+            return compiled(predicate)(view) if known else node
+        case Negated(child):
+            rest = settled(child, fields, view)
+            return not rest if isinstance(rest, bool) else Negated(rest)
+        case AllOf(children):
+            return _settled_row(children, fields, view, absorbing=False)
+        case AnyOf(children):
+            return _settled_row(children, fields, view, absorbing=True)
+
+
+def _settled_row(children: Sequence[Node], fields: frozenset[str], view: View, *, absorbing: bool) -> Node | bool:
+    """A conjunction (one false child is enough) or a disjunction (one true child is enough)."""
+    left: list[Node] = []
+    for child in children:
+        rest = settled(child, fields, view)
+        if rest is absorbing:
+            return absorbing
+        if not isinstance(rest, bool):
+            left.append(rest)
+    if not left:
+        return not absorbing
+    return any_of(left) if absorbing else all_of(left)
 
 
 _TOKEN: Final = re.compile(r"\s*([()|]|[^\s()|]+)")

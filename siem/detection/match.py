@@ -1,15 +1,39 @@
-"""Which single-event rules match an event: routing by log source, then the conditions of the rules routed there."""
+"""Which single-event rules match an event.
 
-from collections.abc import Iterator, Mapping, Sequence
+1. **Route**: the log source's fields (``event.dataset``, or ``Channel`` and ``EventID``) choose the rules that read this kind of event;
+   what a rule asks of these fields is settled here, once for all events of the kind.
+2. **Gate**: each rule has a few predicates of which one holds whenever the rule does; a rule whose gate stays closed is not looked at.
+3. **Memo**: which gates a value of a field opens is remembered, as log values repeat; a new value is scanned once.
+4. The few rules left are evaluated in full.
+
+Gates start from a guess and are chosen anew from what a route's first events measure. They never change a result, only its cost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from siem.detection.conditions import compile_tree
+from siem.detection.conditions import AllOf, Node, compile_tree, predicates, settled
+from siem.detection.gates import best_gate, guessed_cost, measured_cost
 from siem.detection.load import CompiledRule, Variant
-from siem.detection.predicates import Test, View, text_of
+from siem.detection.predicates import ANYWHERE, Predicate, Test, View, text_of
+from siem.detection.scan import Scanner, about_one_value
 
-#: Distinct combinations of routing values remembered; an event source that varies them without end only costs time.
+#: Distinct combinations of routing values remembered; a source that varies them without end only costs time.
 _MAX_ROUTES: Final = 4096
+#: Characters of remembered values, over all routes; beyond it the memos start anew.
+_MAX_REMEMBERED: Final = 48_000_000
+#: What a remembered value costs besides its characters.
+_ENTRY_COST: Final = 120
+#: A longer value is not remembered: it hardly ever comes again.
+_MAX_VALUE: Final = 4096
+#: After how many events of a route its gates are chosen anew.
+_MEASURE_AT: Final = (256, 8192)
+_SAMPLE_EVERY: Final = 32
+#: Misses between two looks at whether remembering pays.
+_MISSES: Final = 2048
+#: Stands between values put together.
+_BETWEEN: Final = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,35 +44,243 @@ class Candidate:
     variant: Variant
     test: Test
 
+    def reads(self, values: Mapping[str, str]) -> bool:
+        """Whether events with these routing values (in lower case) are of its log sources."""
+        return any(all(values[name] in wanted for name, wanted in source.select.items()) for source in self.variant.sources)
+
+
+class _Budget:
+    """Bounds what all memos hold together."""
+
+    __slots__ = ("generation", "spent")
+
+    def __init__(self) -> None:
+        self.spent = 0
+        self.generation = 0
+
+    def spend(self, size: int) -> None:
+        self.spent += size
+        if self.spent > _MAX_REMEMBERED:
+            self.spent = 0
+            self.generation += 1
+
+
+class _FieldGate:
+    """The gates of a route on one field: which rules a value lets through."""
+
+    __slots__ = ("_budget", "_generation", "_lookups_before", "_misses", "_opens", "_scanner", "field", "lookups", "memo", "remembers")
+
+    def __init__(self, field: str, gates: Mapping[Predicate, Sequence[int]], budget: _Budget) -> None:
+        self.field = field
+        self.memo: dict[str, tuple[int, ...]] = {}
+        self.remembers = True
+        self.lookups = 0
+        self._scanner = Scanner(list(gates))
+        self._opens = [tuple(rules) for rules in gates.values()]
+        self._budget = budget
+        self._generation = budget.generation
+        self._misses = 0
+        self._lookups_before = 0
+
+    def opened_by(self, value: str) -> tuple[int, ...]:
+        """Rules that a value not remembered lets through."""
+        found = self._scanner.scan(value, value.lower())
+        opens = self._opens
+        opened = opens[found[0]] if len(found) == 1 else tuple({rule for place in found for rule in opens[place]}) if found else ()
+        if self.remembers and len(value) <= _MAX_VALUE:
+            self._remember(value, opened)
+        return opened
+
+    def _remember(self, value: str, opened: tuple[int, ...]) -> None:
+        budget = self._budget
+        budget.spend(len(value) + _ENTRY_COST)
+        if self._generation != budget.generation:
+            self._generation = budget.generation
+            self.memo.clear()
+        self.memo[value] = opened
+        self._misses += 1
+        if self._misses == _MISSES:
+            # A field whose values hardly ever come again (identifiers, instants) is scanned each time.
+            if self.lookups - self._lookups_before < _MISSES * 10 // 9:
+                self.remembers = False
+                self.memo.clear()
+            self._lookups_before = self.lookups
+            self._misses = 0
+
+
+class _KeywordGate:
+    """The gates of a route on no field in particular: one scan of all values put together."""
+
+    __slots__ = ("_opens", "_scanner")
+
+    def __init__(self, gates: Mapping[Predicate, Sequence[int]]) -> None:
+        self._scanner = Scanner(list(gates))
+        self._opens = list(gates.values())
+
+    def opened_by(self, fields: Mapping[str, object]) -> list[int]:
+        """Rules that may match; a text found across two values only costs an evaluation."""
+        values = [value if type(value) is str else _loosely(value) for value in fields.values()]
+        return [rule for place in self._scanner.may_hold(_BETWEEN.join(values).lower()) for rule in self._opens[place]]
+
+
+class _Route:
+    """The rules that read one kind of event, behind their gates. ``trees`` are their conditions, less what the route settles."""
+
+    __slots__ = ("_budget", "candidates", "gates", "keywords", "sample", "seen", "trees", "ungated")
+
+    def __init__(self, candidates: tuple[Candidate, ...], trees: tuple[Node, ...], budget: _Budget) -> None:
+        self.candidates = candidates
+        self.trees = trees
+        self._budget = budget
+        self.seen = 0
+        self.sample: list[View] = []
+        self.gates: tuple[_FieldGate, ...] = ()
+        self.keywords: _KeywordGate | None = None
+        self.ungated: tuple[int, ...] = ()
+        self._choose(guessed_cost)
+
+    def _choose(self, cost: Callable[[Predicate], float]) -> None:
+        gates = [best_gate(tree, cost) for tree in self.trees]
+        by_field: dict[str, dict[Predicate, list[int]]] = {}
+        for place, gate in enumerate(gates):
+            for predicate in gate.predicates if gate is not None else ():
+                by_field.setdefault(predicate.field, {}).setdefault(predicate, []).append(place)
+        self.ungated = tuple(place for place, gate in enumerate(gates) if gate is None)
+        keywords = by_field.pop(ANYWHERE, None)
+        self.keywords = _KeywordGate(keywords) if keywords else None
+        self.gates = tuple(_FieldGate(field, found, self._budget) for field, found in by_field.items())
+
+    def observe(self, view: View) -> None:
+        """Sample events, and choose the gates anew when enough were seen."""
+        self.seen += 1
+        seen = self.seen
+        if seen <= _MEASURE_AT[0] or seen % _SAMPLE_EVERY == 0:
+            self.sample.append(view)
+        if seen in _MEASURE_AT:
+            self._choose(measured_cost(_shares(self.trees, self.sample)))
+            self.sample = []
+
+    def opened(self, view: View) -> list[int]:
+        """Rules to evaluate, in the order they were loaded."""
+        opened = list(self.ungated)
+        fields = view.fields
+        for gate in self.gates:
+            value = fields.get(gate.field)
+            if value is None:
+                continue
+            gate.lookups += 1
+            if type(value) is str:
+                known = gate.memo.get(value)
+                if known is None:
+                    known = gate.opened_by(value)
+                if known:
+                    opened.extend(known)
+            else:
+                for text in _texts(value):
+                    known = gate.memo.get(text)
+                    opened.extend(gate.opened_by(text) if known is None else known)
+        if self.keywords is not None:
+            opened.extend(self.keywords.opened_by(fields))
+        return sorted(set(opened)) if len(opened) > 1 else opened
+
 
 class Matcher:
-    """Finds the rules that match an event."""
+    """Finds the rules that match an event. Not for several threads at once."""
 
     def __init__(self, rules: Sequence[CompiledRule]) -> None:
         self._candidates = tuple(Candidate(rule, variant, compile_tree(variant.tree)) for rule in rules for variant in rule.variants)
         names = {name for one in self._candidates for source in one.variant.sources for name in source.select}
         self._routing: tuple[str, ...] = tuple(sorted(names))
-        self._routes: dict[tuple[str, ...], tuple[Candidate, ...]] = {}
+        self._routes: dict[tuple[object, ...], _Route] = {}
+        self._same: dict[tuple[tuple[int, Node], ...], _Route] = {}
+        self._budget = _Budget()
+        #: Rules evaluated in full since the start, for the profile.
+        self.evaluated_count = 0
 
     def match(self, view: View) -> Iterator[Candidate]:
         """Rules that match, each once, in the order they were loaded."""
+        route = self._route(view.fields)
+        if route.seen < _MEASURE_AT[-1]:
+            route.observe(view)
         last: CompiledRule | None = None
-        for candidate in self.route(view.fields):
+        candidates = route.candidates
+        for place in route.opened(view):
+            candidate = candidates[place]
+            self.evaluated_count += 1
             if candidate.rule is not last and candidate.test(view):
                 last = candidate.rule
                 yield candidate
 
-    def route(self, fields: Mapping[str, object]) -> tuple[Candidate, ...]:
-        """The rules that read this kind of event."""
-        key = tuple([text_of(fields.get(name, "")) for name in self._routing])
-        found = self._routes.get(key)
+    def match_slowly(self, view: View) -> Iterator[Candidate]:
+        """The same, evaluating every rule: what :meth:`match` is compared with."""
+        values = {name: text_of(view.fields.get(name, "")).lower() for name in self._routing}
+        last: CompiledRule | None = None
+        for candidate in self._candidates:
+            if candidate.rule is not last and candidate.reads(values) and candidate.test(view):
+                last = candidate.rule
+                yield candidate
+
+    def _route(self, fields: Mapping[str, object]) -> _Route:
+        key = tuple([fields.get(name) for name in self._routing])
+        try:
+            found = self._routes.get(key)
+        except TypeError:  # a list where one value is expected
+            key = tuple([tuple(map(text_of, part)) if isinstance(part, list) else part for part in key])
+            found = self._routes.get(key)
         if found is None:
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            values = dict(zip(self._routing, (text.lower() for text in key), strict=True))
-            found = self._routes[key] = tuple(
-                one
-                for one in self._candidates
-                if any(all(values[name] in wanted for name, wanted in source.select.items()) for source in one.variant.sources)
-            )
+                self._same.clear()
+            found = self._routes[key] = self._new_route(key)
         return found
+
+    def _new_route(self, key: Sequence[object]) -> _Route:
+        """Keys that lead to the same rules share a route."""
+        values = {name: text_of("" if part is None else part).lower() for name, part in zip(self._routing, key, strict=True)}
+        view = View({name: part for name, part in zip(self._routing, key, strict=True) if part is not None})
+        kept: list[tuple[int, Node]] = []
+        for place, one in enumerate(self._candidates):
+            if one.reads(values):
+                tree = settled(one.variant.tree, frozenset(self._routing), view)
+                if tree is not False:
+                    kept.append((place, AllOf(()) if tree is True else tree))
+        same = tuple(kept)
+        if same not in self._same:
+            self._same[same] = _Route(tuple(self._candidates[place] for place, _ in kept), tuple(tree for _, tree in kept), self._budget)
+        return self._same[same]
+
+
+def _loosely(value: object) -> str:
+    """A text that holds the value's, made fast."""
+    if isinstance(value, float | list | tuple):
+        return _BETWEEN.join(_texts(value))
+    return str(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(text_of(item) for item in value if item is not None)
+    return (text_of(value),)
+
+
+def _shares(trees: Sequence[Node], sample: Sequence[View]) -> dict[Predicate, float]:
+    """On what part of the sample each predicate holds."""
+    by_field: dict[str, dict[Predicate, int]] = {}
+    for tree in trees:
+        for predicate in predicates(tree):
+            if about_one_value(predicate):
+                by_field.setdefault(predicate.field, {})[predicate] = 0
+    for field, counts in by_field.items():
+        scanner, listed = Scanner(list(counts)), list(counts)
+        known: dict[str, list[int]] = {}
+        for view in sample:
+            held: set[int] = set()
+            for text in (
+                view.everything(cased=True) if field == ANYWHERE else _texts(view.fields.get(field)) if field in view.fields else ()
+            ):
+                if text not in known:
+                    known[text] = scanner.scan(text, text.lower())
+                held.update(known[text])
+            for place in held:
+                counts[listed[place]] += 1
+    return {predicate: count / len(sample) for counts in by_field.values() for predicate, count in counts.items()}
