@@ -24,6 +24,8 @@ _TAIL_LENGTH: Final = len(_HASH_KEY) + _HASH_LENGTH + len('"}')
 #: How many hashes are remembered, so that a shipper's retry is told from a forged line.
 _REMEMBERED: Final = 256
 _MAX_INTEGER: Final = 2**63
+#: How many shapes of lines are remembered as sound.
+_MAX_SHAPES: Final = 1000
 
 _ENVELOPE: Final[Mapping[str, str]] = {
     "event.kind": "event, or alert for a broken chain",
@@ -56,6 +58,7 @@ class Idp:
         self._finess = settings.finess
         self._sequence: int | None = None
         self._hashes: dict[int, str] = {}
+        self._shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
 
     def parse(self, record: RawRecord) -> Sequence[Event]:
         """The event of the line, after one that tells of a break in the chain if there is one.
@@ -79,20 +82,21 @@ class Idp:
         return events
 
     def _read(self, record: RawRecord, document: dict[str, object]) -> tuple[datetime, Fields]:
-        _check_envelope(record, document)
-        fields: Fields = {"service.name": self._service}
-        for name, value in document.items():
-            expected = _TYPES.get(name)
-            if type(value) is expected and value != "" and (expected is not list or all(type(item) is str for item in value)):  # type: ignore[attr-defined]
-                fields[name] = value  # type: ignore[assignment]
-            elif name not in _NOT_KEPT:
-                raise _refused(record, name, value)
-        for name in _INTEGERS & fields.keys():
-            if abs(int(str(fields[name]))) >= _MAX_INTEGER:
-                raise _refused(record, name, fields[name])
+        # Lines have few shapes (names and types of their fields): each is examined once, then only values are.
+        shape = (*document, *map(type, document.values()))
+        lists = self._shapes.get(shape)
+        if lists is None:
+            lists = _examined_shape(record, document)
+            if len(self._shapes) < _MAX_SHAPES:
+                self._shapes[shape] = lists
+        _check_values(record, document, lists)
+        at = instant(record, "@timestamp", document["@timestamp"])
+        fields: Fields = {**document, "service.name": self._service}  # type: ignore[dict-item]  # their types were examined
+        for name in _NOT_KEPT:
+            fields.pop(name, None)
         if self._finess:
             fields.setdefault("health.structure.finess", self._finess)
-        return instant(record, "@timestamp", document["@timestamp"]), fields
+        return at, fields
 
     def _follow(self, sequence: int, stated: str, line: str) -> tuple[bool, str | None]:
         """Whether the line may be believed, and what is wrong with the chain. Moves the end of the chain."""
@@ -154,16 +158,35 @@ class Idp:
         self._hashes = {int(sequence): digest for sequence, digest in saved["hashes"].items()}
 
 
-def _check_envelope(record: RawRecord, document: Mapping[str, object]) -> None:
+def _examined_shape(record: RawRecord, document: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of the fields that hold lists. Raises DataError for a missing or unknown field, or one of another type."""
     for name in _REQUIRED:
         if name not in document:
             raise DataError(record.source, 0, name, "missing; every audit event has it")
+    for name, value in document.items():
+        if name not in _NOT_KEPT and type(value) is not _TYPES.get(name):
+            raise _refused(record, name, value)
+    return tuple(name for name, value in document.items() if type(value) is list)
+
+
+def _check_values(record: RawRecord, document: Mapping[str, object], lists: Sequence[str]) -> None:
     if document["event.dataset"] != _DATASET:
         raise DataError(record.source, 0, "event.dataset", f"{_DATASET} expected, not {document['event.dataset']!r}")
     if document["event.action"] not in _ACTIONS:
         raise DataError(record.source, 0, "event.action", f"unknown action {document['event.action']!r}")
     if document["event.outcome"] not in _OUTCOMES:
         raise DataError(record.source, 0, "event.outcome", f"success, failure or unknown expected, not {document['event.outcome']!r}")
+    if "" in document.values():
+        name = next(name for name, value in document.items() if value == "")
+        raise _refused(record, name, "")
+    for name in lists:
+        items = document[name]
+        if isinstance(items, list) and not all([type(item) is str for item in items]):  # noqa: C419  # a list is faster than a generator for two
+            raise _refused(record, name, items)
+    for name in _INTEGERS:
+        value = document.get(name)
+        if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+            raise _refused(record, name, value)
 
 
 def _refused(record: RawRecord, name: str, value: object) -> DataError:

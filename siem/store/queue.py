@@ -93,6 +93,7 @@ class Queue:
         self._waiting: list[_Waiting] = []
         self._waiting_lock = threading.Lock()
         self._arrived = threading.Condition()
+        self._wakes = 0
         with self._failing_as("opening the queue of received records"):
             self._writer.executescript("PRAGMA auto_vacuum=INCREMENTAL;" + _SCHEMA)
             self._last_sequence = self._read_last_sequence()
@@ -160,11 +161,14 @@ class Queue:
     def wait_beyond(self, sequence: int, timeout: timedelta) -> bool:
         """Sleep until a record after ``sequence`` is there, or the time is over; whether there is one."""
         with self._arrived:
-            return self._arrived.wait_for(lambda: self._last_sequence > sequence, timeout.total_seconds())
+            wakes = self._wakes
+            self._arrived.wait_for(lambda: self._last_sequence > sequence or self._wakes != wakes, timeout.total_seconds())
+            return self._last_sequence > sequence
 
     def wake(self) -> None:
         """Wake whoever sleeps in :meth:`wait_beyond` for a look around (used to stop without delay)."""
         with self._arrived:
+            self._wakes += 1
             self._arrived.notify_all()
 
     def read(self, after: int, limit: int) -> list[QueuedRecord]:

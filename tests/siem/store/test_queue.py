@@ -75,6 +75,23 @@ def test_a_waiting_reader_wakes_when_a_record_arrives(tmp_path: Path) -> None:
     assert queue.wait_beyond(1, timedelta(0)) is False
 
 
+def test_a_waiting_reader_can_be_woken_to_look_around(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "queue.sqlite")
+    woken = threading.Event()
+    answers: list[bool] = []
+
+    def wait() -> None:
+        answers.append(queue.wait_beyond(0, timedelta(seconds=600)))
+        woken.set()
+
+    reader = threading.Thread(target=wait)
+    reader.start()
+    while not woken.is_set():  # it may not be asleep yet when it is woken for the first time
+        queue.wake()
+    reader.join(60)
+    assert answers == [False]
+
+
 def test_retention_removes_only_what_is_old_and_processed(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue.sqlite")
     queue.put([_record("1"), _record("2"), _record("3"), _record("4", at=AT + timedelta(days=2))])
