@@ -1,16 +1,23 @@
 """A watch in a temporary folder, with rules like those of an attack, and detections made by hand."""
 
+import functools
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from siem.access import Principal, Role
 from siem.detection import Detection, Rule
 from siem.event import Event
+from siem.incidents.filters import AlertFilter, IncidentFilter
+from siem.incidents.model import CRITERIA, Incident
 from siem.incidents.service import Incidents
-from siem.store.database import Database, metadata
+from siem.store.database import Database
+from siem.store.migrations import migrate
 
 NOW = datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
 NIGHT = datetime(2026, 3, 13, 21, 0, tzinfo=UTC)
@@ -80,13 +87,22 @@ def detect(rule_id: str, *events: Event, count: int | None = None) -> Detection:
     )
 
 
+@functools.cache
+def empty_database() -> Path:
+    """A file with every table, made once and copied."""
+    path = Path(tempfile.mkdtemp(prefix="veilleur-test-")) / "empty.sqlite"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 class Watch:
     """Incidents over a database, fed by hand; the clock is set by the test."""
 
     def __init__(self, folder: Path, **policy: object) -> None:
         self.now = NOW
+        shutil.copyfile(empty_database(), folder / "watch.sqlite")
         self.database = Database(f"sqlite:///{folder / 'watch.sqlite'}")
-        metadata.create_all(self.database.engine)
+        event.listen(self.database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.incidents = Incidents(self.database, lambda: self.now, dict(RULES), **policy)  # type: ignore[arg-type]
 
     def feed(self, *detections: tuple[Detection, tuple[Event, ...]] | Detection, events: tuple[Event, ...] = ()):  # type: ignore[no-untyped-def]
@@ -150,3 +166,45 @@ LEAD = Principal("899700000002", "Hugo Lefèvre-Essai", frozenset({Role.RESPONSA
 DIRECTOR = Principal("899700000003", "Anne Dubois-Essai", frozenset({Role.DECLARANT}), frozenset({FINESS}))
 STRANGER = Principal("899700000004", "Paul Petit-Essai", frozenset({Role.DECLARANT}), frozenset({"0B0000013"}))
 ELSEWHERE = Principal("899700000005", "Zoé Roux-Essai", frozenset({Role.ANALYSTE, Role.RESPONSABLE}), tenant="other")
+
+
+def only(watch: Watch) -> Incident:
+    page = watch.incidents.incidents(ANALYST, IncidentFilter())
+    assert page.total == 1
+    return page.items[0]
+
+
+ANSWERS = dict.fromkeys(CRITERIA, "non") | {"donnees_sante": "oui"}
+
+
+PEOPLE = ("P-AAAAAAAAAA", "P-BBBBBBBBBB", "P-CCCCCCCCCC")
+
+
+def pair(user: str) -> tuple[list[Detection], tuple[Event, ...]]:
+    a, b = make_event(f"{user}1", 0, user, ip=""), make_event(f"{user}2", 5, user, ip="")
+    return [detect("fatigue", a), detect("abroad", b)], (a, b)
+
+
+def picture(watch: Watch) -> tuple[object, object]:
+    """What the alerts and incidents say, without the names they were given on the way."""
+    alerts = watch.incidents.alerts(ANALYST, AlertFilter(limit=1000)).items
+    shown = {alert.id: watch.incidents.alert(ANALYST, alert.id) for alert in alerts}
+    told = {
+        (a.rule_id, a.group, a.first_at, a.last_at, a.event_ids, a.count, a.summary, tuple(sorted(a.entities.items())), a.finess)
+        for a in shown.values()
+    }
+    incidents = watch.incidents.incidents(ANALYST, IncidentFilter(limit=1000)).items
+    gathered = {
+        (
+            i.title,
+            i.severity,
+            i.techniques,
+            i.risk,
+            i.first_at,
+            i.last_at,
+            i.finess,
+            frozenset((shown[a.id].rule_id, a.group, a.first_at) for a in watch.incidents.alerts_of(ANALYST, i.id)),
+        )
+        for i in incidents
+    }
+    return told, gathered

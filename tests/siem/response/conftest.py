@@ -20,6 +20,7 @@ from siem.response.action import Action, Message, Services
 from siem.response.actions import ACTIONS, build
 from siem.response.identity_provider import IdentityProvider
 from siem.response.load import load_playbooks
+from siem.response.model import Run, StepRun
 from siem.response.playbook import Playbook, parse
 from siem.response.runs import Runs
 from tests.siem.incidents.conftest import ANALYST, NOW, Watch, attack_events
@@ -237,3 +238,26 @@ def source(workflow: dict[str, Any], number: int = 1, **properties: Any) -> dict
 
 def playbook(workflow: dict[str, Any], number: int = 1, **properties: Any) -> Playbook:
     return parse(source(workflow, number, **properties), "hand.json")
+
+
+ONE = {"approbation": "une", "roles": ["analyste", "responsable"]}
+
+
+def step_of(run: Run, action: str) -> StepRun:
+    return next(step for step in run.steps if step.action == action)
+
+
+def with_playbook(make_bench: Callable[..., Bench], workflow: dict[str, Any], **properties: Any) -> tuple[Bench, str]:
+    made = playbook(workflow, **properties)
+    return make_bench(playbooks={made.id: made}).attacked(), made.id
+
+
+def started(make_bench: Callable[..., Bench], workflow: dict[str, Any], **properties: Any) -> tuple[Bench, str]:
+    bench, playbook_id = with_playbook(make_bench, workflow, **properties)
+    run = bench.runs.start(bench.incident().id, playbook_id, ANALYST)
+    bench.advance()
+    return bench, run.id
+
+
+def one_approved_step(approval: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    return {named("action", 1): action_step("revoke_sessions", approval=approval, on_completion=named("end", 1), **properties)}
