@@ -13,6 +13,8 @@ from siem.declarations.facts import FACTS
 from siem.declarations.form import Evidence, Form, FormField, Name, Section, Words
 from siem.errors import DataError
 
+#: The safe loader, in C where PyYAML has it: ten times faster.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LARGEST_BYTES: Final = 1_000_000
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -99,8 +101,8 @@ def _read(path: Path, errors: list[DataError]) -> _File | None:
         text = path.read_text(encoding="utf-8")
         if len(text) > _LARGEST_BYTES:
             raise ValueError(f"larger than {_LARGEST_BYTES} characters")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_LOADER)
+        data = yaml.load(text, Loader=_LOADER)
         lines = dict(_lines(node)) if node is not None else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

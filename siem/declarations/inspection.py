@@ -156,6 +156,9 @@ def _by_form(document: Mapping[str, Any], forms: Forms) -> Iterator[Fault]:
     if form is None:
         yield Fault("formulaire", f"formulaire {named['id']} version {named['version']} inconnu de ce guichet")
         return
+    if form.filing != "desk":
+        yield Fault("formulaire", f"le formulaire {named['id']} ne se dépose pas à un guichet")
+        return
     content = content_of(document, form)
     situation = situation_of(content, document["criteres"])
     for error in completeness(form, content, Phase(document["phase"]), situation).missing:

@@ -5,12 +5,11 @@ import pytest
 from siem.declarations.conditions import Situation
 from siem.declarations.deadlines import Clocks, clocks_of, compute, offset_text
 from siem.declarations.durations import parse_offset
-from siem.declarations.forms import load_forms
 from siem.declarations.model import Applicability, Deadline, DeadlineStatus, Transmission
 from siem.declarations.wording import PARIS
-from tests.siem.declarations.world import DIRECTOR, FORMS_FOLDER, NIGHT, QUALIFIED, World
+from tests.siem.declarations.world import DIRECTOR, NIGHT, QUALIFIED, World, forms
 
-FORMS = load_forms(FORMS_FOLDER).forms
+FORMS = forms().forms
 AWARE = NIGHT - timedelta(hours=1)
 SITUATION = Situation(QUALIFIED, {"structure.statuts": ["entite_essentielle"], "impact.donnees.categories": ["caractere_personnel"]})
 

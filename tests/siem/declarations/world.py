@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -81,6 +82,12 @@ FACTS = Facts(
 )
 
 
+@cache
+def forms() -> Forms:
+    """The forms of the tree, read once: nothing changes them."""
+    return load_forms(FORMS_FOLDER)
+
+
 def incident(**changes: object) -> Incident:
     """The night's incident, qualified and taken note of."""
     night = Incident(
@@ -131,7 +138,7 @@ class World:
 
     folder: Path
     now: datetime = NIGHT
-    forms: Forms = field(default_factory=lambda: load_forms(FORMS_FOLDER))
+    forms: Forms = field(default_factory=forms)
 
     def __post_init__(self) -> None:
         self.database = Database(f"sqlite:///{self.folder / 'watch.sqlite'}")
