@@ -6,11 +6,13 @@ Exit status: 0 all well, 1 findings (each printed with file, line and field), 2 
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from siem.detection import Detection, Rule
 from siem.errors import DataError, OperationError
 from siem.settings import Settings, load
 
@@ -76,6 +78,106 @@ def serve() -> None:
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=3,
     )
+
+
+@app.command("replay")
+def replay_files(
+    files: Annotated[list[Path], typer.Argument(help="Log files, oldest first.")],
+    source_type: Annotated[str, typer.Option("--type", help="What the files are: idp, nginx or fhir_audit_event.")],
+    service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
+    rules: Annotated[Path | None, typer.Option(help="Folder of rules; by default that of the settings.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
+    from siem.detection.engine import Engine
+    from siem.detection.load import load_rules
+    from siem.enrichment.geography import load_geography
+    from siem.replay import replay
+    from siem.sources import SOURCES
+    from siem.sources.source import SourceSettings
+
+    settings = _settings()
+    if source_type not in SOURCES:
+        _fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
+    ruleset = load_rules(rules or settings.rules)
+    enrichments = [load_geography(settings.geography_file)] if settings.geography_file else []
+    source = SOURCES[source_type](SourceSettings("replay", source_type, service))
+    try:
+        done = replay(files, source, Engine(ruleset), enrichments, datetime.now(UTC))
+    except DataError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps([_shown(one, ruleset.rules[one.rule_id]) for one in done.detections], ensure_ascii=False))
+    for error in done.errors:
+        typer.echo(str(error), err=True)
+    if not as_json:
+        for one in done.detections:
+            rule = ruleset.rules[one.rule_id]
+            group = ", ".join(f"{name}={value}" for name, value in one.group)
+            typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {rule.title} ({rule.author})  {group}  {len(one.event_ids)} event(s)")
+        counts = f"{done.line_count} lines, {done.event_count} events, {len(done.errors)} unreadable"
+        typer.echo(f"{counts}, {len(done.detections)} detections")
+    if done.errors or ruleset.errors:
+        raise typer.Exit(1)
+
+
+def _shown(detection: Detection, rule: Rule) -> dict[str, object]:
+    """A detection as JSON; a match shown to anyone names the rule's author."""
+    return {
+        "rule_id": rule.id,
+        "rule": rule.title,
+        "author": rule.author,
+        "level": rule.level,
+        "group": dict(detection.group),
+        "first_at": detection.first_at.isoformat(),
+        "last_at": detection.last_at.isoformat(),
+        "event_ids": list(detection.event_ids),
+    }
+
+
+@rules_app.command("check")
+def rules_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of rules; by default that of the settings.")] = None,
+    proofs: Annotated[Path | None, typer.Option(help="Folder of proofs, laid out as the rules; each rule must then have its own.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with each rule: file, line, field and reason."""
+    from siem.detection import prove
+
+    _report(prove.check(folder or _settings().rules, proofs), as_json=as_json, checked="rules")
+
+
+@rules_app.command("test")
+def rules_test(
+    folder: Annotated[Path, typer.Argument(help="Folder of rules.")],
+    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")],
+    as_json: AsJson = False,
+) -> None:
+    """Run each rule against its proof: every match must fire, every near miss must not."""
+    from siem.detection import prove
+
+    results = prove.test(folder, proofs)
+    problems = [problem for result in results for problem in result.problems]
+    _report(problems, as_json=as_json, checked=f"{len(results)} proofs")
+
+
+@playbooks_app.command("check")
+def playbooks_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of playbooks and forms; by default that of the settings.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with each playbook and each declaration form."""
+    from siem.declarations.forms import load_forms
+    from siem.response import actions
+    from siem.response.load import load_playbooks
+
+    folder = folder or _settings().playbooks
+    try:
+        problems = list(load_playbooks(folder / "response", folder / "schema" / "response.schema.json", actions.ACTIONS).errors)
+        load_forms(folder / "declarations")
+    except DataError as error:
+        problems = [error]
+    _report(problems, as_json=as_json, checked="playbooks")
 
 
 @users_app.command("apply")

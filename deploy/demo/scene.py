@@ -124,6 +124,7 @@ def _idp_environment(folder: Path, idp_url: str, port: int, clock_start: datetim
         "IDP_ISSUER": f"{idp_url}/auth/realms/esante-wallet",
         "IDP_TRUSTED_PROXIES": "127.0.0.1/32",
         "IDP_CONTROL_API": "true",
+        "IDP_GEOGRAPHY_FILE": str(HERE / "geography.csv"),
     }
     if clock_start is not None:
         environment["IDP_CLOCK_START"] = clock_start.isoformat()
