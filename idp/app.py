@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idp.audit import AuditLog
 from idp.authentication.device_login import end_unanswered
@@ -39,7 +40,7 @@ from idp.endpoints import (
 from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
-from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources, protective_headers
+from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources
 from idp.keys import KeyRing, Seal
 from idp.model import Lifetimes, Limits
 from idp.provider import Provider
@@ -56,19 +57,30 @@ _RELOAD_SECONDS = 10.0
 _EXPIRE_SECONDS = 60.0
 
 
+class _Application(FastAPI):
+    """The framework behind our own front: protective headers, the cap on bodies, and our routes before any of its layers."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.front(scope, receive, send)
+
+
 def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> FastAPI:
     """The whole application. Tests give a store and a clock; otherwise both are made from ``settings``.
 
     Raises :class:`OperationError` when the state folder, the store or the seal key cannot be used.
     """
     provider = build_provider(settings, store=store, clock=clock)
-    app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app = _Application(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     app.state.provider = provider
     routes = _plain_routes(provider)
-    # The one added last is met first: headers, then the cap on bodies, then our routes, then the framework.
-    app.add_middleware(PlainRoutes, routes=routes, error_handlers=_ERROR_HANDLERS)
-    app.add_middleware(BodyCap, max_bytes=_MAX_BODY_BYTES)
-    app.add_middleware(ProtectiveHeaders, https=provider.https)
+    plain = PlainRoutes(super(_Application, app).__call__, routes=routes, error_handlers={**_ERROR_HANDLERS, Exception: _answer_bug})
+    app.front = ProtectiveHeaders(BodyCap(plain, max_bytes=_MAX_BODY_BYTES), https=provider.https)
     for family, handler in _ERROR_HANDLERS.items():
         app.add_exception_handler(family, handler)
     app.add_exception_handler(Exception, _answer_bug)
@@ -205,6 +217,13 @@ async def _answer_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    """The text of a bug never leaves; its reference leads from the report to the log."""
+    reference = secrets.token_hex(6)
+    _LOG.error("bug %s at %s %s", reference, request.method, request.url.path, exc_info=error)
+    return json_answer({"error": "server_error", "error_description": f"an unexpected fault, reference {reference}"}, 500)
+
+
 #: One handler per family of errors; anything else is a bug and becomes a 500 with a reference.
 _ERROR_HANDLERS: Final[Mapping[type[Exception], ErrorHandler]] = {
     OAuthError: _answer_oauth_error,
@@ -212,13 +231,3 @@ _ERROR_HANDLERS: Final[Mapping[type[Exception], ErrorHandler]] = {
     OperationError: _answer_operation_error,
     ClientDisconnect: _answer_disconnect,
 }
-
-
-async def _answer_bug(request: Request, error: Exception) -> Response:
-    """The text of a bug never leaves; its reference leads from the report to the log."""
-    reference = secrets.token_hex(6)
-    _LOG.error("bug %s at %s %s", reference, request.method, request.url.path, exc_info=error)
-    provider: Provider = request.app.state.provider
-    # This answer leaves by the outermost layer, which the middleware does not see.
-    headers = dict(protective_headers(https=provider.https))
-    return json_answer({"error": "server_error", "error_description": f"an unexpected fault, reference {reference}"}, 500, headers)

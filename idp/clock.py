@@ -1,5 +1,7 @@
 """The provider's one clock: every lifetime, ``iat`` and audit time comes from it."""
 
+import secrets
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -35,3 +37,12 @@ class Clock:
     def follow_wall(self) -> datetime:
         """Take up wall time again; raises :class:`ClockError` when that would go back."""
         return self.set(self._wall())
+
+
+def ordered_id(now: datetime) -> str:
+    """A UUID that begins with the time (RFC 9562 §5.7, version 7): rows of one moment share pages of an index, which halves a write.
+
+    For what names a record; never for a secret.
+    """
+    value = int(now.timestamp() * 1000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(uuid.UUID(int=value))

@@ -111,21 +111,21 @@ def content_security_policy(*, form_action: Sequence[str] = ("'self'",)) -> str:
     )
 
 
-def protective_headers(*, https: bool) -> Mapping[str, str]:
-    """Sent with every answer that does not set the same header itself."""
-    headers = {
+def protective_headers(*, https: bool, page: bool = True) -> Mapping[str, str]:
+    """Sent with every answer that does not set the same header itself; ``page``: a browser may show it."""
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    if https:
+        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+    if not page:
+        return headers | {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
+    return headers | {
         "content-security-policy": content_security_policy(),
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
     }
-    if https:
-        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
-    return headers
 
 
 class ProtectiveHeaders:
@@ -133,7 +133,10 @@ class ProtectiveHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._headers = [(name.encode(), value.encode()) for name, value in protective_headers(https=https).items()]
+        self._of_page, self._of_data = (
+            [(name.encode(), value.encode()) for name, value in protective_headers(https=https, page=page).items()]
+            for page in (True, False)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wrap ``send`` so that the first message carries the headers."""
@@ -145,7 +148,8 @@ class ProtectiveHeaders:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name for name, _ in headers}
-                headers += [pair for pair in self._headers if pair[0] not in present]
+                added = self._of_data if (b"content-type", b"application/json") in headers else self._of_page
+                headers += [pair for pair in added if pair[0] not in present]
                 message["headers"] = headers
             await send(message)
 

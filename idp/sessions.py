@@ -7,7 +7,6 @@ fixation). A session lasts until idle or its maximum, whichever is first; ``expi
 
 import hashlib
 import secrets
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.audit import AuditLog
-from idp.clock import Now
+from idp.clock import Now, ordered_id
 from idp.http import Sources, append_cookie, drop_cookie
 from idp.model import Account, Lifetimes, Session
 from idp.store import Store
@@ -82,7 +81,7 @@ async def start(
     now = provider.clock()
     cookie_value = secrets.token_urlsafe(32)
     session = Session(
-        id=str(uuid.uuid4()),
+        id=ordered_id(now),
         cookie_hash=hash_secret(cookie_value),
         account_id=account.id,
         method=method,

@@ -1,7 +1,6 @@
 """The authorization endpoint (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): load, walk the table, act on the decision."""
 
 import secrets
-import uuid
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from idp.authentication import METHODS
 from idp.authorization import AuthorizationRequest, Grant, Login
 from idp.authorization.check_acr import ACR_LEVELS
 from idp.authorization.respond import location, refusal_location
+from idp.clock import ordered_id
 from idp.endpoints.error_page import error_page
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import append_cookie, parse_parameters, read_form
@@ -116,7 +116,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, interactio
         client_id=grant.client.client_id,
         account_id=grant.account.id,
         session_id=session.id,
-        grant_id=str(uuid.uuid4()),
+        grant_id=ordered_id(now),
         redirect_uri=grant.redirect_uri,
         scope=grant.scope,
         nonce=grant.nonce,

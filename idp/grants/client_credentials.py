@@ -1,7 +1,6 @@
 """``client_credentials`` (RFC 6749 §4.4): a confidential client acts for itself."""
 
-import uuid
-
+from idp.clock import ordered_id
 from idp.errors import InvalidScope
 from idp.grants.phases import Authorization, Services, TokenRequest
 from idp.model import Grant
@@ -18,7 +17,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     if not asked <= registered:
         raise InvalidScope(f"this client may not ask for {min(asked - registered)!r}")
     grant = Grant(
-        id=str(uuid.uuid4()),
+        id=ordered_id(services.now),
         client_id=request.client.client_id,
         account_id=None,
         session_id=None,

@@ -70,20 +70,39 @@ class SqliteFile:
         return await future
 
     async def _write_groups(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
                 group, self._waiting = self._waiting, []
-                try:
-                    await self._begin(loop)
-                    self._run(group)
-                    await loop.run_in_executor(self._thread, self._writer.commit)
-                except Exception as error:  # noqa: BLE001 (handed to those who asked)
-                    self._abandon(group, error)
-                else:
-                    _settle(group)
+                await self._write_group(group)
         finally:
             self._group = None
+
+    async def _write_group(self, group: list[_Write]) -> None:
+        """All of it or nothing; when one write fails, each is done again in a transaction of its own, so that it fails alone."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self._begin(loop)
+            for write in group:
+                write.result = write.work(self._writer)
+            await loop.run_in_executor(self._thread, self._writer.commit)
+        except Exception as error:  # noqa: BLE001 (handed to the one who asked)
+            if self._writer.in_transaction:
+                self._writer.rollback()
+            if len(group) == 1:
+                group[0].error = self._told(error)
+                _settle(group)
+                return
+            for write in group:
+                await self._write_group([write])
+        else:
+            _settle(group)
+
+    def _told(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        told = OperationError(f"writing the store ({error})", str(self.path), retry_helps=True)
+        told.__cause__ = error
+        return told
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
@@ -98,31 +117,6 @@ class SqliteFile:
             self._writer.execute("BEGIN IMMEDIATE")
         finally:
             self._writer.execute("PRAGMA busy_timeout = 0")
-
-    def _run(self, group: list[_Write]) -> None:
-        if len(group) == 1:
-            group[0].result = group[0].work(self._writer)
-            return
-        for write in group:
-            self._writer.execute("SAVEPOINT one")
-            try:
-                write.result = write.work(self._writer)
-            except Exception as error:  # handed to the one who asked; the group goes on without it
-                if not self._writer.in_transaction:
-                    raise  # a full disk undoes the whole transaction, and with it every write of the group
-                write.error = error
-                self._writer.execute("ROLLBACK TO one")
-            self._writer.execute("RELEASE one")
-
-    def _abandon(self, group: list[_Write], error: Exception) -> None:
-        if self._writer.in_transaction:
-            self._writer.rollback()
-        for write in group:
-            write.error = error
-            if isinstance(error, sqlite3.Error):
-                write.error = OperationError(f"writing the store ({error})", str(self.path), retry_helps=True)
-                write.error.__cause__ = error
-        _settle(group)
 
     async def close(self) -> None:
         """Finish what waits, then close both connections."""

@@ -13,6 +13,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from idp.clock import ordered_id
 from idp.keys import KeyRing
 from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
@@ -59,7 +60,7 @@ class Issuer:
         now = self._clock()
         key = self._keys.signer(client.id_token_signed_response_alg)
         sub = self.subject(client, account) if account else client.client_id
-        jti = str(uuid.uuid4())
+        jti = ordered_id(now)
         expires_at = now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
@@ -72,7 +73,7 @@ class Issuer:
         if account is not None and "openid" in scope:
             half = hashlib.sha256(access_token.encode("ascii")).digest()[:16]
             own = id_claims(client, grant, account, rules, sub=sub, at_hash=base64url(half))
-            id_token = self._sign(key, "JWT", {**life, "jti": str(uuid.uuid4()), **own})
+            id_token = self._sign(key, "JWT", {**life, "jti": ordered_id(now), **own})
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         return TokenSet(
             access_token=access_token,
