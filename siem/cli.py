@@ -14,7 +14,7 @@ import typer
 
 from siem.detection import Detection, Rule
 from siem.errors import DataError, OperationError
-from siem.settings import Settings, load
+from siem.settings import ROOT, Settings, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
 rules_app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
@@ -24,6 +24,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(playbooks_app, name="playbooks")
 app.add_typer(users_app, name="users")
 
+RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -85,8 +86,10 @@ def replay_files(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first.")],
     source_type: Annotated[str, typer.Option("--type", help="What the files are: idp, nginx or fhir_audit_event.")],
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
-    rules: Annotated[Path | None, typer.Option(help="Folder of rules; by default that of the settings.")] = None,
-    as_json: AsJson = False,
+    rules: Annotated[Path, typer.Option(help="Folder of rules.")] = RULES,
+    geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
 ) -> None:
     """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
     from siem.detection.engine import Engine
@@ -96,20 +99,19 @@ def replay_files(
     from siem.sources import SOURCES
     from siem.sources.source import SourceSettings
 
-    settings = _settings()
     if source_type not in SOURCES:
         _fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
-    ruleset = load_rules(rules or settings.rules)
-    enrichments = [load_geography(settings.geography_file)] if settings.geography_file else []
+    ruleset = load_rules(rules)
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
+        enrichments = [load_geography(geography)] if geography else []
         done = replay(files, source, Engine(ruleset), enrichments, datetime.now(UTC))
     except DataError as error:
         _fail(str(error))
     if as_json:
         typer.echo(json.dumps([_shown(one, ruleset.rules[one.rule_id]) for one in done.detections], ensure_ascii=False))
-    for error in done.errors:
-        typer.echo(str(error), err=True)
+    for unreadable in done.errors:
+        typer.echo(str(unreadable), err=True)
     if not as_json:
         for one in done.detections:
             rule = ruleset.rules[one.rule_id]
@@ -137,21 +139,23 @@ def _shown(detection: Detection, rule: Rule) -> dict[str, object]:
 
 @rules_app.command("check")
 def rules_check(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of rules; by default that of the settings.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of rules.")] = RULES,
     proofs: Annotated[Path | None, typer.Option(help="Folder of proofs, laid out as the rules; each rule must then have its own.")] = None,
-    as_json: AsJson = False,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
 ) -> None:
     """Say what is wrong with each rule: file, line, field and reason."""
     from siem.detection import prove
 
-    _report(prove.check(folder or _settings().rules, proofs), as_json=as_json, checked="rules")
+    _report(prove.check(folder, proofs), as_json=as_json, checked="rules")
 
 
 @rules_app.command("test")
 def rules_test(
     folder: Annotated[Path, typer.Argument(help="Folder of rules.")],
     proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")],
-    as_json: AsJson = False,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
 ) -> None:
     """Run each rule against its proof: every match must fire, every near miss must not."""
     from siem.detection import prove
@@ -163,21 +167,118 @@ def rules_test(
 
 @playbooks_app.command("check")
 def playbooks_check(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of playbooks and forms; by default that of the settings.")] = None,
-    as_json: AsJson = False,
+    folder: Annotated[Path, typer.Argument(help="Folder of playbooks and forms.")] = PLAYBOOKS,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
 ) -> None:
     """Say what is wrong with each playbook and each declaration form."""
     from siem.declarations.forms import load_forms
     from siem.response import actions
     from siem.response.load import load_playbooks
 
-    folder = folder or _settings().playbooks
     try:
         problems = list(load_playbooks(folder / "response", folder / "schema" / "response.schema.json", actions.ACTIONS).errors)
         load_forms(folder / "declarations")
     except DataError as error:
         problems = [error]
     _report(problems, as_json=as_json, checked="playbooks")
+
+
+@rules_app.command("check")
+def rules_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of rules; that of the settings by default.")] = None,
+    proofs: Annotated[Path | None, typer.Option(help="Folder of proofs: a rule without both of its own is a problem too.")] = None,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
+) -> None:
+    """Say what is wrong with each rule, with file, line and field."""
+    from siem.detection import prove
+
+    folder = _folder(folder or _settings().rules)
+    _report(prove.check(folder, proofs), as_json=as_json, checked=f"rules of {folder}")
+
+
+@rules_app.command("test")
+def rules_test(
+    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: <rule>/match.jsonl and <rule>/ignore.jsonl.")],
+    folder: Annotated[Path | None, typer.Option("--rules", help="Folder of rules; that of the settings by default.")] = None,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
+) -> None:
+    """Run the rules' proofs: every match must match, every near miss must not."""
+    from siem.detection import prove
+
+    results = prove.test(_folder(folder or _settings().rules), _folder(proofs))
+    problems = [problem for result in results for problem in result.problems]
+    _report(problems, as_json=as_json, checked=f"{len(results)} proofs of {proofs}")
+
+
+@playbooks_app.command("check")
+def playbooks_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder with response/, declarations/ and schema/.")] = None,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
+) -> None:
+    """Say what is wrong with each playbook and each form, with file, line and field."""
+    from siem.declarations.forms import load_forms
+    from siem.response import actions
+    from siem.response.load import load_playbooks
+
+    folder = _folder(folder or _settings().playbooks)
+    try:
+        library = load_playbooks(folder / "response", folder / "schema" / "response.schema.json", actions.ACTIONS)
+    except DataError as error:
+        _fail(str(error))
+    _report([*library.errors, *load_forms(folder / "declarations").errors], as_json=as_json, checked=f"playbooks and forms of {folder}")
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A log, one record a line.")],
+    kind: Annotated[str, typer.Option("--type", help="What kind of log: idp, nginx, fhir_audit_event.")],
+    rules: Annotated[Path | None, typer.Option(help="Folder of rules; that of the settings by default.")] = None,
+    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = False,
+) -> None:
+    """Show what the rules find in a file, without keeping anything; exit status 1 when they find something."""
+    from siem.detection.load import load_rules
+    from siem.replay import in_words
+    from siem.replay import replay as run
+    from siem.sources import SOURCES
+    from siem.sources.source import SourceSettings
+
+    if kind not in SOURCES:
+        _fail(f"--type {kind}: unknown; one of {', '.join(SOURCES)} expected")
+    ruleset = load_rules(_folder(rules or _settings().rules))
+    try:
+        with file.open("rb") as lines:
+            source = SOURCES[kind](SourceSettings(file.stem, kind, file.stem, file=file))
+            found = run(lines, source, path=str(file), ruleset=ruleset, received_at=datetime.now(UTC))
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}")
+    if as_json:
+        typer.echo(
+            json.dumps(
+                [{**asdict(one), "first_at": one.first_at.isoformat(), "last_at": one.last_at.isoformat()} for one in found.detections]
+            )
+        )
+    else:
+        for detection in found.detections:
+            typer.echo(in_words(detection, ruleset.rules))
+    for problem in found.errors:
+        typer.echo(str(problem), err=True)
+    typer.echo(
+        f"{found.record_count} records, {found.event_count} events, {len(found.detections)} detections, {len(found.errors)} unreadable",
+        err=True,
+    )
+    if found.detections or found.errors:
+        raise typer.Exit(1)
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        _fail(f"{path} is not a folder")
+    return path
 
 
 @users_app.command("apply")

@@ -10,7 +10,8 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "SIEM_"
@@ -22,29 +23,45 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    environment: Literal["production", "development"] = Field("production", description="production refuses unsafe values; development allows plain http on loopback")
+    environment: Literal["production", "development"] = Field(
+        "production", description="production refuses unsafe values; development allows plain http on loopback"
+    )
     state: Path = Field(Path("var/siem"), description="folder of the watch's state: queue, events, database, evidence, keys")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8900, description="port to listen on", json_schema_extra={"unit": "port"})
-    base_url: str = Field("http://127.0.0.1:8900", description="address under which browsers and the desk reach the watch, without trailing slash")
+    base_url: str = Field(
+        "http://127.0.0.1:8900", description="address under which browsers and the desk reach the watch, without trailing slash"
+    )
     sources_file: Path = Field(Path("sources.yaml"), description="YAML list of the log sources")
-    api_keys_file: Path | None = Field(None, description="JSON object from source name (or «guichet») to the SHA-256, in hex, of its API key")
+    api_keys_file: Path | None = Field(
+        None, description="JSON object from source name (or «guichet») to the SHA-256, in hex, of its API key"
+    )
     rules: Path = Field(ROOT / "rules", description="folder of Sigma rules")
     playbooks: Path = Field(ROOT / "playbooks", description="folder of playbooks and declaration forms")
     geography_file: Path | None = Field(None, description="CSV network,country_iso_code,city_name,lat,lon")
     directory_file: Path | None = Field(None, description="CSV national_id,profession,finess for enrichment")
-    establishments_file: Path | None = Field(None, description="YAML of what each establishment has registered about itself, for its dossiers")
-    granting_contact: str = Field("", description="who grants roles in the watch: name and e-mail or telephone, shown to people without one")
+    establishments_file: Path | None = Field(
+        None, description="YAML of what each establishment has registered about itself, for its dossiers"
+    )
+    granting_contact: str = Field(
+        "", description="who grants roles in the watch: name and e-mail or telephone, shown to people without one"
+    )
     users_file: Path | None = Field(None, description="YAML list of the people granted a role, applied at start")
-    oidc_issuer: str = Field("http://127.0.0.1:8800/auth/realms/esante-wallet", description="issuer of the OpenID Provider that the console logs in with")
+    oidc_issuer: str = Field(
+        "http://127.0.0.1:8800/auth/realms/esante-wallet", description="issuer of the OpenID Provider that the console logs in with"
+    )
     oidc_client_id: str = Field("veilleur-console", description="client_id of the console")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="secret of the console's client")
-    idp_admin_url: str = Field("http://127.0.0.1:8800/admin/v1", description="administration interface of the identity provider, for playbooks")
+    idp_admin_url: str = Field(
+        "http://127.0.0.1:8800/admin/v1", description="administration interface of the identity provider, for playbooks"
+    )
     idp_client_id: str = Field("veilleur-siem", description="client_id of the watch itself (client_credentials)")
     idp_client_secret: SecretStr = Field(SecretStr(""), description="secret of the watch's client")
     desk_url: str = Field("", description="desk to file declarations with; empty: this watch's own desk")
     desk_api_key: SecretStr = Field(SecretStr(""), description="API key for that desk")
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field((), description="comma-separated networks whose X-Forwarded-For is believed")
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="comma-separated networks whose X-Forwarded-For is believed"
+    )
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
@@ -75,7 +92,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
     Raises ValueError naming the variable when one with the prefix is unknown, a secret file cannot be read,
-    or a value is not acceptable (pydantic's ValidationError is a ValueError).
+    or a value is not acceptable.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, object] = {}
@@ -89,7 +106,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             values[key.removesuffix("_file")] = _read(name, value)
         else:
             raise ValueError(f"{name} is not a setting of the watch; see docs/reference/settings.md")
-    return Settings(**values)  # type: ignore[arg-type]  # pydantic converts the strings
+    try:
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic converts the strings
+    except ValidationError as error:
+        raise ValueError("\n".join(_in_words(fault) for fault in error.errors(include_url=False))) from None
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    """``SIEM_PORT: Input should be …``, or what a check over several settings says."""
+    name = "".join(f"{PREFIX}{str(part).upper()}: " for part in fault["loc"][:1])
+    return name + fault["msg"].removeprefix("Value error, ")
 
 
 def _is_secret(key: str) -> bool:
