@@ -88,8 +88,7 @@ def replay_files(
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
     rules: Annotated[Path, typer.Option(help="Folder of rules.")] = RULES,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
     from siem.detection.engine import Engine
@@ -141,8 +140,7 @@ def _shown(detection: Detection, rule: Rule) -> dict[str, object]:
 def rules_check(
     folder: Annotated[Path, typer.Argument(help="Folder of rules.")] = RULES,
     proofs: Annotated[Path | None, typer.Option(help="Folder of proofs, laid out as the rules; each rule must then have its own.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with each rule: file, line, field and reason."""
     from siem.detection import prove
@@ -154,8 +152,7 @@ AsJson = False,
 def rules_test(
     folder: Annotated[Path, typer.Argument(help="Folder of rules.")],
     proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")],
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run each rule against its proof: every match must fire, every near miss must not."""
     from siem.detection import prove
@@ -168,8 +165,7 @@ AsJson = False,
 @playbooks_app.command("check")
 def playbooks_check(
     folder: Annotated[Path, typer.Argument(help="Folder of playbooks and forms.")] = PLAYBOOKS,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with each playbook and each declaration form."""
     from siem.declarations.forms import load_forms
@@ -188,8 +184,7 @@ AsJson = False,
 def rules_check(
     folder: Annotated[Path | None, typer.Argument(help="Folder of rules; that of the settings by default.")] = None,
     proofs: Annotated[Path | None, typer.Option(help="Folder of proofs: a rule without both of its own is a problem too.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with each rule, with file, line and field."""
     from siem.detection import prove
@@ -202,8 +197,7 @@ AsJson = False,
 def rules_test(
     proofs: Annotated[Path, typer.Argument(help="Folder of proofs: <rule>/match.jsonl and <rule>/ignore.jsonl.")],
     folder: Annotated[Path | None, typer.Option("--rules", help="Folder of rules; that of the settings by default.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the rules' proofs: every match must match, every near miss must not."""
     from siem.detection import prove
@@ -216,8 +210,7 @@ AsJson = False,
 @playbooks_app.command("check")
 def playbooks_check(
     folder: Annotated[Path | None, typer.Argument(help="Folder with response/, declarations/ and schema/.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with each playbook and each form, with file, line and field."""
     from siem.declarations.forms import load_forms
@@ -237,8 +230,7 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A log, one record a line.")],
     kind: Annotated[str, typer.Option("--type", help="What kind of log: idp, nginx, fhir_audit_event.")],
     rules: Annotated[Path | None, typer.Option(help="Folder of rules; that of the settings by default.")] = None,
-    as_json: RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the rules find in a file, without keeping anything; exit status 1 when they find something."""
     from siem.detection.load import load_rules
