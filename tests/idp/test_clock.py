@@ -1,8 +1,9 @@
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.clock import Clock, ClockError
+from idp.clock import Clock, ClockError, ordered_id
 
 START = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -42,3 +43,10 @@ def test_never_goes_back() -> None:
 def test_refuses_an_instant_without_zone() -> None:
     with pytest.raises(ClockError, match="no time zone"):
         Clock(Wall()).set(datetime(2027, 1, 1))  # noqa: DTZ001 (that is the point)
+
+
+def test_identifiers_are_unique_and_ordered_by_their_moment() -> None:
+    made = [ordered_id(START + timedelta(milliseconds=number)) for number in range(100)]
+    assert made == sorted(made)
+    assert len({ordered_id(START) for _ in range(100)}) == 100
+    assert uuid.UUID(made[0]).version == 7

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from idp.errors import InvalidRequest
-from idp.http import BodyCap, BodyTooLarge, ProtectiveHeaders, Sources, parse_parameters, read_form
+from idp.http import BodyCap, BodyTooLarge, PlainRoutes, ProtectiveHeaders, Sources, parse_parameters, read_form
 
 
 def _request(*, headers: dict[str, str] | None = None, peer: str = "127.0.0.1", body: bytes = b"") -> Request:
@@ -107,3 +109,23 @@ def test_the_body_cap_holds_for_every_endpoint() -> None:
     assert _send_through(lambda app: BodyCap(app, max_bytes=10), body=b"x" * 10)[1] == 200
     with pytest.raises(BodyTooLarge):
         _send_through(lambda app: BodyCap(app, max_bytes=10), body=b"x" * 11)
+
+
+def test_what_is_not_a_plain_route_goes_on_to_the_framework_and_errors_have_one_answer() -> None:
+    async def plain(request: Request) -> Response:
+        if request.query_params:
+            raise InvalidRequest("no")
+        return PlainTextResponse(str(request.path_params))
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(f"refused: {error}", 400)
+
+    async def framework(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("framework", 404)(scope, receive, send)
+
+    routes = [Route("/fixed", plain, methods=["POST"]), Route("/variable/{name}", plain, methods=["GET"])]
+    http = TestClient(PlainRoutes(framework, routes=routes, error_handlers={InvalidRequest: refused}))
+    assert http.post("/fixed").text == "{}"
+    assert http.get("/variable/x").text == "{'name': 'x'}"
+    assert (http.get("/variable/x?a=1").status_code, http.get("/variable/x?a=1").text) == (400, "refused: invalid_request: no")
+    assert [http.get("/fixed").text, http.post("/variable/x").text, http.get("/else").text] == ["framework"] * 3

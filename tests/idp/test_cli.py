@@ -1,0 +1,95 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from idp.cli import app
+
+DEMO = Path(__file__).parents[2] / "deploy/demo"
+
+
+@pytest.fixture(autouse=True)
+def _provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDP_ENVIRONMENT", "development")
+    monkeypatch.setenv("IDP_STATE", str(tmp_path / "idp"))
+
+
+def _run(*arguments: str, status: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_init_makes_keys_once_for_their_owner_alone(tmp_path: Path) -> None:
+    first = _run("init")
+    assert first.count("signing key:") == 2
+    second = _run("init")
+    assert "seal key" not in second
+    assert second.splitlines()[-1] in first
+    assert (tmp_path / "idp").stat().st_mode & 0o077 == 0
+
+
+def test_secrets_of_clients_are_made_once_and_written_for_their_owner_alone(tmp_path: Path) -> None:
+    _run("init")
+    out = tmp_path / "secrets.json"
+    for _ in range(2):
+        _run("clients", "apply", str(DEMO / "clients.yaml"), "--secrets-out", str(out))
+        secrets = json.loads(out.read_text())
+        assert set(secrets) == {"dossier-patient", "messagerie", "prescription", "veilleur-console", "veilleur-siem"}
+    assert out.stat().st_mode & 0o077 == 0
+    listed = json.loads(_run("clients", "list", "--json"))
+    assert {row["client_id"] for row in listed} == set(secrets)
+    log = (tmp_path / "idp" / "audit.ndjson").read_text()
+    assert log.count("client.changed") == 5
+    assert not any(secret in log for secret in secrets.values())
+
+
+def test_one_client_is_added_with_its_secret_shown_once() -> None:
+    _run("init")
+    secret = _run("clients", "add", "essai", "--name", "Essai", "--redirect-uri", "https://essai.example/retour").strip()
+    assert len(secret) >= 43
+    assert "https" in _run("clients", "add", "faux", "--name", "Faux", "--redirect-uri", "http://faux.example/", status=2)
+
+
+def test_people_are_applied_and_one_gets_the_right_to_enrol() -> None:
+    _run("init")
+    _run("accounts", "apply", str(DEMO / "people.yaml"))
+    (given,) = json.loads(_run("accounts", "enrol", "899700000005", "--json"))
+    assert given["activation_code"] in given["url"]
+    assert "899700009999" in _run("accounts", "enrol", "899700009999", status=2)
+
+
+def test_a_rotation_is_published_and_audited(tmp_path: Path) -> None:
+    _run("init")
+    before = {row["kid"] for row in json.loads(_run("keys", "list", "--json"))}
+    assert "ES256" in _run("keys", "rotate", "--alg", "ES256")
+    after = {row["kid"] for row in json.loads(_run("keys", "list", "--json"))}
+    assert len(after - before) == 1
+    assert (tmp_path / "idp" / "audit.ndjson").read_text().count("key.rotated") == 1
+    _run("keys", "rotate", "--alg", "none", status=2)
+
+
+def test_a_log_is_verified_and_a_change_is_found(tmp_path: Path) -> None:
+    _run("init")
+    _run("keys", "rotate")
+    log = tmp_path / "idp" / "audit.ndjson"
+    assert "2 events" in _run("audit", "verify", str(log))
+    log.write_text(log.read_text().replace("RS256", "RS512", 1))
+    assert "audit.ndjson:1" in _run("audit", "verify", str(log), status=1)
+
+
+def test_a_wrong_setting_or_a_taken_port_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("IDP_PORT", str(taken.getsockname()[1]))
+        assert "IDP_PORT" in _run("serve", status=2)
+    monkeypatch.setenv("IDP_PROT", "1")
+    assert "IDP_PROT" in _run("init", status=2)
+
+
+def test_migrate_is_harmless_when_there_is_nothing_to_do() -> None:
+    _run("init")
+    assert "schema" in _run("migrate")

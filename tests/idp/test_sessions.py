@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp import sessions
+from idp.model import Session
+from idp.provider import Provider
+from tests.idp.wire import PERSON, Wire
+
+
+def _request(cookie: str = "") -> Request:
+    headers = [(b"cookie", cookie.encode()), (b"user-agent", b"Firefox " + b"x" * 1000)]
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": headers, "client": ("192.0.2.7", 1), "query_string": b""})
+
+
+async def _start(provider: Provider) -> tuple[Session, str]:
+    return await sessions.start(provider, _request(), PERSON, "device", "eidas2", ("hwk", "pin"), "d-1")
+
+
+def test_a_session_is_found_by_its_cookie_alone(wire: Wire) -> None:
+    session, cookie = wire.call(_start)
+    assert wire.call(lambda provider: sessions.current(provider, _request(f"veilleur_idp_sso={cookie}"))) == session
+    for wrong in ("", f"veilleur_idp_sso={session.id}", f"veilleur_idp_sso={session.cookie_hash}", f"veilleur_idp_login={cookie}"):
+        assert wire.call(lambda provider, wrong=wrong: sessions.current(provider, _request(wrong))) is None  # type: ignore[misc]
+
+
+def test_each_login_gets_another_session_and_another_secret(wire: Wire) -> None:
+    (first, first_cookie), (second, second_cookie) = wire.call(_start), wire.call(_start)
+    assert first.id != second.id
+    assert first_cookie != second_cookie
+    assert len(first_cookie) >= 43
+    assert first_cookie not in str(first)
+
+
+def test_its_start_is_audited_with_how_it_began(wire: Wire) -> None:
+    session, cookie = wire.call(_start)
+    (started,) = wire.events("session.started")
+    assert (started["user.id"], started["health.session.id"], started["source.ip"]) == (PERSON.national_id, session.id, "192.0.2.7")
+    assert started["health.authentication.amr"] == ["hwk", "pin"]
+    assert cookie not in str(started)
+    assert len(session.user_agent) == 300
+
+
+def test_it_idles_out_after_half_an_hour_and_ends_after_four(wire: Wire) -> None:
+    session, _ = wire.call(_start)
+    assert session.expires_at - session.auth_time == timedelta(minutes=30)
+    wire.wall.advance(29 * 60)
+    provider = wire.provider
+    assert wire.call(lambda p: sessions.touch(p.store, session, p.clock(), p.lifetimes))
+    later = session.auth_time + timedelta(hours=3, minutes=50)
+    assert wire.call(lambda p: sessions.touch(p.store, session, later, p.lifetimes))
+    kept = wire.call(lambda p: p.store.sessions.get(session.id, later))
+    assert kept is not None
+    assert kept.expires_at == session.auth_time + provider.lifetimes.session_max
+
+
+def test_a_use_within_the_same_minute_still_says_whether_it_lives(wire: Wire) -> None:
+    session, _ = wire.call(_start)
+    assert wire.call(lambda p: sessions.touch(p.store, session, p.clock(), p.lifetimes))
+    wire.call(lambda p: p.store.sessions.delete(session.id))
+    assert not wire.call(lambda p: sessions.touch(p.store, session, p.clock(), p.lifetimes))
+
+
+def test_cookies_are_bound_to_host_and_tls_where_there_is_tls() -> None:
+    response = Response()
+    sessions.set_cookie(response, "v", https=True)
+    assert response.headers["set-cookie"] == "__Host-veilleur_sso=v; Path=/; HttpOnly; SameSite=Lax; Secure"
+    plain = Response()
+    sessions.clear_cookie(plain, https=False)
+    assert plain.headers["set-cookie"].startswith("veilleur_idp_sso=; Path=/; Max-Age=0")
