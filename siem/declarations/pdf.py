@@ -5,6 +5,7 @@ machine alone. Without a sans-serif font of the list the template falls back on 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -70,7 +71,7 @@ def _data(
     phase = PHASE_LABELS[Phase(document["phase"])][0]
     number = document["numero_version"]
     head = {
-        "Structure": f"{name} (FINESS {structure.get('finess_eg', 'non renseigné')})",
+        "Structure": name + (f" (FINESS {structure['finess_eg']})" if "finess_eg" in structure else ""),
         "Incident": document["incident_numero"],
         "Destinataire": form.authority.name.text("fr"),
         "Fondement": french(form.legal_basis.text),
@@ -90,6 +91,7 @@ def _data(
         "criteria": [
             {"label": view.label, "level": view.level, "answer": pick(ANSWER_LABELS[view.answer], "fr")}
             for view in criteria_view(document["criteres"], "fr")
+            if form.filing == "desk"
         ],
         "sections": _sections(form, document),
         "journal": [
@@ -110,7 +112,7 @@ def _sections(form: Form, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows = [
             {
                 "label": entry.label.text("fr"),
-                "value": display(entry, content.values[entry.key], "fr") if entry.key in content.values else "",
+                "value": _breakable(display(entry, content.values[entry.key], "fr")) if entry.key in content.values else "",
                 "unknown": entry.key not in content.values,
             }
             for entry in section.fields
@@ -126,6 +128,11 @@ def _proof(body: bytes, receipt: Receipt | None) -> list[dict[str, str]]:
     if receipt:
         proof |= {"Numéro": receipt.number, "Guichet": receipt.issuer, "Signature (JWS)": _broken(receipt.jws)}
     return [{"label": label, "value": value} for label, value in proof.items()]
+
+
+def _breakable(text: str) -> str:
+    """The text with places, unseen, where a word too long for its column may break."""
+    return re.sub(r"\S{32,}", lambda match: _broken(match.group()), text)
 
 
 def _broken(token: str) -> str:

@@ -86,3 +86,12 @@ def test_another_reader_draws_its_pages(world: World, tmp_path: Path) -> None:
     path.write_bytes(world.dossiers.pdf(world.filed(), DIRECTOR))
     subprocess.run(["pdftoppm", "-r", "40", "-png", str(path), str(tmp_path / "page")], check=True, capture_output=True)
     assert len(list(tmp_path.glob("page-*.png"))) == len(pypdf.PdfReader(path).pages)
+
+
+def test_a_word_too_long_for_its_column_stays_on_the_page(world: World) -> None:
+    dossier_id = world.complete()
+    typed = {"incident.resume": "é" * 3000 + "\n" + "mot " * 240}
+    assert world.dossiers.save_section(dossier_id, "cert_sante_incident.incident", typed, DIRECTOR) == []
+    text = _text(world.dossiers.pdf(dossier_id, DIRECTOR)).replace("\u200b", "")
+    assert _squeezed(text).count("é" * 8) > 100
+    assert max(len(line) for line in text.splitlines()) < 200
