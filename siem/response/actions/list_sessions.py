@@ -1,6 +1,9 @@
 """List the sessions that people have open at the identity provider, before anything is revoked."""
 
+from datetime import datetime, timedelta
+
 from siem.response.action import Action, Context, Result, identifiers
+from siem.response.identity_provider import SessionFound
 from siem.response.model import ActionClass
 
 
@@ -20,14 +23,31 @@ class ListSessions(Action):
         for person, national_id in identifiers(self.services, context):
             found = self.services.identity_provider.sessions(national_id, timeout_seconds=context.timeout_seconds)
             residual = max(residual, found.residual_seconds)
-            lines += [
-                f"{person} depuis {each.source_ip or 'une adresse inconnue'}, ouverte à {each.auth_time}"
-                + (f", services {', '.join(each.clients)}" if each.clients else "")
-                for each in found.sessions
-            ]
-        text = "Aucune session ouverte." if not lines else f"{len(lines)} session(s) ouverte(s) : " + " ; ".join(lines) + "."
+            lines += [_line(person, each) for each in found.sessions]
+        if not lines:
+            text = "Aucune session ouverte."
+        else:
+            text = ("1 session ouverte : " if len(lines) == 1 else f"{len(lines)} sessions ouvertes : ") + " ; ".join(lines) + "."
         return Result(text, {"sessions_ouvertes": str(len(lines)), "validite_residuelle": str(residual)})
 
     def plan(self, context: Context) -> str:
         """Whose sessions would be listed."""
         return f"Demanderait au fournisseur d’identité les sessions de {', '.join(context.listed('personnes')) or 'personne'}."
+
+
+def _line(person: str, session: SessionFound) -> str:
+    text = f"{person} depuis {session.source_ip or 'une adresse inconnue'}{_since(session.auth_time)}"
+    return text + (f", services {', '.join(session.clients)}" if session.clients else "")
+
+
+def _since(instant: str) -> str:
+    """When a session was opened, for a person; nothing if the provider did not say it in RFC 3339."""
+    try:
+        opened = datetime.fromisoformat(instant)
+    except ValueError:
+        return ""
+    return (
+        f", ouverte le {opened:%d/%m/%Y à %H:%M} (UTC)"
+        if opened.utcoffset() == timedelta(0)
+        else f", ouverte le {opened:%d/%m/%Y à %H:%M%z}"
+    )

@@ -31,7 +31,8 @@ class RevokeSessions(Action):
             sessions += done.session_count
             grants += done.grant_count
             residual = max(residual, done.residual_seconds)
-        text = f"{sessions} session(s) et {grants} autorisation(s) révoquées pour {', '.join(person for person, _ in people)}."
+        whose = ", ".join(person for person, _ in people)
+        text = f"{_counted(sessions, 'session')} et {_counted(grants, 'autorisation')} : révocation faite pour {whose}."
         if residual:
             text += f" Un jeton déjà remis peut encore être accepté hors ligne pendant {residual} s au plus."
         outputs = {"sessions_revoquees": str(sessions), "jetons_revoques": str(grants), "validite_residuelle": str(residual)}
@@ -41,3 +42,7 @@ class RevokeSessions(Action):
         """Whose sessions would end."""
         people = ", ".join(context.listed("personnes")) or "personne"
         return f"Révoquerait toutes les sessions et tous les jetons de {people} ; la personne devrait se reconnecter."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("s" if count > 1 else "")

@@ -53,7 +53,7 @@ def test_the_attack_is_answered_from_evidence_to_dossier_and_only_the_revocation
     assert bench.evidence.verify() == []
     told = [entry.text for entry in bench.watch.incidents.timeline(ANALYST, bench.incident().id) if entry.kind in ("action", "decision")]
     assert any(text.startswith("Approuvé : Révoquer") for text in told)
-    assert any("2 session(s) et 3 autorisation(s) révoquées" in text for text in told)
+    assert any("2 sessions et 3 autorisations : révocation faite" in text for text in told)
 
 
 def test_proposing_again_changes_nothing(bench: Bench) -> None:
