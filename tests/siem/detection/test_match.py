@@ -1,0 +1,192 @@
+"""Indexed matching gives what evaluating every rule gives: on random rules and events, and on real ones."""
+
+import gzip
+import json
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from siem.detection import Rule
+from siem.detection import match as match_module
+from siem.detection import scan as scan_module
+from siem.detection.conditions import AllOf, AnyOf, Negated, Node
+from siem.detection.load import CompiledRule, Ruleset, Variant, load_rules
+from siem.detection.logsource import LogSource
+from siem.detection.match import Matcher
+from siem.detection.modifiers import item_node
+from siem.detection.predicates import View
+from siem.detection.windows_sources import windows_sources
+
+DATA = Path(os.environ.get("VEILLEUR_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
+real_data = pytest.mark.skipif(
+    not (DATA / "sigmahq-rules.tar.gz").is_file(), reason=f"the folder of test data is not at {DATA} (VEILLEUR_DATA)"
+)
+
+SOURCES = (
+    LogSource("p", "", "one", {"kind": frozenset({"one"})}),
+    LogSource("p", "", "two", {"kind": frozenset({"two"}), "code": frozenset({"1", "2"})}),
+    LogSource("p", "", "any", {}),
+)
+TEXTS = ["", "a", "b", "ab", "aB", "ba", "abc", "é", "É", "C:\\x", "aab", "1", "2", "10", "192.0.2.7", "x" * 5000 + "ab"]
+values = st.one_of(
+    st.sampled_from(TEXTS), st.integers(0, 12), st.booleans(), st.none(), st.just(1.0), st.lists(st.sampled_from(TEXTS), max_size=3)
+)
+events = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["one", "ONE", "two", "three", 5, ["one"]]),
+        "code": st.sampled_from([1, "2", 3, None]),
+        "f": values,
+        "g": values,
+        "h": values,
+    },
+)
+KEYS = (
+    "f g h code f|contains g|startswith g|endswith h|cased f|contains|cased f|re f|re|i f|gt f|lte f|cidr"
+    " f|exists f|fieldref g|neq f|base64offset|contains"
+)
+keys = st.sampled_from([*KEYS.split(), "", "|cased"])
+patterns = st.sampled_from(["a", "b*", "*b", "a?c", "*a*b*", "É", "é*", "C:\\\\*", "", "*", "10", "AB", "abc", "c:\\x"])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> Node:
+    key = draw(keys)
+    value: object = draw(st.one_of(patterns, st.lists(patterns, min_size=1, max_size=3)))
+    if key.endswith("exists"):
+        value = draw(st.booleans())
+    elif key.endswith(("gt", "lte", "code")):
+        value = draw(st.integers(0, 12))
+    elif key.endswith("cidr"):
+        value = draw(st.sampled_from(["192.0.2.0/24", "10.0.0.0/8"]))
+    elif key.endswith("fieldref"):
+        value = draw(st.sampled_from("gh"))
+    elif "|re" in key:
+        value = draw(st.sampled_from(["a.", "^b", "b$", "É", "a|c"]))
+    elif "base64" in key:
+        value = "abc"
+    elif key in ("f", "g") and draw(st.booleans()):
+        value = draw(st.sampled_from([None, 1, 10, True]))
+    return item_node(key, value, {}, lambda name: name)
+
+
+trees = st.recursive(
+    lines(),
+    lambda inner: st.one_of(
+        st.builds(Negated, inner),
+        st.builds(lambda some: AllOf(tuple(some)), st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda some: AnyOf(tuple(some)), st.lists(inner, min_size=1, max_size=3)),
+    ),
+    max_leaves=6,
+)
+
+
+def compiled(rows: Sequence[tuple[Node, LogSource]]) -> list[CompiledRule]:
+    blank = dict.fromkeys(Rule.__slots__, "") | {"repeat_seconds": 0, "correlation": False}
+    return [
+        CompiledRule(Rule(**{**blank, "id": str(place)}), "", (Variant((source,), tree, ()),))  # type: ignore[arg-type]
+        for place, (tree, source) in enumerate(rows)
+    ]
+
+
+def agree(matcher: Matcher, fields: Mapping[str, object]) -> bool:
+    quick = [found.rule.rule.id for found in matcher.match(View(fields))]
+    return quick == [found.rule.rule.id for found in matcher.match_slowly(View(fields))]
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
+def test_indexed_matching_is_brute_force(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
+    matcher = Matcher(compiled(rows))
+    # Twice, so that remembered answers are asked for as well.
+    assert all(agree(matcher, fields) for fields in [*some, *some])
+
+
+@given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(match_module, "_MEASURE_AT", (2, 5))
+        patch.setattr(match_module, "_SAMPLE_EVERY", 1)
+        patch.setattr(match_module, "_MAX_REMEMBERED", 300)
+        patch.setattr(match_module, "_MISSES", 3)
+        patch.setattr(match_module, "_MAX_ROUTES", 2)
+        patch.setattr(scan_module, "_FEW", 0)
+        matcher = Matcher(compiled(rows))
+        assert all(agree(matcher, fields) for fields in [*some, *some])
+
+
+def sigmahq(folder: Path, part: str) -> Ruleset:
+    with tarfile.open(DATA / "sigmahq-rules.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    loaded = load_rules(folder / "rules" / part, sources=windows_sources())
+    assert loaded.errors == ()
+    return loaded
+
+
+@real_data
+def test_real_rules_on_real_events_are_brute_force(tmp_path: Path) -> None:
+    loaded = sigmahq(tmp_path, "windows")
+    matcher = Matcher(loaded.singles)
+    with gzip.open(DATA / "windows-events-otrf-40k.ndjson.gz") as file:
+        documents = [orjson.loads(line) for line in file]
+    hits = sum(len(list(matcher.match(View(document)))) for document in documents)
+    assert len(loaded.rules) == 2407
+    assert hits == 309
+    assert matcher.evaluated_count < len(documents)
+    assert all(agree(matcher, document) for document in documents[::100])
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The JSON values of a file that holds one after the other."""
+    decoder, position, found = json.JSONDecoder(), 0, []
+    while position < len(text.rstrip()):
+        value, position = decoder.raw_decode(text, position)
+        found.extend(value if isinstance(value, list) else [value])
+        position += len(text[position:]) - len(text[position:].lstrip())
+    return found
+
+
+def flattened(document: dict[str, Any]) -> dict[str, object]:
+    """An event log record as collectors write it: names of the system part joined by _, the data's names as they are."""
+    fields: dict[str, object] = {}
+    for name, value in document["Event"]["System"].items():
+        if isinstance(value, dict):
+            fields.update({f"{name}_{attribute}": one for attribute, one in value.get("#attributes", {}).items()})
+            value = value.get("#text")
+        fields[name] = value
+    todo = [document["Event"].get(part) or {} for part in ("EventData", "UserData")]
+    while todo:
+        for name, value in todo.pop().items():
+            if isinstance(value, dict) and "#text" not in value:
+                todo.append(value)
+            elif name != "#attributes":
+                fields[name] = value["#text"] if isinstance(value, dict) else value
+    return fields
+
+
+@real_data
+def test_the_regression_cases_of_the_rules_match_as_often_as_their_authors_say(tmp_path: Path) -> None:
+    rules = {one.rule.id: one for one in sigmahq(tmp_path, "windows").singles}
+    with tarfile.open(DATA / "sigma-regression-half.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    compared = 0
+    for info in sorted((tmp_path / "regression_data").rglob("info.yml")):
+        case = yaml.safe_load(info.read_text(encoding="utf-8"))
+        rule = rules.get(case["rule_metadata"][0]["id"])
+        if rule is None:
+            continue
+        some = [flattened(one) for file in info.parent.glob("*.json") for one in documents(file.read_text(encoding="utf-8"))]
+        matches = sum(bool(list(Matcher([rule]).match(View(fields)))) for fields in some)
+        # Fewer than expected is a failure, more is not: the rule authors' own criterion.
+        assert matches >= sum(one.get("match_count", 1) for one in case["regression_tests_info"]), info.parent.name
+        compared += 1
+    assert compared == 96
