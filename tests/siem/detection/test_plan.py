@@ -1,0 +1,60 @@
+from pathlib import Path
+
+from siem.detection.load import Ruleset, load_rules
+from siem.detection.plan import carried_fields, feeds, fields_looked_at, keeping
+
+RULES = """\
+title: Login
+id: 00000000-0000-4000-8000-000000000001
+name: login
+logsource: {product: veilleur}
+detection:
+  selection: {event.action: login.failed}
+  condition: selection
+---
+title: Many
+id: 00000000-0000-4000-8000-000000000002
+name: many
+correlation: {type: event_count, rules: [login], group-by: [source.ip], timespan: 10m, condition: {gte: 3}}
+---
+title: Many of one person
+id: 00000000-0000-4000-8000-000000000003
+correlation:
+  type: value_count
+  rules: [many]
+  aliases: {who: {many: user.id}}
+  group-by: [who]
+  timespan: 1h
+  condition: {field: health.device.id, gte: 2}
+veilleur: {titre: T, resume: "{who} chez {service.name}, {count} fois", subject: who}
+"""
+LOGIN, MANY, PARENT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+
+def loaded(folder: Path) -> Ruleset:
+    (folder / "rules.yml").write_text(RULES, encoding="utf-8")
+    ruleset = load_rules(folder)
+    assert ruleset.errors == ()
+    return ruleset
+
+
+def test_a_child_carries_what_its_parent_needs(tmp_path: Path) -> None:
+    carried = carried_fields(loaded(tmp_path).correlations)
+    assert carried[PARENT] == ("service.name",)
+    assert set(carried[MANY]) == {"user.id", "health.device.id", "service.name"}
+
+
+def test_feeds_speak_the_names_of_the_rule_they_come_from(tmp_path: Path) -> None:
+    correlations = loaded(tmp_path).correlations
+    found = feeds(correlations, carried_fields(correlations))
+    (from_login,), (from_many,) = found[LOGIN], found[MANY]
+    assert (from_login.group, from_login.target.rule.id) == (("source.ip",), MANY)
+    assert (from_many.group, from_many.values) == (("user.id",), ("health.device.id",))
+
+
+def test_a_child_is_kept_as_long_as_its_parent_may_ask(tmp_path: Path) -> None:
+    assert keeping(loaded(tmp_path).correlations) == {MANY: 70 * 60_000_000, PARENT: 60 * 60_000_000}
+
+
+def test_a_correlation_looked_at_what_the_rules_behind_it_did(tmp_path: Path) -> None:
+    assert fields_looked_at(loaded(tmp_path))[PARENT] == ("who", "health.device.id", "source.ip", "event.action")

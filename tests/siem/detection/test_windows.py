@@ -1,0 +1,55 @@
+import math
+import random
+from statistics import mean, median
+
+import pytest
+
+from siem.detection.correlations import CorrelationType, read_correlation
+from siem.detection.windows import Entry, window_of
+
+
+def entry(value: str, rule: int = 0) -> Entry:
+    return (0, rule, "", value, (), ())
+
+
+def correlation(kind: str, **condition: object) -> object:
+    body: dict[str, object] = {"gte": 1, **condition}
+    return {"type": kind, "rules": ["a", "b"], "timespan": "1m", "condition": body}
+
+
+def measured(kind: str, inside: list[Entry]) -> float:
+    numbers = [float(one[3]) for one in inside]
+    return {
+        "event_count": len(inside),
+        "value_count": len({one[3] for one in inside}),
+        "temporal": len({one[1] for one in inside}),
+        "value_sum": math.fsum(numbers),
+        "value_avg": mean(numbers),
+        "value_median": median(numbers),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["event_count", "value_count", "value_sum", "value_avg", "value_median", "temporal"])
+def test_a_window_measures_what_is_in_it_whatever_came_and_went(kind: str) -> None:
+    extra = {"field": "f"} if kind.startswith("value") else {}
+    window = window_of(read_correlation(correlation(kind, **extra)))
+    rng = random.Random(7)
+    inside: list[Entry] = []
+    for _ in range(600):
+        if inside and rng.random() < 0.45:
+            gone = inside.pop(rng.randrange(len(inside)))
+            window.remove(gone)
+        else:
+            new = entry(str(rng.choice([1, 2, 0.1, -3, 7])), rng.randrange(3))
+            inside.append(new)
+            window.add(new)
+        if inside:
+            assert window.measure() == pytest.approx(measured(kind, inside))
+
+
+def test_a_percentile_lies_between_its_neighbours() -> None:
+    window = window_of(read_correlation(correlation(CorrelationType.VALUE_PERCENTILE.value, field="f", percentile=75)))
+    assert math.isnan(window.measure())
+    for value in (10, 20, 30, 40):
+        window.add(entry(str(value)))
+    assert window.measure() == pytest.approx(32.5)
