@@ -100,7 +100,7 @@ def replay_files(
 
     if source_type not in SOURCES:
         _fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
-    ruleset = load_rules(rules)
+    ruleset = load_rules(_folder(rules))
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []
@@ -145,7 +145,7 @@ def rules_check(
     """Say what is wrong with each rule: file, line, field and reason."""
     from siem.detection import prove
 
-    _report(prove.check(folder, proofs), as_json=as_json, checked="rules")
+    _report(prove.check(_folder(folder), proofs), as_json=as_json, checked="rules")
 
 
 @rules_app.command("test")
@@ -157,7 +157,7 @@ def rules_test(
     """Run each rule against its proof: every match must fire, every near miss must not."""
     from siem.detection import prove
 
-    results = prove.test(folder, proofs)
+    results = prove.test(_folder(folder), _folder(proofs))
     problems = [problem for result in results for problem in result.problems]
     _report(problems, as_json=as_json, checked=f"{len(results)} proofs")
 
@@ -173,98 +173,11 @@ def playbooks_check(
     from siem.response.load import load_playbooks
 
     try:
-        problems = list(load_playbooks(folder / "response", folder / "schema" / "response.schema.json", actions.ACTIONS).errors)
-        load_forms(folder / "declarations")
+        problems = list(load_playbooks(_folder(folder) / "response", folder / "schema" / "response.schema.json", actions.ACTIONS).errors)
+        problems.extend(load_forms(folder / "declarations").errors)
     except DataError as error:
         problems = [error]
     _report(problems, as_json=as_json, checked="playbooks")
-
-
-@rules_app.command("check")
-def rules_check(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of rules; that of the settings by default.")] = None,
-    proofs: Annotated[Path | None, typer.Option(help="Folder of proofs: a rule without both of its own is a problem too.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what is wrong with each rule, with file, line and field."""
-    from siem.detection import prove
-
-    folder = _folder(folder or _settings().rules)
-    _report(prove.check(folder, proofs), as_json=as_json, checked=f"rules of {folder}")
-
-
-@rules_app.command("test")
-def rules_test(
-    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: <rule>/match.jsonl and <rule>/ignore.jsonl.")],
-    folder: Annotated[Path | None, typer.Option("--rules", help="Folder of rules; that of the settings by default.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the rules' proofs: every match must match, every near miss must not."""
-    from siem.detection import prove
-
-    results = prove.test(_folder(folder or _settings().rules), _folder(proofs))
-    problems = [problem for result in results for problem in result.problems]
-    _report(problems, as_json=as_json, checked=f"{len(results)} proofs of {proofs}")
-
-
-@playbooks_app.command("check")
-def playbooks_check(
-    folder: Annotated[Path | None, typer.Argument(help="Folder with response/, declarations/ and schema/.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what is wrong with each playbook and each form, with file, line and field."""
-    from siem.declarations.forms import load_forms
-    from siem.response import actions
-    from siem.response.load import load_playbooks
-
-    folder = _folder(folder or _settings().playbooks)
-    try:
-        library = load_playbooks(folder / "response", folder / "schema" / "response.schema.json", actions.ACTIONS)
-    except DataError as error:
-        _fail(str(error))
-    _report([*library.errors, *load_forms(folder / "declarations").errors], as_json=as_json, checked=f"playbooks and forms of {folder}")
-
-
-@app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="A log, one record a line.")],
-    kind: Annotated[str, typer.Option("--type", help="What kind of log: idp, nginx, fhir_audit_event.")],
-    rules: Annotated[Path | None, typer.Option(help="Folder of rules; that of the settings by default.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what the rules find in a file, without keeping anything; exit status 1 when they find something."""
-    from siem.detection.load import load_rules
-    from siem.replay import in_words
-    from siem.replay import replay as run
-    from siem.sources import SOURCES
-    from siem.sources.source import SourceSettings
-
-    if kind not in SOURCES:
-        _fail(f"--type {kind}: unknown; one of {', '.join(SOURCES)} expected")
-    ruleset = load_rules(_folder(rules or _settings().rules))
-    try:
-        with file.open("rb") as lines:
-            source = SOURCES[kind](SourceSettings(file.stem, kind, file.stem, file=file))
-            found = run(lines, source, path=str(file), ruleset=ruleset, received_at=datetime.now(UTC))
-    except OSError as error:
-        _fail(f"{file} cannot be read: {error.strerror}")
-    if as_json:
-        typer.echo(
-            json.dumps(
-                [{**asdict(one), "first_at": one.first_at.isoformat(), "last_at": one.last_at.isoformat()} for one in found.detections]
-            )
-        )
-    else:
-        for detection in found.detections:
-            typer.echo(in_words(detection, ruleset.rules))
-    for problem in found.errors:
-        typer.echo(str(problem), err=True)
-    typer.echo(
-        f"{found.record_count} records, {found.event_count} events, {len(found.detections)} detections, {len(found.errors)} unreadable",
-        err=True,
-    )
-    if found.detections or found.errors:
-        raise typer.Exit(1)
 
 
 def _folder(path: Path) -> Path:
