@@ -113,14 +113,20 @@ class Submissions:
             raise FilingFailed(french(f"Le guichet a refusé la déclaration : {error}{details}")) from error
         except DeskUnreachable as error:
             self._failed(dossier, version, str(error), actor, refused=False)
-            raise FilingFailed(french(f"Le dépôt n’a pas abouti : {error}. Rien n’est perdu, il sera repris.")) from error
+            raise FilingFailed(french(f"Le dépôt n’a pas abouti : {error}. Rien n’est perdu, vous pouvez réessayer.")) from error
         with self._records.database.transaction() as connection:
             return self._keep(connection, dossier, version, receipt, actor)
 
     def _failed(self, dossier: Dossier, version: Version, why: str, actor: Principal, *, refused: bool) -> None:
         with self._records.database.transaction() as connection:
+            before = store.read_filing(connection, dossier.id, version.number)
+            if before is not None and before.state == "done":
+                return
             store.fail_filing(connection, dossier.id, version.number, why, refused=refused)
-            store.write_journal(connection, dossier.id, self._records.clock(), actor, ("dépôt échoué", why), version.sha256)
+            # The worker tries again and again: the journal tells each reason once, not each attempt.
+            if before is None or before.error != why:
+                line = ("dépôt refusé" if refused else "dépôt échoué", why)
+                store.write_journal(connection, dossier.id, self._records.clock(), actor, line, version.sha256)
 
     def _keep(self, connection: Connection, seen: Dossier, version: Version, receipt: Receipt, actor: Principal) -> Receipt:
         dossier = store.find(connection, actor, dossier_id=seen.id) or seen

@@ -137,7 +137,8 @@ def test_a_desk_that_does_not_answer_leaves_the_filing_pending_and_says_so(world
     assert (page.dossier.state, page.may_file, bool(page.filing_error)) == (DossierState.VALIDE_DIRECTION, True, True)
     with pytest.raises(MoveRefused, match="dépôt est en cours"):
         world.dossiers.cancel(dossier_id, "motif", DIRECTOR)
-    assert world.dossiers.resume_filings() == 0
+    assert [world.dossiers.resume_filings() for _ in range(3)] == [0, 0, 0]
+    assert [entry.action for entry in world.dossiers.page(dossier_id, DIRECTOR).journal].count("dépôt échoué") == 1
     world.wire.fate = lambda request, count: None
     assert world.dossiers.file(dossier_id, DIRECTOR).number == "VEI-2026-000001"
     assert world.dossiers.page(dossier_id, DIRECTOR).filing_error == ""
