@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -22,10 +23,8 @@ from idp.authentication.refusal import AuthenticationRefused
 from idp.client_auth import Authenticator
 from idp.clock import Clock
 from idp.endpoints import (
-    administration,
     assets,
     authorization,
-    control,
     discovery,
     end_session,
     health,
@@ -57,10 +56,47 @@ _RELOAD_SECONDS = 10.0
 _EXPIRE_SECONDS = 60.0
 
 
-class _Application(FastAPI):
-    """The framework behind our own front: protective headers, the cap on bodies, and our routes before any of its layers."""
+class _Framework:
+    """The administration and control APIs, on FastAPI: imported and built off the way of the first answer."""
+
+    PATHS = ("/admin/", "/control/")
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._lock = threading.Lock()
+        self._app: ASGIApp | None = None
+
+    def build(self) -> ASGIApp:
+        """Takes about half a second of imports, so call it in a thread."""
+        with self._lock:
+            if self._app is None:
+                from fastapi import FastAPI
+
+                from idp.endpoints import administration, control
+
+                app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None)
+                app.state.provider = self._provider
+                for family, handler in _ERROR_HANDLERS.items():
+                    app.add_exception_handler(family, handler)
+                app.include_router(administration.router)
+                if self._provider.control_api:
+                    app.include_router(control.router)
+                self._app = app
+                return app
+            return self._app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if app is None:
+            app = await asyncio.to_thread(self.build)
+        await app(scope, receive, send)
+
+
+class _Application(Starlette):
+    """Our own front (protective headers, the cap on bodies, routes by path), then Starlette's router, then the framework."""
 
     front: ASGIApp
+    framework: _Framework
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,26 +105,26 @@ class _Application(FastAPI):
         scope["app"] = self
         await self.front(scope, receive, send)
 
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the look-up by path leaves over: the framework's APIs, static files, HEAD, 404, and 405 with its Allow header."""
+        if scope["path"].startswith(_Framework.PATHS):
+            await self.framework(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
-def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> FastAPI:
+
+def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Starlette:
     """The whole application. Tests give a store and a clock; otherwise both are made from ``settings``.
 
     Raises :class:`OperationError` when the state folder, the store or the seal key cannot be used.
     """
     provider = build_provider(settings, store=store, clock=clock)
-    app = _Application(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
-    app.state.provider = provider
     routes = _plain_routes(provider)
-    plain = PlainRoutes(super(_Application, app).__call__, routes=routes, error_handlers={**_ERROR_HANDLERS, Exception: _answer_bug})
+    app = _Application(routes=routes, lifespan=_lifespan, exception_handlers=_ERROR_HANDLERS)
+    app.state.provider = provider
+    app.framework = _Framework(provider)
+    plain = PlainRoutes(app.behind, routes=routes, error_handlers={**_ERROR_HANDLERS, Exception: _answer_bug})
     app.front = ProtectiveHeaders(BodyCap(plain, max_bytes=_MAX_BODY_BYTES), https=provider.https)
-    for family, handler in _ERROR_HANDLERS.items():
-        app.add_exception_handler(family, handler)
-    app.add_exception_handler(Exception, _answer_bug)
-    # Again for what the look-up by path leaves over: static files, HEAD, and 405 with its Allow header.
-    app.router.routes.extend(routes)
-    app.include_router(administration.router)
-    if provider.control_api:
-        app.include_router(control.router)
     return app
 
 
@@ -152,7 +188,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: _Application) -> AsyncIterator[None]:
     """Open the keys (a development provider makes its own), keep house while running, close in order."""
     provider: Provider = app.state.provider
     await provider.store.migrate()
@@ -160,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if provider.development:
         await provider.keys.create_missing()
     house = [
+        asyncio.create_task(asyncio.to_thread(app.framework.build)),
         asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
         asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
         asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),

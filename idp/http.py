@@ -196,7 +196,7 @@ class PlainRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        endpoint = self._find(scope) if scope["type"] == "http" else None
+        endpoint = self._find(scope)
         if endpoint is None:
             await self._app(scope, receive, send)
             return
