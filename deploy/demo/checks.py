@@ -148,7 +148,7 @@ def _declare(director: ConsolePerson, number: str, incident_path: str, dossier_p
 
 
 #: What the director knows and the watch does not; what nobody knows is ticked as unknown.
-_KNOWN: dict[str, str | list[str]] = {
+KNOWN: dict[str, str | list[str]] = {
     "accompagnement.demande": "oui",
     "accompagnement.nature": ["analyse_traces"],
     "accompagnement.urgence": "non",
@@ -165,8 +165,8 @@ def _complete(director: ConsolePerson, path: str, missing: set[str]) -> None:
     unknown = set(form.fields.get("inconnu", ()))
     answers: dict[str, str | list[str]] = {}
     for key in missing & form.fields.keys():
-        if key in _KNOWN:
-            answers[key] = _KNOWN[key]
+        if key in KNOWN:
+            answers[key] = KNOWN[key]
             unknown.discard(key)
         elif key in may_be_unknown:
             unknown.add(key)
