@@ -29,7 +29,7 @@ _PREFIXES: Final[Mapping[str, str]] = {"user.id": "P-", "health.patient.pseudony
 #: Fields of free text that an identifier may have slipped into.
 _TEXTS: Final = ("url.original", "url.path", "url.query", "http.request.referrer", "message", "event.reason")
 #: An INS (NIR: 13 characters and a two-digit key), written without spaces.
-_INS: Final = re.compile(r"(?<![0-9])[1-478][0-9]{5}[0-9AB][0-9]{8}(?![0-9])")
+_INS: Final = re.compile(r"[1-478](?<![0-9].)[0-9]{5}[0-9AB][0-9]{8}(?![0-9])")
 _CACHE_LIMIT: Final = 500_000
 
 identities = Table(

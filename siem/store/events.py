@@ -101,6 +101,7 @@ class EventStore:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": threads,
+            "checkpoint_threshold": "64MB",  # a checkpoint rewrites the row group being filled: not too often
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
