@@ -120,7 +120,8 @@ class KeyRing:
         if self._fresh_until is not None and now < self._fresh_until:
             return
         published = self.published().values()
-        active = sorted((key for key in published if key.active_at <= now), key=lambda key: (key.active_at, key.kid))
+        # Of two that became active at one instant, the one stored later: sorting keeps the store's order.
+        active = sorted((key for key in published if key.active_at <= now), key=lambda key: key.active_at)
         self._signers = {key.alg: key for key in active}
         self._jwks = orjson.dumps({"keys": [key.public_jwk for key in self.keys if key.kid in self.published()]})
         changes = [at for key in published for at in (key.active_at, key.removed_at) if at is not None and at > now]
