@@ -36,7 +36,7 @@ from siem.declarations.service import Dossiers
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.enrichment import Enrichment
-from siem.enrichment.directory import load_directory
+from siem.enrichment.directory import Directory, load_directory
 from siem.enrichment.geography import load_geography
 from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
 from siem.errors import DataError, OperationError
@@ -64,6 +64,9 @@ from siem.store.queue import Queue
 _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 _IDLE_SECONDS = 0.2
+_AFTER_DEFECT_SECONDS = 5.0
+_FILINGS_EVERY = timedelta(seconds=30)
+_RETENTION_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         batch_count=settings.batch_count,
     )
     files = tuple(FileInput(s.name, s.file, queue, clock, tenant=s.tenant) for s in sources if s.file is not None)
-    errors = (*ruleset.errors, *library.errors)
+    errors = (*ruleset.errors, *library.errors, *forms.errors)
     watch = Watch(
         settings,
         clock,
@@ -241,13 +244,11 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[FastAPI], contex
 
 
 def _advance(watch: Watch, stop: threading.Event) -> None:
-    """Playbooks and filings, one step after another; what a killed process left half-way is taken up first."""
-    filings_pending = True
+    """Playbooks and what must be done from time to time; what a killed process left half-way is taken up."""
+    due: dict[str, datetime] = {}
     while not stop.is_set():
         try:
-            if filings_pending:
-                watch.dossiers.resume_filings()
-                filings_pending = False
+            _keep_house(watch, due)
             worked = watch.runs.advance()
         except OperationError as error:
             _log.error("playbooks cannot go on, trying again: %s", error)
@@ -255,9 +256,22 @@ def _advance(watch: Watch, stop: threading.Event) -> None:
         except Exception:  # noqa: BLE001  # the guard: one run that we trip over must not stop all others
             _log.exception("a defect while advancing playbooks")
             worked = 0
-            stop.wait(5)
+            stop.wait(_AFTER_DEFECT_SECONDS)
         if not worked:
             stop.wait(_IDLE_SECONDS)
+
+
+def _keep_house(watch: Watch, due: dict[str, datetime]) -> None:
+    """Finish filings left half-way, forget raw records past retention. ``due`` remembers when each is next to be done."""
+    now = watch.clock()
+    if due.setdefault("filings", now) <= now:
+        due["filings"] = now + _FILINGS_EVERY
+        watch.dossiers.resume_filings()
+    if due.setdefault("retention", now) <= now:
+        due["retention"] = now + _RETENTION_EVERY
+        forgotten = watch.queue.forget(now - timedelta(days=watch.settings.raw_retention_days), watch.pipeline.position)
+        if forgotten:
+            _log.info("%d raw records past retention were removed", forgotten)
 
 
 def _own_routes(watch: Watch) -> list[BaseRoute]:
@@ -284,12 +298,8 @@ def _wall() -> datetime:
 
 
 def _enrichments(settings: Settings) -> list[Enrichment]:
-    enrichments: list[Enrichment] = []
-    if settings.geography_file is not None:
-        enrichments.append(load_geography(settings.geography_file))
-    if settings.directory_file is not None:
-        enrichments.append(load_directory(settings.directory_file))
-    return enrichments
+    directory = load_directory(settings.directory_file) if settings.directory_file else Directory()
+    return [load_geography(settings.geography_file), directory] if settings.geography_file else [directory]
 
 
 def _load_api_keys(path: Path | None) -> dict[str, str]:

@@ -20,10 +20,10 @@ def b64u(data: bytes) -> str:
 
 
 class Phone:
-    """One enrolled device. ``offset_seconds`` is how far the provider's clock is from ours."""
+    """One enrolled device, seen at ``address`` by the provider (a mobile network's, as a rule)."""
 
-    def __init__(self, base_url: str, activation_code: str, pin: str, name: str) -> None:
-        self._browser = Browser(user_agent="Veilleur-demo-phone/1.0 (Linux; Android 16)")
+    def __init__(self, base_url: str, activation_code: str, pin: str, name: str, address: str = "198.51.100.200") -> None:
+        self._browser = Browser(address, user_agent="Veilleur-demo-phone/1.0 (Linux; Android 16)")
         self._base_url = base_url
         self._pin = pin
         self._key = ec.generate_private_key(ec.SECP256R1())

@@ -1,10 +1,15 @@
 """List the sessions that people have open at the identity provider, before anything is revoked."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from siem.response.action import Action, Context, Result, identifiers
 from siem.response.identity_provider import SessionFound
 from siem.response.model import ActionClass
+
+#: Screens and the log-book speak of the time in Paris; exports of UTC.
+_PARIS: Final = ZoneInfo("Europe/Paris")
 
 
 class ListSessions(Action):
@@ -46,8 +51,4 @@ def _since(instant: str) -> str:
         opened = datetime.fromisoformat(instant)
     except ValueError:
         return ""
-    return (
-        f", ouverte le {opened:%d/%m/%Y à %H:%M} (UTC)"
-        if opened.utcoffset() == timedelta(0)
-        else f", ouverte le {opened:%d/%m/%Y à %H:%M%z}"
-    )
+    return f", ouverte le {opened.astimezone(_PARIS):%d/%m/%Y à %H:%M} (heure de Paris)" if opened.tzinfo else f", ouverte à {instant}"

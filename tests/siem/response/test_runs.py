@@ -32,6 +32,7 @@ def test_the_attack_is_answered_from_evidence_to_dossier_and_only_the_revocation
         StepState.AWAITING_APPROVAL,
         StepState.PENDING,
         StepState.PENDING,
+        StepState.PENDING,
     ]
     assert automatic.id in run_ids
     assert not bench.peer.revoked
@@ -48,8 +49,7 @@ def test_the_attack_is_answered_from_evidence_to_dossier_and_only_the_revocation
     assert "120 s" in step_of(done, "revoke_sessions").result
     assert done.variables["__sessions_revoquees__"] == "2"
     assert bench.dossiers == {bench.incident().id: done.variables["__dossier__"]}
-    assert len(bench.evidence.manifests()) == 1
-    assert bench.evidence.manifests()[0].piece_count == 48
+    assert [manifest.piece_count for manifest in bench.evidence.manifests()] == [48, 48], "sealed before and after the revocation"
     assert bench.evidence.verify() == []
     told = [entry.text for entry in bench.watch.incidents.timeline(ANALYST, bench.incident().id) if entry.kind in ("action", "decision")]
     assert any(text.startswith("Approuvé : Révoquer") for text in told)
