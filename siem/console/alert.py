@@ -21,6 +21,8 @@ def show(visit: Visit) -> Response:
     if alert.id != visit.parameter("id"):
         return visit.redirect(f"/alertes/{alert.id}", visit.language.text("alert.was_merged"))
     rule = services.rules.get(alert.rule_id)
+    incident = _incident(visit, alert)
+    suspect_from = min(alert.first_at, incident.first_at) if incident else alert.first_at
     events = services.events.get(alert.event_ids[-_SHOWN_EVENTS:], scope(principal))
     with visit.reading() as connection:
         people = users.everyone(connection, principal.tenant)
@@ -28,9 +30,9 @@ def show(visit: Visit) -> Response:
         "alert.html",
         alert=alert,
         rule=rule,
-        incident=_incident(visit, alert),
+        incident=incident,
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
-        habits=habits.of_subject(services.events, scope(principal), alert) if principal.may(Permission.SEARCH) else None,
+        habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,
         related=services.incidents.related_alerts(principal, alert.id),
         history=services.incidents.history(principal, "alert", alert.id),
         people=people,

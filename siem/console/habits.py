@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from siem.console.templating import search_value
+from siem.event import FIELDS
 from siem.incidents.model import Alert
 from siem.store.events import EventStore, Scope, Search
 from siem.store.query import parse_query
@@ -25,18 +26,20 @@ class Habit:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """``event_count`` events from ``since`` until the alert's first one; no habit when there is none to compare with."""
+    """``event_count`` events of the month before what is suspect; no habit when there is none to compare with."""
 
     event_count: int
     since: datetime
     fields: tuple[Habit, ...]
 
 
-def of_subject(store: EventStore, scope: Scope, alert: Alert) -> Habits:
-    """The habits of the alert's subject in the month before it began."""
+def of_subject(store: EventStore, scope: Scope, alert: Alert, until: datetime) -> Habits:
+    """The habits of the alert's subject in the month that ends with ``until``: what is suspect must not count as usual."""
+    since = until - _BEFORE
+    if alert.subject_field not in FIELDS:
+        return Habits(0, since, ())  # a rule of our own making may be about something that no event field holds
     subject = parse_query(f"{alert.subject_field}:{search_value(alert.subject)}")
-    since = alert.first_at - _BEFORE
-    before = Search(scope, subject, since, alert.first_at)
+    before = Search(scope, subject, since, until)
     during = Search(scope, subject, alert.first_at, alert.last_at + timedelta(microseconds=1))
     count = store.count(before)
     found = []

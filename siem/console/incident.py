@@ -15,14 +15,7 @@ from siem.response.model import Run, RunState, StepState
 
 _PER_PAGE: Final = 50
 #: Under which name each field that a service may refuse appears in our forms.
-_FIELD_OF: Final = {
-    "reason": "motif",
-    "text": "texte",
-    "assignee": "assigne_a",
-    "state": "etat",
-    "verdict": "verdict",
-    "severity": "severite",
-}
+_FIELD_OF: Final = {"note": "texte", "assigne": "assigne_a", "playbook_id": "executions", "incident": "contenu"}
 
 
 def index(visit: Visit) -> Response:
@@ -128,7 +121,8 @@ def open_dossier(visit: Visit) -> Response:
 
 
 def _refused(visit: Visit, refused: Refused, form: str) -> Response:
-    return _again(visit, {_FIELD_OF.get(refused.field, refused.field): refused.problem}, form)
+    field = "motif-qualification" if form == "qualification" and refused.field == "motif" else refused.field
+    return _again(visit, {_FIELD_OF.get(field, field): refused.problem}, form)
 
 
 def _again(visit: Visit, errors: Mapping[str, str], form: str = "qualification") -> Response:

@@ -42,7 +42,8 @@ def act(visit: Visit) -> Response:
         return _page(visit, _filter_of(form), errors={_FIELD_OF.get(refused.field, refused.field): refused.problem}, status=422)
 
 
-_FIELD_OF: Final = {"verdict": "verdict", "reason": "motif", "assignee": "assigne_a"}
+#: Under which name a field that the service refuses appears in our form, where it is another one.
+_FIELD_OF: Final = {"assigne": "assigne_a", "incident": "alerte"}
 
 
 def _do(visit: Visit, action: str, ids: list[str]) -> Response:

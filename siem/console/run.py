@@ -27,7 +27,7 @@ def decide(visit: Visit) -> Response:
     try:
         decision(run_id, step_id, actor, reason)
     except Refused as refused:
-        return _page(visit, errors={f"motif-{step_id}" if refused.field == "reason" else f"etape-{step_id}": refused.problem}, status=422)
+        return _page(visit, errors={f"motif-{step_id}" if refused.field == "motif" else f"etape-{step_id}": refused.problem}, status=422)
     return visit.redirect(f"/executions/{run_id}#etape-{step_id}", visit.language.text(f"run.done.{form.get('decision')}"))
 
 

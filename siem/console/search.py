@@ -112,7 +112,7 @@ def _paris(typed: str) -> datetime | None:
 
 def _bounds(query: Form, bucket: Bucket) -> str:
     """The query string that narrows to one bar."""
-    start, end = (at.astimezone(PARIS).isoformat(timespec="seconds") for at in (bucket.start_at, bucket.end_at))
+    start, end = (at.astimezone(PARIS).isoformat() for at in (bucket.start_at, bucket.end_at))
     return query.replaced(de=start, a=end, periode=None, apres=None)
 
 

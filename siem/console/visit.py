@@ -171,6 +171,7 @@ class Visit:
             "number": language.number,
             "when": lambda at, **options: moments.element(language, at, now, **options),
             "span": lambda value: moments.duration(language, value),
+            "here": self._here(),
             "csrf": self.session.csrf if self.session else "",
             "may": self._may,
             "title_of": self._title_of,
@@ -180,6 +181,11 @@ class Visit:
         """The alert's title in the reader's language, where its rule has one."""
         rule = self.services.rules.get(alert.rule_id)
         return rule.title_fr if rule and rule.title_fr and self.language.code == "fr" else alert.rule_title
+
+    def _here(self) -> str:
+        """The address to come back to after a switch; after a form that was refused, the home page."""
+        url = self.request.url
+        return (url.path + (f"?{url.query}" if url.query else "")) if self.request.method == "GET" else "/"
 
     def _may(self, permission: str) -> bool:
         return self.person is not None and self.person.may(Permission(permission))

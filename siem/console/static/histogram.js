@@ -1,4 +1,4 @@
-// Brushing: drag over the histogram to narrow to these bars. A click on one bar is an ordinary link and needs no script.
+// Narrowing by the histogram: a click on one bar, or a drag over several. Without a script the table below has the same links.
 export function startHistogram() {
   const chart = document.querySelector(".histogram svg");
   if (!chart) return;
@@ -19,18 +19,22 @@ export function startHistogram() {
   window.addEventListener("pointerup", (event) => {
     if (from !== null && brush) {
       const [low, high] = [from, at(event)].sort((a, b) => a - b);
-      const bars = [...chart.querySelectorAll("a")].filter((bar) => {
+      const bars = [...chart.querySelectorAll("[data-narrow]")].filter((bar) => {
         const column = bar.querySelector(".column");
         const middle = Number(column.getAttribute("x")) + Number(column.getAttribute("width")) / 2;
         return middle >= low && middle <= high;
       });
       brush.remove();
       if (bars.length) {
-        const first = new URL(bars[0].href.baseVal, location.href);
-        const last = new URL(bars.at(-1).href.baseVal, location.href);
+        const first = new URL(bars[0].dataset.narrow, location.href);
+        const last = new URL(bars.at(-1).dataset.narrow, location.href);
         first.searchParams.set("a", last.searchParams.get("a"));
         location.assign(first);
       }
+    }
+    else if (from !== null) {
+      const bar = event.target.closest?.("[data-narrow]");
+      if (bar) location.assign(new URL(bar.dataset.narrow, location.href));
     }
     from = null;
     brush = null;

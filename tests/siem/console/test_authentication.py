@@ -143,7 +143,7 @@ def test_a_provider_that_is_away_is_said_with_what_is_safe(tmp_path: Path) -> No
     world.close()
 
 
-@pytest.mark.spec("OIDC-RPInitiated-2")
+@pytest.mark.spec("OIDCRP-2")
 def test_logging_out_ends_the_session_here_and_at_the_provider(world: World, provider: Provider) -> None:
     browser = world.client()
     _log_in(browser, provider)

@@ -1,0 +1,86 @@
+import re
+
+from siem.incidents.filters import AlertFilter
+from siem.incidents.model import AlertState, Incident, Verdict
+from tests.siem.console.world import ANALYST, AUDITOR, LEAD, World, csrf
+
+EVERY = AlertFilter(limit=100)
+
+
+def test_alerts_stand_under_their_incident_gravest_first(world: World, incident: Incident) -> None:
+    page = world.client(ANALYST).get("/alertes").text
+    assert (
+        page.index(incident.number)
+        < page.index("Balayage de dossiers patients")
+        < page.index("Sans incident")
+        < page.index("Exploration d’adresses")
+    )
+    assert "6 alertes" in page and "P-4F7K2M9QXA a ouvert 44 dossiers" in page
+
+
+def test_titles_follow_the_readers_language(world: World, incident: Incident) -> None:
+    page = world.client(ANALYST, **{"accept-language": "en"}).get("/alertes").text
+    assert "Sweep of patient records" in page and "Balayage de dossiers" not in page and '<html lang="en"' in page
+
+
+def test_filters_narrow_the_list(world: World, incident: Incident) -> None:
+    browser = world.client(ANALYST)
+    assert "Exploration" not in browser.get("/alertes?severite=high").text
+    assert "1 alerte" in browser.get("/alertes?q=198.51.100.23").text
+    assert "0 alerte" in browser.get("/alertes?assigne=moi").text
+    assert "Aucune alerte pour ce filtre" in browser.get("/alertes?etat=closed").text
+
+
+def test_an_empty_queue_says_what_would_be_there(world: World) -> None:
+    page = world.client(ANALYST).get("/alertes").text
+    assert "Rien à traiter" in page and "dès qu’une règle" in page
+
+
+def _post(world: World, person, **data):  # type: ignore[no-untyped-def]
+    browser = world.client(person)
+    return browser, browser.post("/alertes/actions", data={"csrf": csrf(browser.get("/preferences").text), **data})
+
+
+def test_ticked_alerts_are_assigned_together_and_it_is_said(world: World, incident: Incident) -> None:
+    ids = [alert.id for alert in world.incidents.alerts(ANALYST, EVERY).items][:3]
+    browser, answer = _post(world, ANALYST, action="assigner", alerte=ids, retour="/alertes?severite=high")
+    assert answer.status_code == 303 and answer.headers["location"] == "/alertes?severite=high"
+    assert "3 alertes attribuées." in browser.get("/alertes").text
+    assert {alert.assignee for alert in world.incidents.alerts(ANALYST, EVERY).items if alert.id in ids} == {ANALYST.subject}
+
+
+def test_closing_needs_a_verdict_and_a_reason_and_keeps_what_was_typed(world: World, incident: Incident) -> None:
+    alert = world.incidents.alerts(ANALYST, AlertFilter(subject="198.51.100.23")).items[0]
+    _, refused = _post(world, ANALYST, action="classer", alerte=alert.id, motif="Robot connu")
+    assert refused.status_code == 422 and 'href="#verdict"' in refused.text and "Robot connu" in refused.text
+    _, done = _post(world, ANALYST, action="classer", alerte=alert.id, verdict=Verdict.FALSE_POSITIVE.value, motif="Robot connu")
+    closed = world.incidents.alert(ANALYST, alert.id)
+    assert done.status_code == 303 and (closed.state, closed.verdict) == (AlertState.CLOSED, Verdict.FALSE_POSITIVE)
+
+
+def test_nothing_ticked_is_said_and_changes_nothing(world: World, incident: Incident) -> None:
+    _, answer = _post(world, ANALYST, action="acquitter")
+    assert answer.status_code == 422 and "Cochez au moins une alerte" in answer.text
+
+
+def test_a_whole_filter_can_be_acted_on(world: World, incident: Incident) -> None:
+    _post(world, LEAD, action="acquitter", tout="oui", **{"f.severite": "high"})
+    states = {(alert.severity, alert.state) for alert in world.incidents.alerts(ANALYST, EVERY).items}
+    assert ("high", AlertState.NEW) not in states and ("low", AlertState.NEW) in states
+
+
+def test_alerts_become_an_incident(world: World, incident: Incident) -> None:
+    alert = world.incidents.alerts(ANALYST, AlertFilter(subject="198.51.100.23")).items[0]
+    _, answer = _post(world, ANALYST, action="escalader", alerte=alert.id, motif="À regarder de près")
+    made = world.incidents.alert(ANALYST, alert.id).incident_id
+    assert made not in {None, incident.id} and answer.headers["location"] == f"/incidents/{made}"
+
+
+def test_an_unknown_action_is_refused(world: World, incident: Incident) -> None:
+    alert = world.incidents.alerts(ANALYST, EVERY).items[0]
+    assert _post(world, ANALYST, action="effacer", alerte=alert.id)[1].status_code == 400
+
+
+def test_who_may_only_read_sees_no_action(world: World, incident: Incident) -> None:
+    page = world.client(AUDITOR).get("/alertes").text
+    assert "Balayage" in page and not re.search(r'name="action"|name="alerte"', page)

@@ -1,0 +1,22 @@
+from datetime import timedelta
+
+from siem.incidents.model import Incident
+from tests.siem.console.world import ANALYST, World
+
+
+def test_every_source_shows_its_counts_rhythm_and_what_was_set_aside(world: World, incident: Incident) -> None:
+    page = world.client(ANALYST).get("/sources").text.replace("\u202f", " ")
+    assert "1 204" in page and "1 200" in page and "a number expected, not &#39;abc&#39;" in page and page.count('class="spark"') == 3
+    assert "broken" not in page  # the bytes themselves may name a person
+
+
+def test_a_source_that_never_spoke_or_fell_silent_comes_first(world: World, incident: Incident) -> None:
+    world.now += timedelta(hours=2)
+    page = world.client(ANALYST).get("/sources").text
+    assert page.index("messagerie-nginx") < page.index("dossier-patient-acces")
+    assert page.count("Silencieuse") == 3 and page.count("Rien reçu") == 1
+
+
+def test_what_waits_is_said(world: World) -> None:
+    object.__setattr__(world.services, "backlog", lambda: 1234)
+    assert "1 234 enregistrements reçus attendent" in world.client(ANALYST).get("/sources").text.replace("\u202f", " ")
