@@ -99,11 +99,19 @@ def _plan(stage: Stage, rng: random.Random, start: datetime, end: datetime) -> I
         begin = start + timedelta(seconds=rng.uniform(0, last_begin.total_seconds()))
         # One visit of a person at a time, and never while the attacker holds the phone's attention.
         taken = slots.setdefault(person.national_id, [])
-        while any(abs(begin - other) < timedelta(minutes=11) for other in taken) or _in_attack(stage, person, begin, end):
+        while not _is_free(taken, begin) or _in_attack(stage, person, begin, end):
             begin = start + timedelta(seconds=rng.uniform(0, last_begin.total_seconds()))
         taken.append(begin)
         yield begin, _visit(stage, random.Random(rng.random()), person, services[rng.randrange(len(services))], begin)
+    yield start + timedelta(hours=2, minutes=10), _scan(stage, start + timedelta(hours=2, minutes=10))
+    prudent = stage.people[-1]
+    free = next(hour for hour in range(1, 8) if _is_free(slots[prudent.national_id], start + timedelta(hours=hour)))
+    yield start + timedelta(hours=free), _reported(stage, prudent, start + timedelta(hours=free))
     yield end - ATTACK_BEFORE_END, _attack(stage, random.Random(rng.random()), end - ATTACK_BEFORE_END, end)
+
+
+def _is_free(taken: list[datetime], at: datetime) -> bool:
+    return all(abs(at - other) >= timedelta(minutes=11) for other in taken)
 
 
 def _in_attack(stage: Stage, person: Person, begin: datetime, end: datetime) -> bool:
@@ -206,6 +214,26 @@ def _displayed_code(html: str) -> str:
     marker = html.index('id="code"')
     start = html.index(">", marker) + 1
     return html[start : html.index("<", start)].strip()
+
+
+def _scan(stage: Stage, at: datetime) -> Visit:
+    """Somebody looks for forgotten pages of the mail service: noise of every night, an alert and no incident."""
+    for number in range(40):
+        at += timedelta(seconds=2)
+        yield at
+        stage.mail.log.write(at, "198.51.100.77", "", f"GET /sauvegarde-{number}.zip", 404, 153, "Mozilla/5.0 (compatible; curieux/1.0)")
+
+
+def _reported(stage: Stage, person: Person, at: datetime) -> Visit:
+    """A doctor gets a question nobody in the ward asked for, and says so on the phone."""
+    browser = Browser("198.51.100.90", AGENTS[1])
+
+    def report(question: dict[str, Any], _code: str, when: datetime) -> None:
+        person.phone.answer(question, "report", when.timestamp())
+
+    for step in _log_in(stage, browser, stage.mail, person.national_id, at, report):
+        if isinstance(step, datetime):
+            yield step
 
 
 def _attack(stage: Stage, rng: random.Random, begin: datetime, end: datetime) -> Visit:

@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from deploy.demo.phone import b64u
 from deploy.demo.wire import Browser, Refused
 
+#: Address of the hospital's servers, from which services call the provider.
+SERVICES_ADDRESS = "192.0.2.240"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -113,7 +115,7 @@ class RelyingParty:
     ) -> None:
         self.client_id, self._secret, self.redirect_uri, self.scope, self._post = client_id, secret, redirect_uri, scope, post
         self.log = log
-        self._browser = Browser(user_agent=f"{client_id}/1.0")
+        self._browser = Browser(SERVICES_ADDRESS, f"{client_id}/1.0")
         metadata = self._browser.get(f"{issuer}/.well-known/openid-configuration").expect(200).json()
         self._authorization_endpoint: str = metadata["authorization_endpoint"]
         self._token_endpoint: str = metadata["token_endpoint"]
