@@ -61,6 +61,7 @@ class Engine:
         self._max_matches = max_matches
         self._matcher = Matcher(ruleset.singles)
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
+        self._fingerprints = {one.rule.id: fingerprint(one) for one in ruleset.correlations}
         self._carried = carried_fields(ruleset.correlations)
         self._feeds = feeds(ruleset.correlations, self._carried)
         self._over_correlations = {one.rule.id for one in ruleset.correlations if any(child in self._correlations for child in one.inputs)}
@@ -156,7 +157,7 @@ class Engine:
         return dropped
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
-        return StateKey(rule_id, fingerprint(self._correlations[rule_id]), tenant, group, part)
+        return StateKey(rule_id, self._fingerprints[rule_id], tenant, group, part)
 
     def _note_time(self, event: Event, at: int) -> None:
         newest = self._newest.setdefault(event.tenant, {})

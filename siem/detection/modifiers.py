@@ -31,6 +31,7 @@ from siem.detection.predicates import (
     TimePartIs,
     text_of,
 )
+from siem.detection.regex import CostlyExpression, check_expression
 
 #: Values for ``expand``: placeholder name to the values it stands for.
 Placeholders = Mapping[str, Sequence[str]]
@@ -264,9 +265,12 @@ def _expanded(text: str, item: _Item, placeholders: Placeholders) -> list[str]:
 
 def _expression(item: _Item, text: str) -> Matches:
     try:
-        return Matches(item.field, text, item.flags)
+        check_expression(text, item.flags)
+    except CostlyExpression as error:
+        raise ItemError(f"costly regular expression: {error}") from error
     except (re.error, OverflowError, RecursionError) as error:
         raise ItemError(f"not a regular expression: {error}") from error
+    return Matches(item.field, text, item.flags)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -5,10 +5,8 @@ A field that holds a list matches if one of its elements does. Numbers, booleans
 (``4624`` in a rule matches ``4624`` and ``"4624"`` in an event), as sources disagree about types.
 """
 
-import dataclasses
 import ipaddress
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from siem.detection.patterns import How, Pattern
+from siem.detection.regex import search
 
 #: The field of a keyword search: any value of the event.
 ANYWHERE: Final = ""
@@ -165,11 +164,6 @@ class Matches:
     field: str
     expression: str
     flags: int = 0
-    regex: re.Pattern[str] = dataclasses.field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Compile once; raises re.error on a faulty expression."""
-        object.__setattr__(self, "regex", re.compile(self.expression, self.flags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +258,8 @@ def text_test(predicate: Predicate) -> Callable[[str], bool]:
     match predicate:
         case TextIs(_, pattern, _):
             return _pattern_test(pattern)
-        case Matches(regex=regex):
-            return lambda text: regex.search(text) is not None
+        case Matches(_, expression, flags):
+            return search(expression, flags)
         case InNetwork(_, network):
             return _network_test(network)
         case NumberIs(_, compare, limit):

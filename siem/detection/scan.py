@@ -12,8 +12,10 @@ from siem.detection.predicates import TIMESTAMP, InNetwork, Matches, NumberIs, P
 
 try:
     import hyperscan
+
+    AVAILABLE = True
 except ImportError:  # no build for this processor: every literal is looked for, which finds the same, slower
-    hyperscan = None  # type: ignore[assignment, unused-ignore]
+    AVAILABLE = False
 #: Below this many literals, looking for each is as fast as starting a scan.
 _FEW: Final = 6
 
@@ -77,7 +79,7 @@ class Scanner:
         return found
 
     def _present(self, lower: str) -> Sequence[int]:
-        if len(self._literals) <= _FEW or hyperscan is None:
+        if len(self._literals) <= _FEW or not AVAILABLE:
             return [place for place, literal in enumerate(self._literals) if literal in lower]
         if self._database is None:
             # Made when first needed: many routes are never taken.
@@ -103,4 +105,5 @@ def _needed_literal(predicate: Predicate) -> str:
     if predicate.cased:
         # Only ASCII is sure to keep its place when the whole value is put in lower case.
         literals = tuple(literal.lower() for literal in literals if literal.isascii())
-    return max(literals, key=len, default="")
+    # The scanner reads a literal up to its first zero.
+    return max((part for literal in literals for part in literal.split("\x00")), key=len, default="")

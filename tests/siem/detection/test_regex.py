@@ -1,0 +1,56 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siem.detection import regex as regex_module
+from siem.detection.regex import CostlyExpression, check_expression, search
+
+atoms = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\.", "é"])
+expressions = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        st.builds(lambda some: "".join(some), st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda one, other: f"(?:{one}|{other})", inner, inner),
+        st.builds(lambda one, sign: f"(?:{one}){sign}", inner, st.sampled_from(["*", "+", "?", "{1,2}"])),
+    ),
+    max_leaves=6,
+)
+texts = st.text(alphabet="ab.\né", max_size=10)
+
+
+@pytest.mark.parametrize("flags", [0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.IGNORECASE | re.DOTALL])
+def test_both_machines_find_the_same(flags: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex_module, "_MANY", 0)
+
+    @given(
+        st.builds("".join, st.tuples(st.sampled_from(["", "^"]), expressions, st.sampled_from(["", "$"]))),
+        st.lists(texts, min_size=1, max_size=5),
+    )
+    def check(expression: str, some: list[str]) -> None:
+        for text in some:
+            # PCRE sees no line after a line feed that ends the text, Python does; the specification follows PCRE.
+            text = text.rstrip("\n")
+            assert search(expression, flags)(text) is (re.search(expression, text, flags) is not None)
+
+    check()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("expression", ["^(a+)+$", "^(a|aa)+$", "^(aa?)+$", "(.*a){12}.*b.*c.*d$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
+def test_a_bomb_does_not_go_off(expression: str) -> None:
+    pytest.importorskip("hyperscan")
+    check_expression(expression, 0)
+    assert not search(expression, 0)("a" * 30_000 + "!")
+
+
+def test_what_would_take_for_ever_is_refused() -> None:
+    with pytest.raises(CostlyExpression, match="exponential"):
+        check_expression("(?=x)(a+)+$", 0)
+    check_expression("(?=x)a+b", 0)
+
+
+def test_a_fault_is_an_error_of_the_library() -> None:
+    with pytest.raises(re.error):
+        check_expression("(", 0)
