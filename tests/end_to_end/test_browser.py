@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deploy.demo import casting, checks, night, scene
@@ -73,6 +74,7 @@ def shot(page: Page, name: str, *, narrow: bool = True) -> None:
     folder = artefact("screens")
     folder.mkdir(exist_ok=True)
     page.screenshot(path=folder / f"{name}.png", full_page=True)
+    assert_accessible(page, name)
     if narrow:
         size = page.viewport_size
         page.set_viewport_size({"width": 320, "height": 640})
@@ -80,6 +82,12 @@ def shot(page: Page, name: str, *, narrow: bool = True) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, f"{name} is wider than 320 px"
         if size:
             page.set_viewport_size(size)
+
+
+def assert_accessible(page: Page, name: str) -> None:
+    """Nothing that axe-core calls serious or critical."""
+    found = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert not found, f"{name}: {[(one['id'], [node['target'] for node in one['nodes']]) for one in found]}"
 
 
 def enrolled_phone(chromium: Browser, stage: Scene, national_id: str) -> Page:
@@ -207,5 +215,6 @@ def _look_around(page: Page, stage: Scene) -> None:
         page.goto(stage.watch_url + path)
         shot(page, name)
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{stage.watch_url}/alertes?etat=tous")
-    shot(page, "alertes-sombre")
+    for name, path in (("alertes", "/alertes?etat=tous"), ("incidents", "/incidents"), ("recherche", "/recherche"), ("regles", "/regles")):
+        page.goto(f"{stage.watch_url}{path}{'&' if '?' in path else '?'}langue=en")
+        shot(page, f"{name}-sombre-en")
