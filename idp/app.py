@@ -149,7 +149,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
 def build_provider(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Provider:
     """The provider's parts; keys are read when the application starts (:func:`_lifespan`)."""
     if store is None:
-        store = SqliteStore(settings.state / "idp.sqlite")
+        store = SqliteStore(settings.state / "idp.sqlite", synchronous=settings.store_synchronous)
     clock = clock or Clock(lambda: datetime.now(UTC), start_at=settings.clock_start)
     if settings.development and not settings.seal_key.exists():
         Seal.create_file(settings.seal_key)

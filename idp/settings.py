@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     )
     clock_start: AwareDatetime | None = Field(
         None, description="Instant (RFC 3339) at which the clock begins instead of now; development only."
+    )
+    store_synchronous: Literal["full", "normal"] = Field(
+        "full",
+        description="When a write to the store counts as done: full, once it is on the disk; normal, once a killed process "
+        "cannot lose it (a power cut may take the last ones; development only).",
     )
     session_idle: timedelta = Field(timedelta(minutes=30), description="A session ends after this long without use (ISO 8601 or seconds).")
     session_max: timedelta = Field(timedelta(hours=4), description="A session ends this long after login (ISO 8601 or seconds).")
@@ -92,6 +97,8 @@ class Settings(BaseSettings):
             raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
         if self.clock_start is not None:
             raise ValueError("IDP_CLOCK_START sets the clock by hand; it exists in development only")
+        if self.store_synchronous != "full":
+            raise ValueError(f"IDP_STORE_SYNCHRONOUS={self.store_synchronous} can lose acknowledged writes; it exists in development only")
 
     @property
     def development(self) -> bool:

@@ -115,7 +115,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     api_keys = _load_api_keys(settings.api_keys_file)
     url = f"sqlite:///{state / 'watch.sqlite'}"
     migrate(url)
-    database, queue, events = Database(url), Queue(state / "queue.sqlite"), EventStore(state / "events.duckdb")
+    database = Database(url, synchronous=settings.store_synchronous)
+    queue = Queue(state / "queue.sqlite", synchronous=settings.store_synchronous)
+    events = EventStore(state / "events.duckdb")
     evidence = EvidenceStore(state / "evidence")
     ruleset = load_rules(settings.rules)
     incidents = Incidents(database, clock, ruleset.rules, threshold=settings.incident_risk_count)

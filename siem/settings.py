@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="comma-separated networks whose X-Forwarded-For is believed"
     )
+    store_synchronous: Literal["full", "normal"] = Field(
+        "full",
+        description="when a write to the stores counts as done: full, once it is on the disk; normal, once a killed process "
+        "cannot lose it (a power cut may take the last ones; development only)",
+    )
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
@@ -80,6 +85,10 @@ class Settings(BaseSettings):
             "SIEM_BASE_URL": (not self.base_url.startswith("https://"), "give the https address that browsers use"),
             "SIEM_OIDC_ISSUER": (not self.oidc_issuer.startswith("https://"), "give an https issuer"),
             "SIEM_IDP_ADMIN_URL": (not self.idp_admin_url.startswith("https://"), "give an https address"),
+            "SIEM_STORE_SYNCHRONOUS": (
+                self.store_synchronous != "full",
+                "a record that was acknowledged must be on the disk: leave it full",
+            ),
             "SIEM_OIDC_CLIENT_SECRET": (not self.oidc_client_secret.get_secret_value(), "give the console's client secret"),
         }
         for name, (is_unsafe, remedy) in unsafe.items():

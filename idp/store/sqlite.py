@@ -23,7 +23,7 @@ from idp.store import (
 from idp.store.records import Reader, to_bytes
 from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
-from idp.store.sqlite_file import SqliteFile
+from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
 from idp.store.sqlite_logins import SqliteInteractionStore, SqliteSessionStore
 from idp.store.sqlite_time import microseconds
@@ -210,8 +210,8 @@ class SqliteKeyStore:
 class SqliteStore:
     """All ports; opening migrates. The folder of the file must be writable by one machine only (WAL needs shared memory)."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = file = SqliteFile(path)
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
+        self._file = file = SqliteFile(path, synchronous=synchronous)
         self.clients: ClientStore = SqliteClientStore(file)
         self.accounts: AccountStore = SqliteAccountStore(file)
         self.devices: DeviceStore = SqliteDeviceStore(file)

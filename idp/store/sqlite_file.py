@@ -12,13 +12,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from idp.errors import OperationError
 from idp.store import schema
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+#: ``full``: a commit is on the disk when it returns. ``normal``: a killed process loses nothing, a power cut the last commits.
+Synchronous = Literal["full", "normal"]
 
 #: How long a write waits for another process (a command line) that holds the file, in seconds.
 _LOCK_WAIT_SECONDS = 10
@@ -35,8 +37,9 @@ class _Write:
 class SqliteFile:
     """Opens and migrates on first use; ``read`` is synchronous, ``write`` is awaited until durable."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
         self.path = path
+        self._synchronous = synchronous
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._open()
         schema.migrate(self._writer, str(path))
@@ -54,7 +57,7 @@ class SqliteFile:
         try:
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_SECONDS * 1000}")
             connection.execute("PRAGMA temp_store = MEMORY")
         except sqlite3.Error as error:
@@ -84,7 +87,10 @@ class SqliteFile:
             await self._begin(loop)
             for write in group:
                 write.result = write.work(self._writer)
-            await loop.run_in_executor(self._thread, self._writer.commit)
+            if self._synchronous == "full":
+                await loop.run_in_executor(self._thread, self._writer.commit)
+            else:
+                self._writer.commit()
         except Exception as error:  # noqa: BLE001 (handed to the one who asked)
             if self._writer.in_transaction:
                 self._writer.rollback()

@@ -7,12 +7,15 @@ so two transactions never fail half-way on a lock upgrade. Reads see the last co
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
 
 from sqlalchemy import Connection, MetaData, TypeDecorator, create_engine, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import String
 
 metadata = MetaData()
+Synchronous = Literal["full", "normal"]
 
 
 class Instant(TypeDecorator[datetime]):
@@ -35,12 +38,16 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Database:
-    """Connections to the state. ``url`` is SQLAlchemy's (``sqlite:///var/siem/watch.sqlite``)."""
+    """Connections to the state. ``url`` is SQLAlchemy's (``sqlite:///var/siem/watch.sqlite``).
 
-    def __init__(self, url: str) -> None:
+    ``synchronous`` of SQLite: ``full``, a commit is on the disk when it returns; ``normal``, a killed process loses nothing,
+    a power cut the last commits.
+    """
+
+    def __init__(self, url: str, *, synchronous: Synchronous = "full") -> None:
         self.engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False} if url.startswith("sqlite") else {})
         if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "connect", partial(_configure_sqlite, synchronous=synchronous))
             event.listen(self.engine, "begin", _begin_immediate)
 
     @contextmanager
@@ -60,10 +67,10 @@ class Database:
         self.engine.dispose()
 
 
-def _configure_sqlite(connection: object, _record: object) -> None:
+def _configure_sqlite(connection: object, _record: object, *, synchronous: Synchronous) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we begin transactions ourselves
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,6 +1,6 @@
 """The queue: durable receipt of raw records, and how far each input has read.
 
-A record counts as received once :meth:`Queue.put` has returned: it is on the disk (``synchronous=FULL``), together
+A record counts as received once :meth:`Queue.put` has returned: it is on the disk (``synchronous`` full), together
 with the offset of the input it came from, so a kill loses nothing and doubles nothing. Callers that wait at the same
 time share one commit. The pipeline reads by sequence and keeps its own position with the effects of what it read.
 """
@@ -17,6 +17,7 @@ from typing import Final, Protocol, TypeVar
 
 from siem.errors import OperationError
 from siem.event import RawRecord
+from siem.store.database import Synchronous
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS records (
@@ -83,8 +84,9 @@ class _Waiting:
 class Queue:
     """The queue in one SQLite file. Safe to use from several threads of one process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
         self._path = path
+        self._synchronous = synchronous
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._connect()
         self._reader = self._connect()
@@ -101,7 +103,7 @@ class Queue:
     def _connect(self) -> sqlite3.Connection:
         with self._failing_as("opening the queue of received records"):
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
-            for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
+            for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", f"synchronous={self._synchronous}", "wal_autocheckpoint=4000"):
                 connection.execute(f"PRAGMA {pragma}")
         return connection
 

@@ -37,6 +37,7 @@ def test_a_production_provider_has_no_control_api() -> None:
     [
         ({"control_api": True}, "IDP_CONTROL_API"),
         ({"clock_start": "2026-01-01T00:00:00Z"}, "IDP_CLOCK_START"),
+        ({"store_synchronous": "normal"}, "IDP_STORE_SYNCHRONOUS"),
         ({"issuer": "http://idp.example/realm"}, "IDP_ISSUER"),
         ({"base_url": "https://idp.example/"}, "must not end with a slash"),
         ({"issuer": "https://other.example/realm"}, "must begin with IDP_BASE_URL"),

@@ -33,6 +33,12 @@ def test_production_refuses_what_is_unsafe_and_says_what_to_do(name: str) -> Non
         load({key: value for key, value in SAFE.items() if key != name})
 
 
+def test_production_never_acknowledges_what_a_power_cut_could_take() -> None:
+    with pytest.raises(ValueError, match="SIEM_STORE_SYNCHRONOUS is unsafe in production"):
+        load({**SAFE, "SIEM_STORE_SYNCHRONOUS": "normal"})
+    assert load({"SIEM_ENVIRONMENT": "development", "SIEM_STORE_SYNCHRONOUS": "normal"}).store_synchronous == "normal"
+
+
 def test_development_accepts_plain_http() -> None:
     assert load({"SIEM_ENVIRONMENT": "development"}).base_url == "http://127.0.0.1:8900"
 

@@ -16,3 +16,12 @@ class TestSqlite(StoreExam):
 
     def open_store(self) -> Store:
         return SqliteStore(self.path)
+
+
+class TestSqliteWithoutWaitingForTheDisk(StoreExam):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "idp.sqlite"
+
+    def open_store(self) -> Store:
+        return SqliteStore(self.path, synchronous="normal")

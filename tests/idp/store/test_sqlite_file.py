@@ -5,7 +5,19 @@ from pathlib import Path
 import pytest
 
 from idp.errors import OperationError
-from idp.store.sqlite_file import SqliteFile
+from idp.store.sqlite_file import SqliteFile, Synchronous
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+def test_a_write_waits_for_the_disk_unless_told_otherwise(tmp_path: Path, synchronous: Synchronous, level: int) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite", synchronous=synchronous)
+        assert file._writer.execute("PRAGMA synchronous").fetchone() == (level,)
+        await file.write(_insert("a"))
+        assert _names(file) == ["a"]
+        await file.close()
+
+    asyncio.run(work())
 
 
 def _insert(name: str) -> object:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from siem.store.database import Database, Instant
+from siem.store.database import Database, Instant, Synchronous
 
 METADATA = MetaData()
 THINGS = Table("things", METADATA, Column("id", Integer, primary_key=True), Column("at", Instant), Column("name", String))
@@ -29,6 +29,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
         METADATA.create_all(connection)
     yield database
     database.close()
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+def test_a_commit_waits_for_the_disk_unless_told_otherwise(tmp_path: Path, synchronous: Synchronous, level: int) -> None:
+    made = Database(f"sqlite:///{tmp_path / 'watch.sqlite'}", synchronous=synchronous)
+    with made.reading() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == level
+    made.close()
 
 
 @given(st.lists(instants, min_size=2, max_size=6, unique=True))

@@ -9,6 +9,7 @@ import pytest
 
 from siem.errors import OperationError
 from siem.event import RawRecord
+from siem.store.database import Synchronous
 from siem.store.queue import Queue
 
 AT = datetime(2026, 11, 22, 21, 0, 0, 123456, tzinfo=UTC)
@@ -27,6 +28,12 @@ def test_a_record_comes_back_as_it_was_received(tmp_path: Path) -> None:
     assert len(queue.read(0, 1)) == 1
     assert queue.offset("web") == {"offset": 40}
     assert queue.offset("other") is None
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+def test_receipt_waits_for_the_disk_unless_told_otherwise(tmp_path: Path, synchronous: Synchronous, level: int) -> None:
+    queue = Queue(tmp_path / "queue.sqlite", synchronous=synchronous)
+    assert queue._writer.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
 def test_records_and_offsets_survive_a_process_that_never_closed_the_queue(tmp_path: Path) -> None:
