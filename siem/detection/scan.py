@@ -38,8 +38,8 @@ class Scanner:
     def __init__(self, predicates: Sequence[Predicate]) -> None:
         self._equals: dict[str, list[int]] = {}
         self._always: list[tuple[int, Callable[[str], bool], bool]] = []
-        #: Literals, and behind each the predicates that need it.
-        self._literals: list[str] = []
+        #: Texts of which a value must hold one, for any predicate but those always tested to hold.
+        self.literals: list[str] = []
         self._behind: list[list[tuple[int, Callable[[str], bool], bool]]] = []
         places: dict[str, int] = {}
         for place, predicate in enumerate(predicates):
@@ -52,8 +52,8 @@ class Scanner:
             elif literal in places:
                 self._behind[places[literal]].append(test)
             else:
-                places[literal] = len(self._literals)
-                self._literals.append(literal)
+                places[literal] = len(self.literals)
+                self.literals.append(literal)
                 self._behind.append([test])
         self._database: Any = None
 
@@ -79,11 +79,11 @@ class Scanner:
         return found
 
     def _present(self, lower: str) -> Sequence[int]:
-        if len(self._literals) <= _FEW or not AVAILABLE:
-            return [place for place, literal in enumerate(self._literals) if literal in lower]
+        if len(self.literals) <= _FEW or not AVAILABLE:
+            return [place for place, literal in enumerate(self.literals) if literal in lower]
         if self._database is None:
             # Made when first needed: many routes are never taken.
-            expressions = [literal.encode("utf-8", "surrogatepass") for literal in self._literals]
+            expressions = [literal.encode("utf-8", "surrogatepass") for literal in self.literals]
             self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
             self._database.compile(
                 expressions=expressions,
