@@ -2,13 +2,14 @@
 
 ``lateness`` is how far an event may lag behind the newest of its source and still be evaluated exactly; ``max_lag`` how
 far a whole source may lag behind the newest source (a silent source does not hold memory for ever). A later event is
-still evaluated, against what is still kept, and counted in :attr:`Engine.late_counts`.
+still evaluated, against what is still kept, and counted in :attr:`Engine.late_counts`. With a ``clock``, an event from the future
+(a device whose date is wrong) is evaluated but does not move time on for the others, and is counted in :attr:`Engine.ahead_counts`.
 
 State is in memory and grows out in small parts: :meth:`Engine.changed_state` gives what changed since the last call, to be
 written in the same transaction as the detections. **If that transaction fails, the engine must be made anew and restored.**
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,6 +29,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FOREVER: Final = 2**62
 _BETWEEN_VALUES: Final = "\x1f"
+#: Clocks differ: an event this far ahead of ours (µs) is not yet from the future.
+_AHEAD: Final = 300_000_000
 #: A match that belongs to more groups than this (lists in several group-by fields) is a mistake of the source.
 _MAX_GROUPS: Final = 64
 
@@ -42,7 +45,11 @@ class Alarm:
 
 
 class Engine:
-    """Evaluates events against a rule set. ``max_matches`` bounds the kept matches of each correlation in each tenant."""
+    """Evaluates events against a rule set. Not for several threads at once.
+
+    ``max_matches`` bounds the kept matches of each correlation in each tenant. ``verify_every``: every so many events, the index is
+    compared with evaluating every rule, and :attr:`disagreement_counts` says for which rules they differed (0: never compared).
+    """
 
     def __init__(
         self,
@@ -52,9 +59,16 @@ class Engine:
         max_lag: timedelta = timedelta(hours=24),
         sources: Sequence[str] = (),
         max_matches: int = 200_000,
+        clock: Callable[[], datetime] | None = None,
+        verify_every: int = 0,
     ) -> None:
         self.ruleset = ruleset
         self.late_counts: dict[str, int] = {}
+        self.ahead_counts: dict[str, int] = {}
+        self.disagreement_counts: dict[str, int] = {}
+        self._clock = clock
+        self._verify_every = verify_every
+        self._evaluated_count = 0
         self._lateness = lateness // _MICROSECOND
         self._max_lag = max_lag // _MICROSECOND
         self._sources = tuple(sources)
@@ -78,12 +92,13 @@ class Engine:
         """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation."""
         detections: list[Detection] = []
         tenants: set[str] = set()
+        now = _FOREVER if self._clock is None else (self._clock() - _EPOCH) // _MICROSECOND + _AHEAD
         for event in events:
             at = (event.at - _EPOCH) // _MICROSECOND
-            self._note_time(event, at)
+            self._note_time(event, at, now)
             tenants.add(event.tenant)
             view = View(event.fields, event.at)
-            for candidate in self._matcher.match(view):
+            for candidate in self._matched(view):
                 rule = candidate.rule
                 if rule.alerts:
                     detections.append(self._of_single(candidate, event, view))
@@ -93,6 +108,16 @@ class Engine:
             detections.extend(self._settle(tenant, self._closed_at(tenant)))
             self._forget(tenant)
         return sorted(detections, key=_event_time)
+
+    def _matched(self, view: View) -> Iterable[Candidate]:
+        self._evaluated_count += 1
+        if self._verify_every == 0 or self._evaluated_count % self._verify_every:
+            return self._matcher.match(view)
+        slowly = list(self._matcher.match_slowly(view))
+        differing = {one.rule.rule.id for one in slowly} ^ {one.rule.rule.id for one in self._matcher.match(view)}
+        for rule_id in differing:
+            self.disagreement_counts[rule_id] = self.disagreement_counts.get(rule_id, 0) + 1
+        return slowly
 
     def flush(self) -> list[Detection]:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
@@ -153,15 +178,19 @@ class Engine:
                 continue
             unpack(self._correlator(one, key.tenant), key.group, key.part, data)
         for (_, tenant), correlator in self._correlators.items():
-            correlator.resume(self._closed_at(tenant))
+            if tenant in self._newest:
+                correlator.resume(self._closed_at(tenant))
         return dropped
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
         return StateKey(rule_id, self._fingerprints[rule_id], tenant, group, part)
 
-    def _note_time(self, event: Event, at: int) -> None:
+    def _note_time(self, event: Event, at: int, now: int) -> None:
         newest = self._newest.setdefault(event.tenant, {})
         known = newest.get(event.source)
+        if at > now:
+            self.ahead_counts[event.source] = self.ahead_counts.get(event.source, 0) + 1
+            at = now
         if known is None or at > known:
             newest[event.source] = at
             self._newest_changed.add(event.tenant)

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.event import Event, Fields
@@ -166,3 +168,24 @@ def test_the_same_event_again_adds_nothing_to_a_correlation(tmp_path: Path) -> N
     ]
     assert len(engine.evaluate(events)) == 1
     assert engine.evaluate(events) == []
+
+
+def test_an_event_from_the_future_does_not_move_time_on_for_the_others(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path), clock=lambda: T0 + timedelta(minutes=2), max_lag=timedelta(minutes=30))
+    common = {"source__geo__country_iso_code": "FR", "source__ip": "192.0.2.1"}
+    engine.evaluate([event(1, "idp.audit", "login.succeeded", user__id="P-1", **common)])
+    engine.evaluate([event(2, "idp.audit", "login.succeeded", minute=60 * 24 * 365, user__id="P-1", **common)])
+    read = event(3, "fhir.audit_event", "record.read", minute=1, health__actor__id="P-1", source__ip="192.0.2.1")
+    assert [found.event_ids for found in engine.evaluate([read])] == [("e1", "e3")]
+    assert engine.ahead_counts == {"idp.audit": 1}
+
+
+def test_the_index_is_compared_with_evaluating_every_rule_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(ruleset(tmp_path), verify_every=2)
+    login = [event(n, "idp.audit", "login.succeeded", user__id="P-1", source__geo__country_iso_code="BR") for n in range(4)]
+    assert len(engine.evaluate(login)) == 4
+    assert engine.disagreement_counts == {}
+    monkeypatch.setattr(engine._matcher, "match", lambda view: iter(()))
+    # What every rule says is what counts.
+    assert len(engine.evaluate(login)) == 2
+    assert engine.disagreement_counts == {"00000000-0000-4000-8000-000000000001": 2, "00000000-0000-4000-8000-000000000003": 2}
