@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "SIEM_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +71,18 @@ class Settings(BaseSettings):
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what :func:`load` hands over: it has read the environment, and refuses what it does not know."""
+        return (init_settings,)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -20,6 +20,8 @@ from deploy.demo.wire import Browser, Refused
 FINESS = "0B0000005"
 VISIT_COUNT = 200
 EVENING = timedelta(hours=9)
+#: Nobody comes before the stage is set, which takes wall time that the clock counts too.
+FIRST_BEGIN_SECONDS = 180
 #: How long before the end of the evening the attack begins: its session must still be alive when people look.
 ATTACK_BEFORE_END = timedelta(minutes=52)
 AGENTS = (
@@ -96,11 +98,11 @@ def _plan(stage: Stage, rng: random.Random, start: datetime, end: datetime) -> I
     slots: dict[str, list[datetime]] = {}
     for index in range(VISIT_COUNT):
         person = stage.people[index % len(stage.people)]
-        begin = start + timedelta(seconds=rng.uniform(0, last_begin.total_seconds()))
+        begin = start + timedelta(seconds=rng.uniform(FIRST_BEGIN_SECONDS, last_begin.total_seconds()))
         # One visit of a person at a time, and never while the attacker holds the phone's attention.
         taken = slots.setdefault(person.national_id, [])
         while not _is_free(taken, begin) or _in_attack(stage, person, begin, end):
-            begin = start + timedelta(seconds=rng.uniform(0, last_begin.total_seconds()))
+            begin = start + timedelta(seconds=rng.uniform(FIRST_BEGIN_SECONDS, last_begin.total_seconds()))
         taken.append(begin)
         yield begin, _visit(stage, random.Random(rng.random()), person, services[rng.randrange(len(services))], begin)
     yield start + timedelta(hours=2, minutes=10), _scan(stage, start + timedelta(hours=2, minutes=10))
