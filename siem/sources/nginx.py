@@ -31,6 +31,8 @@ _MONTH_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "
 _MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _FIRST_ERROR_STATUS: Final = 400
 
+_COMBINED_WORDS: Final = 'address - user [time] "request" status bytes "referrer" "user agent"'
+
 
 class Nginx(Stateless):
     """Turns access log lines into ``nginx.access`` events."""
@@ -72,7 +74,8 @@ class Nginx(Stateless):
         line = text_of(record)
         match = _COMBINED.fullmatch(line)
         if match is None:
-            raise DataError(record.source, 0, "", f"not a line of the combined format: {line[:120]!r}")
+            # The line itself is not repeated: before it is understood nobody knows whose identity it holds.
+            raise DataError(record.source, 0, "", f"{len(line)} characters that are not a line of the combined format: {_COMBINED_WORDS}")
         remote, user, time, request, status, size, referrer, agent = match.groups()
         at = _instant(time)
         if at is None:

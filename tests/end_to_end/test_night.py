@@ -66,10 +66,10 @@ def play(folder: Path, kill_at: list[int]) -> Iterator[Played]:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Played]:
     """A night during which the watch is killed (SIGKILL) three times and started again."""
     seed = int(os.environ.get("NIGHT_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-    print(f"NIGHT_SEED={seed} gives the same three points")
+    request.config.get_terminal_writer().line(f"the watch is killed three times; NIGHT_SEED={seed} gives the same points")
     yield from play(tmp_path_factory.mktemp("night"), random.Random(seed).sample(range(5, night.VISIT_COUNT - 1), 3))
 
 
@@ -129,6 +129,20 @@ def test_the_declaration_holds_no_patient_and_names_nobody_of_the_night(played: 
     artefact("declaration.json").write_bytes(played.filed.declaration)
     artefact("declaration.pdf").write_bytes(played.filed.pdf)
     assert played.filed.pdf.startswith(b"%PDF-")
+
+
+def test_a_broken_line_is_set_aside_by_name_and_the_rest_goes_on(played: Played) -> None:
+    before = checks.wait_until_read(played.scene, played.cast)
+    good = '192.0.2.10 - - [22/Nov/2026:03:00:00 +0000] "GET /messages HTTP/1.1" 200 12 "-" "curl/8"\n'
+    with played.scene.log("messagerie-acces").open("a", encoding="utf-8") as log:
+        log.write(good + "ceci n’est pas une ligne d’accès\n" + good)
+    played.cast.logs[0].line_count += 3
+    after = checks.wait_until_read(played.scene, played.cast)
+    assert (after.received, after.stored, after.dropped) == (before.received + 3, before.stored + 2, before.dropped + 1)
+    lead = ConsolePerson(played.scene.watch_url, "899700000153", played.cast.phones["responsable"])
+    sources = lead.open("/sources").answer.text()
+    assert "messagerie-acces" in sources
+    assert "ceci n’est pas" not in sources, "a line that could not be read may hold anything; it is not shown"
 
 
 def test_the_one_command_plays_checks_and_ends(tmp_path: Path) -> None:
