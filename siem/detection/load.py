@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from siem.detection import Rule
-from siem.detection.conditions import Node, predicates
+from siem.detection.conditions import Node, all_of, predicates
 from siem.detection.correlations import Correlation, read_correlation
+from siem.detection.documents import Document, read_documents
+from siem.detection.filters import Filter, read_filter
 from siem.detection.logsource import LogSource, veilleur_sources
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.predicates import TIMESTAMP, fields_of
@@ -29,8 +29,6 @@ _STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
 _REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-#: A rule file larger than this is refused.
-MAX_BYTES: Final = 1_000_000
 _OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat"})
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
@@ -88,91 +86,14 @@ def load_rules(
     placeholders: Placeholders | None = None,
 ) -> Ruleset:
     """Compile every ``.yml`` file under ``folder``, in the order of their paths. Raises OSError where a file cannot be read."""
-    documents: list[_Document] = []
+    documents: list[Document] = []
     errors: list[DataError] = []
     for path in sorted(folder.rglob("*.yml")):
-        found, wrong = _documents(path, path.relative_to(folder).as_posix())
+        found, wrong = read_documents(path, path.relative_to(folder).as_posix())
         documents.extend(found)
         errors.extend(wrong)
     known_sources = veilleur_sources(frozenset(FIELDS)) if sources is None else tuple(sources)
     return _Loader(known_sources, placeholders or {}, errors).load(documents)
-
-
-class _RuleYaml(yaml.CSafeLoader):
-    """Dates stay texts; a key written twice is an error, not a silent loss of the first."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key «{key.value}» is written twice", key.start_mark)
-                seen.add(key.value)
-        found: dict[object, object] = super().construct_mapping(node, deep=deep)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """One YAML document of a file. ``index`` counts the documents of the file."""
-
-    path: str
-    text: str
-    index: int
-    body: Mapping[str, object]
-
-    def error(self, mistake: RuleMistake) -> DataError:
-        return DataError(self.path, self.line(mistake.path), ".".join(mistake.path), mistake.problem)
-
-    def line(self, path: Sequence[str]) -> int:
-        """Line of the deepest part of ``path`` that is there. Read again only for an error, so that loading stays fast."""
-        node: yaml.Node | None = None
-        for position, candidate in enumerate(yaml.compose_all(self.text, Loader=yaml.CSafeLoader)):
-            if position == self.index:
-                node = candidate
-        line = node.start_mark.line + 1 if node is not None else 0
-        for key in path:
-            if not isinstance(node, yaml.MappingNode):
-                break
-            for name, value in node.value:
-                if name.value == key:
-                    line, node = name.start_mark.line + 1, value
-                    break
-            else:
-                break
-        return line
-
-
-def _documents(path: Path, name: str) -> tuple[list[_Document], list[DataError]]:
-    data = path.read_bytes()
-    if len(data) > MAX_BYTES:
-        return [], [DataError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")]
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        return [], [DataError(name, data.count(b"\n", 0, error.start) + 1, "", "the file is not UTF-8")]
-    try:
-        bodies = list(yaml.load_all(text, Loader=_RuleYaml))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        return [], [DataError(name, mark.line + 1 if mark else 0, "", f"not YAML: {error.problem or error.context}")]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return [], [DataError(name, 0, "", f"not YAML: {error}")]
-    found: list[_Document] = []
-    errors: list[DataError] = []
-    for index, body in enumerate(bodies):
-        if isinstance(body, dict):
-            found.append(_Document(name, text, index, body))
-        elif body is not None:
-            errors.append(DataError(name, 1, "", "a map with title, logsource and detection is expected"))
-    if not found and not errors:
-        errors.append(DataError(name, 1, "", "the file holds no rule"))
-    return found, errors
 
 
 class _Loader:
@@ -184,15 +105,19 @@ class _Loader:
         self.errors = errors
         self.rules: dict[str, Rule] = {}
         self.names: dict[str, str] = {}
-        self.where: dict[str, _Document] = {}
+        self.where: dict[str, Document] = {}
         #: What correlations refer to, refused ones too: a rule that feeds one must not start to alert because the correlation broke.
         self.referred: set[str] = set()
         self.generated: set[str] = set()
+        self.filters: list[tuple[Filter, Document]] = []
 
-    def load(self, documents: Sequence[_Document]) -> Ruleset:
+    def load(self, documents: Sequence[Document]) -> Ruleset:
+        self._read_filters(documents)
         singles: dict[str, CompiledRule] = {}
         correlations: dict[str, CompiledCorrelation] = {}
         for document in documents:
+            if "filter" in document.body:
+                continue
             self._note_references(document.body.get("correlation"))
             try:
                 one = self._compile(document)
@@ -205,6 +130,9 @@ class _Loader:
             else:
                 correlations[one.rule.id] = one
         ordered = self._resolve(correlations)
+        for one_filter, document in self.filters:
+            for reference in one_filter.rules - self.names.keys():
+                self.errors.append(document.error(RuleMistake(f"no rule has the name or id «{reference}»", "filter", "rules")))
         kept = {one.rule.id: one for one in ordered}
         quiet = {self.names.get(one, one) for one in self.referred} - {self.names.get(one, one) for one in self.generated}
         return Ruleset(
@@ -213,6 +141,14 @@ class _Loader:
             singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
         )
+
+    def _read_filters(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            if "filter" in document.body:
+                try:
+                    self.filters.append((read_filter(document.body), document))
+                except RuleMistake as mistake:
+                    self.errors.append(document.error(mistake))
 
     def _note_references(self, section: object) -> None:
         if not isinstance(section, Mapping):
@@ -223,14 +159,14 @@ class _Loader:
         if section.get("generate") is True:
             self.generated |= found
 
-    def _register(self, one: CompiledRule | CompiledCorrelation, document: _Document) -> None:
+    def _register(self, one: CompiledRule | CompiledCorrelation, document: Document) -> None:
         self.rules[one.rule.id] = one.rule
         self.where[one.rule.id] = document
         self.names[one.rule.id] = one.rule.id
         if one.name:
             self.names[one.name] = one.rule.id
 
-    def _compile(self, document: _Document) -> CompiledRule | CompiledCorrelation:
+    def _compile(self, document: Document) -> CompiledRule | CompiledCorrelation:
         body = document.body
         rule_id = _text(body, "id")
         if not rule_id:
@@ -261,9 +197,9 @@ class _Loader:
         by_names: dict[tuple[tuple[str, str], ...], list[LogSource]] = {}
         for source in agreeing:
             by_names.setdefault(tuple(sorted(source.fields.items())), []).append(source)
-        return tuple(self._variant(body["detection"], dict(names), tuple(found)) for names, found in by_names.items())
+        return tuple(self._variant(body, dict(names), tuple(found)) for names, found in by_names.items())
 
-    def _variant(self, detection: object, names: Mapping[str, str], sources: tuple[LogSource, ...]) -> Variant:
+    def _variant(self, body: Mapping[str, object], names: Mapping[str, str], sources: tuple[LogSource, ...]) -> Variant:
         known = frozenset().union(*(source.known for source in sources)) if all(source.known for source in sources) else frozenset()
 
         def rename(name: str) -> str:
@@ -272,7 +208,15 @@ class _Loader:
                 raise ItemError(f"the source has no field «{name}»")
             return renamed
 
-        tree = detection_tree(detection, self.placeholders, rename)
+        trees = [detection_tree(body["detection"], self.placeholders, rename)]
+        for one, document in self.filters:
+            if one.applies_to(body):
+                try:
+                    trees.append(one.tree(self.placeholders, rename))
+                except RuleMistake as mistake:
+                    # A filter that cannot be honoured hides nothing: the rule goes on without it.
+                    self.errors.append(document.error(mistake))
+        tree = all_of(trees)
         fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
         return Variant(sources, tree, tuple(fields))
 
@@ -311,7 +255,7 @@ class _Loader:
         return list(ordered.values())
 
 
-def _rule(document: _Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:
+def _rule(document: Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:
     body = document.body
     title = _text(body, "title")
     if not title:

@@ -83,16 +83,6 @@ def test_a_broken_rule_is_named_by_file_line_and_field_and_spares_the_others(
     assert [rule.title for rule in loaded.rules.values()] == ["Another"]
 
 
-@pytest.mark.parametrize(
-    "content", [b"\xff\xfe", b"just a text", b"- a\n- b", b"", b"a: &a [*a, *a]\n" + b"b: " + b"[" * 5000, b"x" * 1_000_001]
-)
-def test_a_file_that_is_no_rule_is_an_error_of_its_own(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "odd.yml").write_bytes(content)
-    loaded = load(tmp_path, good=RULE)
-    assert [error.path for error in loaded.errors] == ["odd.yml"]
-    assert len(loaded.rules) == 1
-
-
 def test_an_id_is_used_once(tmp_path: Path) -> None:
     loaded = load(tmp_path, a=RULE, b=RULE)
     assert [(error.path, error.field) for error in loaded.errors] == [("b.yml", "id")]
