@@ -29,7 +29,7 @@ from siem.declarations.desk import Desk
 from siem.declarations.desk_api import desk_routes
 from siem.declarations.establishments import load_establishments
 from siem.declarations.filing import FilingClient
-from siem.declarations.forms import load_forms
+from siem.declarations.forms import Forms, load_forms
 from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
@@ -70,15 +70,28 @@ _RETENTION_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """The parts, put together and at rest. ``configuration_errors`` are rules and playbooks left out, each named."""
+class Stores:
+    """Everything that is on the disk."""
 
-    settings: Settings
-    clock: Clock
     database: Database
     queue: Queue
     events: EventStore
     evidence: EvidenceStore
+
+    def close(self) -> None:
+        """Close them, newest data first on the disk."""
+        self.events.close()
+        self.queue.close()
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The parts, put together and at rest. ``configuration_errors`` are rules, playbooks and forms left out, each named."""
+
+    settings: Settings
+    clock: Clock
+    stores: Stores
     ruleset: Ruleset
     pipeline: Pipeline
     files: tuple[FileInput, ...]
@@ -89,99 +102,101 @@ class Watch:
     sources: tuple[SourceSettings, ...]
     api_keys: Mapping[str, str]
     configuration_errors: tuple[DataError, ...]
-
-    def open_dossier(self, incident: Incident, actor: Principal) -> Dossier:
-        """Open the incident's dossier, or bring it up to date, with everything the watch knows."""
-        facts = facts_of(incident, incidents=self.incidents, runs=self.runs, events=self.events, evidence=self.evidence)
-        return self.dossiers.open_for_incident(None, incident, actor, facts)
-
-    def close(self) -> None:
-        """Close the stores, newest data first on the disk."""
-        self.events.close()
-        self.queue.close()
-        self.database.close()
+    #: Opens an incident's dossier, or brings it up to date, with everything the watch knows.
+    open_dossier: Callable[[Incident, Principal], Dossier]
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     """Make the parts; nothing runs yet.
 
-    Raises DataError when a file of the configuration is wrong as a whole (a single bad rule or playbook is left out and
-    listed), OperationError when a store cannot be opened.
+    Raises DataError when a file of the configuration is wrong as a whole (a single bad rule, playbook or form is left out
+    and listed), OperationError when a store cannot be opened.
     """
     clock = clock or _wall
-    state = settings.state
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
     api_keys = _load_api_keys(settings.api_keys_file)
+    stores = _open_stores(settings)
+    ruleset = load_rules(settings.rules)
+    incidents = Incidents(stores.database, clock, ruleset.rules, threshold=settings.incident_risk_count)
+    forms = load_forms(settings.playbooks / "declarations")
+    dossiers = _dossiers(settings, stores.database, clock, forms)
+
+    def open_dossier(incident: Incident, actor: Principal) -> Dossier:
+        facts = facts_of(incident, incidents=incidents, runs=runs, events=stores.events, evidence=stores.evidence)
+        return dossiers.open_for_incident(None, incident, actor, facts)
+
+    library = load_playbooks(settings.playbooks / "response", settings.playbooks / "schema" / "response.schema.json", actions.ACTIONS)
+    services = _services(settings, stores, lambda incident, actor: open_dossier(incident, actor).id)
+    runs = Runs(stores.database, clock, actions.build(services), library.playbooks, incidents)
+    parts = Parts(
+        queue=stores.queue,
+        events=stores.events,
+        database=stores.database,
+        sources={source.name: SOURCES[source.type](source) for source in sources},
+        enrichments=_enrichments(settings),
+        pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
+        make_engine=lambda: Engine(ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources]),
+        incidents=incidents,
+        propose=runs.propose,
+    )
+    return Watch(
+        settings=settings,
+        clock=clock,
+        stores=stores,
+        ruleset=ruleset,
+        pipeline=Pipeline(parts, clock=clock, batch_count=settings.batch_count),
+        files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
+        incidents=incidents,
+        runs=runs,
+        dossiers=dossiers,
+        desk=_desk(settings, stores.database, clock, forms),
+        sources=sources,
+        api_keys=api_keys,
+        configuration_errors=(*ruleset.errors, *library.errors, *forms.errors),
+        open_dossier=open_dossier,
+    )
+
+
+def _open_stores(settings: Settings) -> Stores:
+    state = settings.state
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = f"sqlite:///{state / 'watch.sqlite'}"
     migrate(url)
-    database = Database(url, synchronous=settings.store_synchronous)
-    queue = Queue(state / "queue.sqlite", synchronous=settings.store_synchronous)
-    events = EventStore(state / "events.duckdb")
-    evidence = EvidenceStore(state / "evidence")
-    ruleset = load_rules(settings.rules)
-    incidents = Incidents(database, clock, ruleset.rules, threshold=settings.incident_risk_count)
-    forms = load_forms(settings.playbooks / "declarations")
-    desk_schema = settings.playbooks / "declarations" / "schema" / "dossier-declaration-ssi-sante-1.0.schema.json"
-    desk = Desk(
-        database, clock, ReceiptSigner.from_folder(state / "keys"), forms, schema=desk_schema, issuer=f"{settings.base_url}/guichet"
+    return Stores(
+        Database(url, synchronous=settings.store_synchronous),
+        Queue(state / "queue.sqlite", synchronous=settings.store_synchronous),
+        EventStore(state / "events.duckdb"),
+        EvidenceStore(state / "evidence"),
     )
+
+
+def _dossiers(settings: Settings, database: Database, clock: Clock, forms: Forms) -> Dossiers:
     filing = FilingClient(settings.desk_url or f"http://127.0.0.1:{settings.port}", settings.desk_api_key.get_secret_value())
     establishments = load_establishments(settings.establishments_file) if settings.establishments_file else {}
-    dossiers = Dossiers(database, clock, forms, filing=filing, establishments=establishments)
-    opening: list[Callable[[Incident, Principal], str]] = []
-    services = Services(
-        database=database,
-        evidence=evidence,
+    return Dossiers(database, clock, forms, filing=filing, establishments=establishments)
+
+
+def _desk(settings: Settings, database: Database, clock: Clock, forms: Forms) -> Desk:
+    schema = settings.playbooks / "declarations" / "schema" / "dossier-declaration-ssi-sante-1.0.schema.json"
+    signer = ReceiptSigner.from_folder(settings.state / "keys")
+    return Desk(database, clock, signer, forms, schema=schema, issuer=f"{settings.base_url}/guichet")
+
+
+def _services(settings: Settings, stores: Stores, open_dossier: Callable[[Incident, Principal], str]) -> Services:
+    """What playbooks act through."""
+    return Services(
+        database=stores.database,
+        evidence=stores.evidence,
         identity_provider=IdentityProvider(
             settings.idp_admin_url,
             f"{settings.oidc_issuer}/protocol/openid-connect/token",
             settings.idp_client_id,
             settings.idp_client_secret.get_secret_value(),
         ),
-        resolve=lambda pseudonym: _resolve(database, pseudonym),
-        collect=lambda tenant, ids: _collect(events, queue, tenant, ids),
-        open_dossier=lambda incident, actor: opening[0](incident, actor),
+        resolve=lambda pseudonym: _resolve(stores.database, pseudonym),
+        collect=lambda tenant, ids: _collect(stores, tenant, ids),
+        open_dossier=open_dossier,
     )
-    library = load_playbooks(settings.playbooks / "response", settings.playbooks / "schema" / "response.schema.json", actions.ACTIONS)
-    runs = Runs(database, clock, actions.build(services), library.playbooks, incidents)
-    pipeline = Pipeline(
-        Parts(
-            queue=queue,
-            events=events,
-            database=database,
-            sources={source.name: SOURCES[source.type](source) for source in sources},
-            enrichments=_enrichments(settings),
-            pseudonyms=Pseudonyms(load_key(state / "keys" / "pseudonyms.key")),
-            make_engine=lambda: Engine(ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources]),
-            incidents=incidents,
-            propose=runs.propose,
-        ),
-        clock=clock,
-        batch_count=settings.batch_count,
-    )
-    files = tuple(FileInput(s.name, s.file, queue, clock, tenant=s.tenant) for s in sources if s.file is not None)
-    errors = (*ruleset.errors, *library.errors, *forms.errors)
-    watch = Watch(
-        settings,
-        clock,
-        database,
-        queue,
-        events,
-        evidence,
-        ruleset,
-        pipeline,
-        files,
-        incidents,
-        runs,
-        dossiers,
-        desk,
-        sources,
-        api_keys,
-        errors,
-    )
-    opening.append(lambda incident, actor: watch.open_dossier(incident, actor).id)
-    return watch
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
@@ -193,13 +208,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(watch, stop))
     app.state.watch = watch
     http_sources = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
-    app.router.routes.extend(HttpInput(watch.queue, http_sources, watch.clock).routes())
+    app.router.routes.extend(HttpInput(watch.stores.queue, http_sources, watch.clock).routes())
     app.router.routes.extend(desk_routes(watch.desk, {name: key for name, key in watch.api_keys.items() if name.startswith("guichet")}))
     app.router.routes.extend(_own_routes(watch))
     console.mount(
         app,
         console.Services(
-            database=watch.database,
+            database=watch.stores.database,
             clock=watch.clock,
             provider=console.Provider(
                 settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret.get_secret_value(), settings.base_url
@@ -207,11 +222,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             incidents=watch.incidents,
             runs=watch.runs,
             dossiers=watch.dossiers,
-            events=watch.events,
+            events=watch.stores.events,
             rules=watch.ruleset.rules,
             rule_errors=watch.ruleset.errors,
             sources=watch.sources,
-            backlog=lambda: max(0, watch.queue.last_sequence - watch.pipeline.position),
+            backlog=lambda: max(0, watch.stores.queue.last_sequence - watch.pipeline.position),
             desk=watch.desk,
             open_dossier=watch.open_dossier,
             granting_contact=settings.granting_contact,
@@ -225,7 +240,7 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[FastAPI], contex
     @contextlib.asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
         if watch.settings.users_file is not None:
-            users.apply(watch.database, watch.settings.users_file)
+            users.apply(watch.stores.database, watch.settings.users_file)
         threads = [
             threading.Thread(target=follow, args=(watch.files, stop), name="files"),
             threading.Thread(target=watch.pipeline.run, args=(stop,), name="pipeline"),
@@ -237,10 +252,10 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[FastAPI], contex
             yield
         finally:
             stop.set()
-            watch.queue.wake()
+            watch.stores.queue.wake()
             for thread in threads:
                 thread.join()
-            watch.close()
+            watch.stores.close()
 
     return run
 
@@ -271,7 +286,7 @@ def _keep_house(watch: Watch, due: dict[str, datetime]) -> None:
         watch.dossiers.resume_filings()
     if due.setdefault("retention", now) <= now:
         due["retention"] = now + _RETENTION_EVERY
-        forgotten = watch.queue.forget(now - timedelta(days=watch.settings.raw_retention_days), watch.pipeline.position)
+        forgotten = watch.stores.queue.forget(now - timedelta(days=watch.settings.raw_retention_days), watch.pipeline.position)
         if forgotten:
             _log.info("%d raw records past retention were removed", forgotten)
 
@@ -289,7 +304,8 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
         if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
             return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
         return Response(
-            metrics.exposition(watch.database, watch.queue, watch.pipeline), media_type="text/plain; version=0.0.4; charset=utf-8"
+            metrics.exposition(watch.stores.database, watch.stores.queue, watch.pipeline),
+            media_type="text/plain; version=0.0.4; charset=utf-8",
         )
 
     return [Route("/health", health), Route("/metrics", exposed)]
@@ -330,8 +346,8 @@ def _resolve(database: Database, pseudonym: str) -> str | None:
         return resolve(connection, pseudonym)
 
 
-def _collect(events: EventStore, queue: Queue, tenant: str, ids: Sequence[str]) -> Mapping[str, RawRecord]:
+def _collect(stores: Stores, tenant: str, ids: Sequence[str]) -> Mapping[str, RawRecord]:
     """The raw records of events, as received; those past retention are missing."""
-    sequences = events.sequences(ids, Scope(tenant))
-    records = queue.get(sequences.values())
+    sequences = stores.events.sequences(ids, Scope(tenant))
+    records = stores.queue.get(sequences.values())
     return {event_id: records[sequence] for event_id, sequence in sequences.items() if sequence in records}
