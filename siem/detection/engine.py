@@ -235,7 +235,8 @@ class Engine:
             parts = [_joined(fields[name]) for name in feed.values]
             if None in parts:
                 return
-            value = _BETWEEN_VALUES.join(part for part in parts if part is not None)
+            # Values are counted without case, as Sigma compares them; groups are not, being names of people and things.
+            value = _BETWEEN_VALUES.join(part for part in parts if part is not None).lower()
             if feed.target.correlation.type in OVER_NUMBERS and number(value) is None:
                 return
         carried = tuple([_joined(fields[name]) or "" for name in feed.carried])

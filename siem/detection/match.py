@@ -216,12 +216,19 @@ class Matcher:
                 last = candidate.rule
                 yield candidate
 
+    def readers(self, fields: Mapping[str, object]) -> list[CompiledRule]:
+        """Rules whose log sources an event is of, whether they match or not."""
+        return [candidate.rule for candidate in self._reading(fields)]
+
+    def _reading(self, fields: Mapping[str, object]) -> Iterator[Candidate]:
+        values = {name: text_of(fields.get(name, "")).lower() for name in self._routing}
+        return (candidate for candidate in self._candidates if candidate.reads(values))
+
     def match_slowly(self, view: View) -> Iterator[Candidate]:
         """The same, evaluating every rule: what :meth:`match` is compared with."""
-        values = {name: text_of(view.fields.get(name, "")).lower() for name in self._routing}
         last: CompiledRule | None = None
-        for candidate in self._candidates:
-            if candidate.rule is not last and candidate.reads(values) and candidate.test(view):
+        for candidate in self._reading(view.fields):
+            if candidate.rule is not last and candidate.test(view):
                 last = candidate.rule
                 yield candidate
 
