@@ -1,7 +1,8 @@
 """Regular expressions in bounded time, whatever the expression and the text.
 
-Python's engine looks for the simple ones. One with several unbounded repetitions goes to Hyperscan, which never goes back over a text and
-knows the whole dialect of Sigma; where it cannot (look-around, back-references) and time may be exponential, the expression is refused.
+Python's engine looks for the simple ones in short texts. One with several unbounded repetitions, or a long text, goes to Hyperscan, which
+never goes back and knows the whole dialect of Sigma. Where it cannot (look-around, back-references), only the first 10,000 characters
+are looked at, and an expression that may take exponential time is refused.
 
 Source: Sigma specification 2.1.0, appendix «Modifiers», regular expressions.
 """
@@ -22,6 +23,10 @@ except ImportError:  # no build for this processor
 
 #: From this many unbounded repetitions on, going back over a long text costs too much.
 _MANY: Final = 3
+#: Up to this many characters, going back over a text costs little.
+_SHORT: Final = 1000
+#: Where nothing but going back is possible, a text is looked at up to here.
+_LONG: Final = 10_000
 _REPEATS: Final = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT})
 
 
@@ -40,13 +45,16 @@ def search(expression: str, flags: int) -> Callable[[str], bool]:
     """Whether the expression is found anywhere in a text. The machine behind it is made at the first call."""
     simple = re.compile(expression, flags).search
     count, depth = _repeats(parser.parse(expression, flags), 0)
-    if depth < 2 and count < _MANY:
+    if count == 0:
         return lambda text: simple(text) is not None
+    short = _SHORT if depth < 2 and count < _MANY else 0
 
     def found(text: str) -> bool:
+        if len(text) <= short:
+            return simple(text) is not None
         database = _database(expression, flags)
         if database is None:
-            return simple(text) is not None
+            return simple(text[:_LONG]) is not None
         hits: list[int] = []
         database.scan(text.encode("utf-8", "replace"), match_event_handler=_note, context=hits)
         return bool(hits)

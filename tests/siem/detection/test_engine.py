@@ -8,6 +8,7 @@ from siem.detection.load import Ruleset, load_rules
 from siem.event import Event, Fields
 
 T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
+DATASETS = ("idp.audit", "nginx.access", "fhir.audit_event")
 RULES = """\
 title: Abroad
 id: 00000000-0000-4000-8000-000000000001
@@ -189,3 +190,26 @@ def test_the_index_is_compared_with_evaluating_every_rule_now_and_then(tmp_path:
     # What every rule says is what counts.
     assert len(engine.evaluate(login)) == 2
     assert engine.disagreement_counts == {"00000000-0000-4000-8000-000000000001": 2, "00000000-0000-4000-8000-000000000003": 2}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url.original": "../" * 3_000_000},
+        {"url.original": "'or " * 1_000_000, "user_agent.original": "%" * 2_000_000},
+        {f"field.{number}": "x" for number in range(100_000)},
+        {"url.original": "\ud800 lone surrogate \x00 zero"},
+        {"http.response.status_code": float("nan"), "url.path": [["nested"], {"deeper": 1}]},
+        {"event.action": None, "user.id": [], "source.ip": [None]},
+        {"http.response.status_code": 10**400},
+    ],
+    ids=["9 MB", "unions", "100,000 fields", "not Unicode", "not a number", "nulls", "a huge number"],
+)
+def test_an_odd_event_harms_nothing(fields: Fields) -> None:
+    loaded = load_rules(Path(__file__).resolve().parents[3] / "rules")
+    engine = Engine(loaded)
+    odd = [Event(f"e{place}", T0, dataset, "default", {**fields, "event.dataset": dataset}) for place, dataset in enumerate(DATASETS)]
+    engine.evaluate(odd)
+    good = event(9, "idp.audit", "refresh_token.replayed", user__id="P-1")
+    assert [found.event_ids for found in engine.evaluate([good])] == [("e9",)]

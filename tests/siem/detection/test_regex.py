@@ -45,6 +45,17 @@ def test_a_bomb_does_not_go_off(expression: str) -> None:
     assert not search(expression, 0)("a" * 30_000 + "!")
 
 
+@pytest.mark.timeout(60)
+def test_a_long_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a" * 3_000_000
+    pytest.importorskip("hyperscan")
+    assert not search(".*b.*c", 0)(text)
+    assert search("a.*b", 0)(text + "b")
+    # Without the other machine, a part of the text is looked at.
+    monkeypatch.setattr(regex_module, "_database", lambda expression, flags: None)
+    assert not search(".*b", 0)(text + "b")
+
+
 def test_what_would_take_for_ever_is_refused() -> None:
     with pytest.raises(CostlyExpression, match="exponential"):
         check_expression("(?=x)(a+)+$", 0)
