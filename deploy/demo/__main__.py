@@ -6,6 +6,7 @@ Environment: ``AUTO=1`` acts as the analyst and the director; ``EXIT=1`` checks,
 
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -57,6 +58,8 @@ def main() -> int:
     except KeyboardInterrupt:
         out.print()
     finally:
+        # A second Ctrl-C while the servers end would leave one of them running.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if scene is not None:
             scene.stop()
     return 0
