@@ -100,9 +100,8 @@ def _make(folder: Path) -> _Provider:
         "IDP_SOURCE_ATTEMPT_LIMIT_COUNT": unlimited,
     }
     secrets = folder / "secrets.json"
-    run_command(["idp.cli", "init"], environment)
-    run_command(["idp.cli", "clients", "apply", str(HERE / "clients.yaml"), "--secrets-out", str(secrets)], environment)
-    run_command(["idp.cli", "accounts", "apply", str(_PEOPLE)], environment)
+    files = {"--clients": HERE / "clients.yaml", "--accounts": _PEOPLE, "--secrets-out": secrets}
+    run_command(["idp.cli", "init", *(str(part) for pair in files.items() for part in pair)], environment)
     ready = f"{base_url}/auth/realms/esante-wallet/.well-known/openid-configuration"
     server = Server("idp", ["idp.cli", "serve"], environment, folder, ready)
     return _Provider(base_url, server, json.loads(secrets.read_text("utf-8")))

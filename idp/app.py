@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idp.audit import AuditLog
 from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
@@ -40,12 +39,11 @@ from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
 from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources
-from idp.keys import KeyRing, Seal
 from idp.model import Lifetimes, Limits
 from idp.provider import Provider
 from idp.settings import Settings
+from idp.state import open_state
 from idp.store import Store
-from idp.store.sqlite import SqliteStore
 from idp.tokens import Issuer
 
 _LOG = logging.getLogger("idp")
@@ -148,14 +146,16 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
 
 def build_provider(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Provider:
     """The provider's parts; keys are read when the application starts (:func:`_lifespan`)."""
-    if store is None:
-        store = SqliteStore(settings.state / "idp.sqlite", synchronous=settings.store_synchronous)
     clock = clock or Clock(lambda: datetime.now(UTC), start_at=settings.clock_start)
-    if settings.development and not settings.seal_key.exists():
-        Seal.create_file(settings.seal_key)
-    seal = Seal.from_file(settings.seal_key)
-    audit = AuditLog(settings.state / "audit.ndjson", clock=clock, provider=settings.issuer)
-    keys = KeyRing(store.keys, seal, clock)
+    state = open_state(
+        settings.state,
+        seal_key=settings.seal_key,
+        may_create_seal_key=settings.development,
+        issuer=settings.issuer,
+        clock=clock,
+        synchronous=settings.store_synchronous,
+        store=store,
+    )
     limits = Limits(
         window=settings.attempt_window,
         client_failure_count=settings.client_failure_limit_count,
@@ -164,14 +164,14 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
     )
     token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
     return Provider(
-        store=store,
+        store=state.store,
         clock=clock,
-        audit=audit,
-        keys=keys,
-        tokens=Issuer(keys, clock, issuer=settings.issuer),
+        audit=state.audit,
+        keys=state.keys,
+        tokens=Issuer(state.keys, clock, issuer=settings.issuer),
         clients=Authenticator(
-            store=store,
-            audit=audit,
+            store=state.store,
+            audit=state.audit,
             limits=limits,
             issuer=settings.issuer,
             endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect"}),

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -23,8 +23,8 @@ from idp.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from idp.model import Client
-    from idp.provider import Provider
+    from idp.model import Account, Client
+    from idp.state import State
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(audit_app, name="audit")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SecretsOption = Annotated[Path | None, typer.Option(help="Where new secrets are written, for the owner's eyes alone.")]
 
 
 @contextmanager
@@ -51,21 +52,29 @@ def _faults() -> "Iterator[None]":
         raise typer.Exit(2) from error
 
 
-def _with_provider(work: "Callable[[Provider], Awaitable[T]]", *, create_keys: bool = False) -> T:
-    """Open the provider of the settings, do one thing, close it."""
-    from idp.app import build_provider
+def _with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = False) -> T:
+    """Open the state folder of the settings, do one thing, close it."""
+    from idp.clock import Clock
+    from idp.state import open_state
 
     async def run() -> T:
-        provider = build_provider(load())
+        settings = load()
+        state = open_state(
+            settings.state,
+            seal_key=settings.seal_key,
+            may_create_seal_key=settings.development,
+            issuer=settings.issuer,
+            clock=Clock(lambda: datetime.now(UTC), start_at=settings.clock_start),
+            synchronous=settings.store_synchronous,
+        )
         try:
             if create_keys:
-                await provider.keys.create_missing()
+                await state.keys.create_missing()
             else:
-                await provider.keys.load()
-            return await work(provider)
+                await state.keys.load()
+            return await work(state)
         finally:
-            await provider.store.close()
-            provider.audit.close()
+            await state.close()
 
     with _faults():
         return asyncio.run(run())
@@ -113,33 +122,43 @@ def _check_port(settings: Settings) -> None:
 
 
 @app.command()
-def init() -> None:
+def init(
+    clients: Annotated[Path | None, typer.Option(help="YAML file of clients to apply at once.", exists=True, dir_okay=False)] = None,
+    accounts: Annotated[Path | None, typer.Option(help="YAML file of people to apply at once.", exists=True, dir_okay=False)] = None,
+    secrets_out: SecretsOption = None,
+) -> None:
     """Make the state folder, the seal key and the signing keys; what is there already stays."""
     from idp.keys import Seal
 
     with _faults():
         settings = load()
+        wanted, people = _read_clients(clients) if clients else [], _read_people(accounts) if accounts else []
+        known = _known_secrets(secrets_out)
         settings.state.mkdir(parents=True, exist_ok=True)
         settings.state.chmod(0o700)
         if not settings.seal_key.exists():
             Seal.create_file(settings.seal_key)
             typer.echo(f"seal key: {settings.seal_key} (back it up: without it no signing key can be opened)")
 
-    async def make(provider: "Provider") -> list[str]:
-        return [key.kid for key in provider.keys.keys]
+    async def make(state: "State") -> tuple[list[str], dict[str, str]]:
+        made = await _apply_clients(state, wanted, known)
+        await _apply_accounts(state, people)
+        return [key.kid for key in state.keys.keys], made
 
-    for kid in _with_provider(make, create_keys=True):
+    kids, made = _with_state(make, create_keys=True)
+    for kid in kids:
         typer.echo(f"signing key: {kid}")
+    _hand_over(made, known, secrets_out)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the store to the schema of this version."""
 
-    async def work(provider: "Provider") -> None:
-        await provider.store.migrate()
+    async def work(state: "State") -> None:
+        await state.store.migrate()
 
-    _with_provider(work)
+    _with_state(work)
     typer.echo("the store has the schema of this version")
 
 
@@ -147,7 +166,7 @@ def migrate() -> None:
 def keys_list(as_json: JsonOption = False) -> None:
     """Every signing key with its life: created, signs from, leaves the JWK set."""
 
-    async def work(provider: "Provider") -> list[dict[str, str | None]]:
+    async def work(state: "State") -> list[dict[str, str | None]]:
         return [
             {
                 "kid": key.kid,
@@ -156,10 +175,10 @@ def keys_list(as_json: JsonOption = False) -> None:
                 "active_at": key.active_at.isoformat(),
                 "removed_at": key.removed_at.isoformat() if key.removed_at else None,
             }
-            for key in provider.keys.keys
+            for key in state.keys.keys
         ]
 
-    _print_rows(_with_provider(work), as_json=as_json)
+    _print_rows(_with_state(work), as_json=as_json)
 
 
 @keys_app.command("rotate")
@@ -174,19 +193,19 @@ def keys_rotate(
     if alg not in (*ALGORITHMS, "all"):
         raise typer.BadParameter(f"alg must be one of {', '.join(ALGORITHMS)} or all")
 
-    async def work(provider: "Provider") -> list[str]:
+    async def work(state: "State") -> list[str]:
         made = []
         for algorithm in ALGORITHMS:
             if alg in (algorithm, "all"):
-                key = await provider.keys.rotate(algorithm, lead=timedelta(hours=lead_hours))
-                provider.audit.record(
+                key = await state.keys.rotate(algorithm, lead=timedelta(hours=lead_hours))
+                state.audit.record(
                     AuditAction.KEY_ROTATED, Outcome.SUCCESS, {"event.reason": f"{algorithm} key {key.kid}", "health.actor.id": "cli"}
                 )
                 made.append(f"{algorithm} {key.kid} signs from {key.active_at.isoformat()}")
-        await provider.keys.remove_retired()
+        await state.keys.remove_retired()
         return made
 
-    for line in _with_provider(work):
+    for line in _with_state(work):
         typer.echo(line)
 
 
@@ -194,7 +213,7 @@ def keys_rotate(
 def clients_list(as_json: JsonOption = False) -> None:
     """Every relying party."""
 
-    async def work(provider: "Provider") -> list[dict[str, str | None]]:
+    async def work(state: "State") -> list[dict[str, str | None]]:
         return [
             {
                 "client_id": c.client_id,
@@ -203,28 +222,23 @@ def clients_list(as_json: JsonOption = False) -> None:
                 "auth": c.token_endpoint_auth_method,
                 "disabled": str(c.disabled).lower(),
             }
-            for c in await provider.store.clients.all()
+            for c in await state.store.clients.all()
         ]
 
-    _print_rows(_with_provider(work), as_json=as_json)
+    _print_rows(_with_state(work), as_json=as_json)
 
 
 @clients_app.command("apply")
 def clients_apply(
     file: Annotated[Path, typer.Argument(help="YAML file of clients.", exists=True, dir_okay=False)],
-    secrets_out: Annotated[Path | None, typer.Option(help="Where new secrets are written, for the owner's eyes alone.")] = None,
+    secrets_out: SecretsOption = None,
 ) -> None:
     """Register or update the clients of a file; secrets are made where there are none, and shown once."""
-    from idp.registration import read_clients
-
     with _faults():
-        clients = read_clients(file)
-        known: dict[str, str] = json.loads(secrets_out.read_text("utf-8")) if secrets_out and secrets_out.exists() else {}
-    made = _with_provider(lambda provider: _apply(provider, clients, known))
-    if secrets_out is not None:
-        _write_private(secrets_out, json.dumps({**known, **made}, indent=2) + "\n")
-    elif made:
-        typer.echo(json.dumps(made, indent=2))
+        clients = _read_clients(file)
+        known = _known_secrets(secrets_out)
+    made = _with_state(lambda state: _apply_clients(state, clients, known))
+    _hand_over(made, known, secrets_out)
     typer.echo(f"{len(clients)} clients applied, {len(made)} secrets made", err=True)
 
 
@@ -252,18 +266,37 @@ def clients_add(
     }
     with _faults():
         client = parse_client(entry, client_id)
-    for secret in _with_provider(lambda provider: _apply(provider, [client], {})).values():
+    for secret in _with_state(lambda state: _apply_clients(state, [client], {})).values():
         typer.echo(secret)
 
 
-async def _apply(provider: "Provider", clients: "list[Client]", known: dict[str, str]) -> dict[str, str]:
+def _read_clients(file: Path) -> "list[Client]":
+    from idp.registration import read_clients
+
+    return read_clients(file)
+
+
+def _known_secrets(secrets_out: Path | None) -> dict[str, str]:
+    """Secrets that the file holds already: they are kept, whoever wrote them."""
+    known: dict[str, str] = json.loads(secrets_out.read_text("utf-8")) if secrets_out and secrets_out.exists() else {}
+    return known
+
+
+def _hand_over(made: dict[str, str], known: dict[str, str], secrets_out: Path | None) -> None:
+    if secrets_out is not None:
+        _write_private(secrets_out, json.dumps({**known, **made}, indent=2) + "\n")
+    elif made:
+        typer.echo(json.dumps(made, indent=2))
+
+
+async def _apply_clients(state: "State", clients: "list[Client]", known: dict[str, str]) -> dict[str, str]:
     """Store the clients; returns the secrets that were made. A secret already given keeps its value."""
     from idp.registration import hash_client_secret, make_secret, needs_secret
     from vocabulary.audit import AuditAction, Outcome
 
     made: dict[str, str] = {}
     for client in clients:
-        present = await provider.store.clients.get(client.client_id)
+        present = await state.store.clients.get(client.client_id)
         secret_hash: str | None = None
         if needs_secret(client):
             secret_hash = present.client_secret_hash if present else None
@@ -273,8 +306,8 @@ async def _apply(provider: "Provider", clients: "list[Client]", known: dict[str,
                 made[client.client_id], secret_hash = make_secret()
         client = replace(client, client_secret_hash=secret_hash)
         if client != present:
-            await provider.store.clients.put(client)
-            provider.audit.record(
+            await state.store.clients.put(client)
+            state.audit.record(
                 AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}
             )
     return made
@@ -283,40 +316,47 @@ async def _apply(provider: "Provider", clients: "list[Client]", known: dict[str,
 @accounts_app.command("apply")
 def accounts_apply(file: Annotated[Path, typer.Argument(help="YAML file of people.", exists=True, dir_okay=False)]) -> None:
     """Create or update the people of a file; the state of an account that exists (suspended) stays."""
+    with _faults():
+        people = _read_people(file)
+    _with_state(lambda state: _apply_accounts(state, people))
+    typer.echo(f"{len(people)} accounts applied", err=True)
+
+
+def _read_people(file: Path) -> "list[Account]":
     from idp.people.file import read_people
 
-    with _faults():
-        people = read_people(file)
+    return read_people(file)
 
-    async def work(provider: "Provider") -> None:
-        async def put(account: Any) -> None:
-            present = await provider.store.accounts.find_by_national_id(account.national_id)
-            await provider.store.accounts.put(replace(account, id=present.id, state=present.state) if present else account)
 
-        await asyncio.gather(*(put(account) for account in people))
+async def _apply_accounts(state: "State", people: "list[Account]") -> None:
+    """Store the people together; who is there already keeps identifier and state."""
 
-    _with_provider(work)
-    typer.echo(f"{len(people)} accounts applied", err=True)
+    async def put(account: "Account") -> None:
+        present = await state.store.accounts.find_by_national_id(account.national_id or "")
+        await state.store.accounts.put(replace(account, id=present.id, state=present.state) if present else account)
+
+    await asyncio.gather(*(put(account) for account in people))
 
 
 @accounts_app.command("enrol")
 def accounts_enrol(national_id: str, as_json: JsonOption = False) -> None:
     """Give a person the right to enrol one phone: prints the activation code and the address to open."""
     from idp.authentication.enrolment import new_enrolment
+    from idp.model import Lifetimes
 
-    async def work(provider: "Provider") -> dict[str, str | None]:
-        account = await provider.store.accounts.find_by_national_id(national_id)
+    async def work(state: "State") -> dict[str, str | None]:
+        account = await state.store.accounts.find_by_national_id(national_id)
         if account is None:
             raise OperationError("finding an account with this national identifier", national_id, retry_helps=False)
-        code, enrolment = new_enrolment(account.id, provider.clock(), provider.lifetimes.enrolment)
-        await provider.store.devices.grant_enrolment(enrolment)
+        code, enrolment = new_enrolment(account.id, state.clock(), Lifetimes().enrolment)
+        await state.store.devices.grant_enrolment(enrolment)
         return {
             "activation_code": code,
-            "url": f"{provider.base_url}/phone/enrol?code={code}",
+            "url": f"{load().base_url}/phone/enrol?code={code}",
             "expires_at": enrolment.expires_at.isoformat(),
         }
 
-    _print_rows([_with_provider(work)], as_json=as_json)
+    _print_rows([_with_state(work)], as_json=as_json)
 
 
 @audit_app.command("verify")

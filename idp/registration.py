@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from idp.client_auth import METHODS
-from idp.grants import GRANTS
-from idp.model import Client, Profile
+from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -95,8 +93,8 @@ def parse_client(entry: object, place: str) -> Client:
 def _check(client: Client) -> None:
     _check_authentication(client)
     for name in client.grant_types:
-        if name not in GRANTS:
-            raise ValueError(f"grant_types: {name!r} is not one of {', '.join(GRANTS)}")
+        if name not in GRANT_TYPES:
+            raise ValueError(f"grant_types: {name!r} is not one of {', '.join(GRANT_TYPES)}")
     public = client.token_endpoint_auth_method == "none"
     if public and "client_credentials" in client.grant_types:
         raise ValueError("grant_types: a public client cannot use client_credentials")
@@ -112,9 +110,8 @@ def _check(client: Client) -> None:
 
 def _check_authentication(client: Client) -> None:
     method = client.token_endpoint_auth_method
-    known = {known.METHOD for known in METHODS}
-    if method not in known:
-        raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(sorted(known))}")
+    if method not in CLIENT_AUTH_METHODS:
+        raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
     if client.profile is Profile.FAPI2 and method != "private_key_jwt":
         raise ValueError("token_endpoint_auth_method: profile fapi2 demands private_key_jwt")
     if (method == "private_key_jwt") != (client.jwks is not None):

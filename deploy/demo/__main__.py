@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.demo import casting, checks, night
-from deploy.demo.scene import Scene, prepare
+from deploy.demo.scene import Scene, configure
 from deploy.demo.stage import PortTaken, require_free
 from deploy.demo.wire import Refused
 
@@ -43,14 +43,16 @@ def main() -> int:
     try:
         # The evening ends now: what people read in the console happened during the last hours.
         begin = datetime.now(UTC) - night.EVENING - timedelta(seconds=30)
-        scene = prepare(folder, idp_port=idp_port, watch_port=watch_port, clock_start=begin if play else None)
-        scene.idp.start()
+        scene = configure(folder, idp_port=idp_port, watch_port=watch_port, clock_start=begin if play else None)
+        # The watch takes longest to start and needs the provider only once somebody logs in: the night begins without it.
         scene.watch.start()
+        scene.make_provider()
+        scene.idp.start()
         scene.idp.wait_ready()
-        scene.watch.wait_ready()
         if play:
             _play(scene, begin, automatic=automatic, started=started)
         if not (leave and play):
+            scene.watch.wait_ready()
             _stay(scene)
     except Refused as error:
         out.print(f"[red]{error}[/red]", soft_wrap=True)
@@ -77,6 +79,7 @@ def _play(scene: Scene, begin: datetime, *, automatic: bool, started: float) -> 
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task("", total=night.VISIT_COUNT, clock="")
         night.play(cast.stage, begin, cast.seed, lambda at, count: progress.update(task, completed=count, clock=f"{at.astimezone():%H:%M}"))
+    scene.watch.wait_ready()
     cast.stage.shipper.finish()
     scene.set_clock(None)
     totals = checks.wait_until_read(scene, cast)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ SOURCES = {
     "prescription-acces": ("nginx", "prescription.access.log"),
 }
 AUDIT_SOURCE = "dossier-patient-audit"
+#: Secrets of the provider's clients, by client_id, readable by the owner alone.
+SECRETS = "secrets.json"
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Scene:
     watch: Server
     api_keys: dict[str, str]
     client_secrets: dict[str, str]
+    idp_environment: dict[str, str]
     control: Browser = field(default_factory=lambda: Browser(user_agent="demo-control/1.0"))
 
     @property
@@ -57,6 +61,11 @@ class Scene:
         if name is None:
             raise KeyError(f"{source} has no file")
         return self.folder / "logs" / name
+
+    def make_provider(self) -> None:
+        """Make the provider's keys if there are none, and bring its services and people up to date."""
+        files = {"--clients": self.folder / "clients.yaml", "--accounts": HERE / "people.yaml", "--secrets-out": self.folder / SECRETS}
+        run_command(["idp.cli", "init", *(str(part) for pair in files.items() for part in pair)], self.idp_environment)
 
     def set_clock(self, at: datetime | None) -> None:
         """Move the provider's clock, or (None) let it follow the wall again.
@@ -87,19 +96,22 @@ class Scene:
 
 
 def prepare(folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None) -> Scene:
-    """Write the configuration, make keys and secrets if there are none, and say how to start the servers."""
+    """Everything the servers need to start: :func:`configure`, then the provider's own state."""
+    scene = configure(folder, idp_port=idp_port, watch_port=watch_port, clock_start=clock_start)
+    scene.make_provider()
+    return scene
+
+
+def configure(folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None) -> Scene:
+    """Write the configuration, choose secrets if there are none, and say how to start the servers; the watch may start already."""
     folder = folder.resolve()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     idp_url, watch_url = f"http://127.0.0.1:{idp_port}", f"http://127.0.0.1:{watch_port}"
     idp_environment = _idp_environment(folder, idp_url, idp_port, clock_start)
-    secrets_file = folder / "secrets.json"
     clients = (HERE / "clients.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:8900", watch_url)
     (folder / "clients.yaml").write_text(clients, encoding="utf-8")
-    run_command(["idp.cli", "init"], idp_environment)
-    run_command(["idp.cli", "clients", "apply", str(folder / "clients.yaml"), "--secrets-out", str(secrets_file)], idp_environment)
-    run_command(["idp.cli", "accounts", "apply", str(HERE / "people.yaml")], idp_environment)
-    client_secrets: dict[str, str] = json.loads(secrets_file.read_text(encoding="utf-8"))
-    api_keys = _api_keys(folder)
+    client_secrets = _secrets(folder / SECRETS, [client["client_id"] for client in yaml.safe_load(clients)["clients"]])
+    api_keys = _secrets(folder / "api-keys.secret.json", [AUDIT_SOURCE, "guichet", "metrics"])
     watch_environment = _watch_environment(folder, idp_url, watch_url, watch_port, client_secrets, api_keys)
     return Scene(
         folder,
@@ -115,6 +127,7 @@ def prepare(folder: Path, *, idp_port: int, watch_port: int, clock_start: dateti
         Server("watch", ["siem.cli", "serve"], watch_environment, folder / "logs", f"{watch_url}/health"),
         api_keys,
         client_secrets,
+        idp_environment,
     )
 
 
@@ -179,12 +192,12 @@ def _watch_environment(
     }
 
 
-def _api_keys(folder: Path) -> dict[str, str]:
-    file = folder / "api-keys.secret.json"
-    if not file.exists():
-        _write(file, json.dumps({name: secrets.token_urlsafe(32) for name in (AUDIT_SOURCE, "guichet", "metrics")}))
-    keys: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return keys
+def _secrets(file: Path, names: Iterable[str]) -> dict[str, str]:
+    """A secret for each name: those that the file holds, and new ones."""
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    chosen = {name: known.get(name) or secrets.token_urlsafe(32) for name in names}
+    _write(file, json.dumps(chosen, indent=2))
+    return chosen
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,43 @@ def test_init_makes_keys_once_for_their_owner_alone(tmp_path: Path) -> None:
     assert "seal key" not in second
     assert second.splitlines()[-1] in first
     assert (tmp_path / "idp").stat().st_mode & 0o077 == 0
+
+
+def test_init_applies_clients_and_people_at_once_and_changes_nothing_the_second_time(tmp_path: Path) -> None:
+    out = tmp_path / "secrets.json"
+    out.write_text('{"messagerie": "chosen before"}')
+    arguments = ("init", "--clients", str(DEMO / "clients.yaml"), "--accounts", str(DEMO / "people.yaml"), "--secrets-out", str(out))
+    assert _run(*arguments).count("signing key:") == 2
+    secrets = json.loads(out.read_text())
+    assert set(secrets) == {"dossier-patient", "messagerie", "prescription", "veilleur-console", "veilleur-siem"}
+    assert secrets["messagerie"] == "chosen before"
+    _run(*arguments)
+    assert json.loads(out.read_text()) == secrets
+    assert out.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "idp" / "audit.ndjson").read_text().count("client.changed") == 5
+    assert "activation_code" in _run("accounts", "enrol", "899700000005")
+
+
+def test_init_begins_nothing_when_a_file_has_a_fault(tmp_path: Path) -> None:
+    faulty = tmp_path / "clients.yaml"
+    faulty.write_text("clients: [{client_id: essai}]")
+    assert "client 1" in _run("init", "--clients", str(faulty), status=2)
+    assert not (tmp_path / "idp").exists()
+
+
+def test_commands_that_only_touch_the_state_load_nothing_of_the_web() -> None:
+    script = (
+        "import sys; from idp.cli import app; app(['init', '--clients', sys.argv[1], '--accounts', sys.argv[2]], standalone_mode=False); "
+        "print(sorted({'starlette', 'fastapi', 'uvicorn', 'jinja2', 'joserfc'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(DEMO / "clients.yaml"), str(DEMO / "people.yaml")],
+        cwd=DEMO.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_secrets_of_clients_are_made_once_and_written_for_their_owner_alone(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
-from idp.model import Profile
+from idp.client_auth import METHODS
+from idp.grants import GRANTS
+from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Profile
 from idp.registration import RegistrationError, hash_client_secret, make_secret, parse_client, read_clients
 
 DEMO = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
@@ -81,3 +83,8 @@ def test_a_secret_is_kept_as_its_hash_alone() -> None:
     assert len(secret) >= 43
     assert kept == hash_client_secret(secret)
     assert secret not in kept
+
+
+def test_what_may_be_registered_is_what_exists() -> None:
+    assert set(GRANT_TYPES) == GRANTS.keys()
+    assert set(CLIENT_AUTH_METHODS) == {method.METHOD for method in METHODS}
