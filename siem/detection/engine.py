@@ -58,7 +58,7 @@ class Engine:
         lateness: timedelta = timedelta(minutes=10),
         max_lag: timedelta = timedelta(hours=24),
         sources: Sequence[str] = (),
-        max_matches: int = 200_000,
+        max_matches: int = 100_000,
         clock: Callable[[], datetime] | None = None,
         verify_every: int = 0,
     ) -> None:

@@ -33,14 +33,14 @@ def test_real_rules_find_what_sqlite_finds(tmp_path: Path) -> None:
     matcher = Matcher(loaded.singles)
     with gzip.open(DATA / "windows-events-otrf-40k.ndjson.gz") as file:
         documents = [orjson.loads(line) for line in file.read().splitlines()[::40]]
-    # Column names have no case in SQL.
+    # Column names have no case in SQL; values are compared without case, as Sigma wants, only in columns made so.
     names = {name.lower(): name for document in documents for name in document}
     names |= {name.lower(): name for one in loaded.singles for variant in one.variants for name in variant.fields}
     events = [{names[name.lower()]: value for name, value in document.items()} for document in documents]
     database = sqlite3.connect(":memory:")
     database.create_function("regexp", 2, lambda pattern, text: text is not None and re.search(pattern, str(text)) is not None)
     columns = list(names.values())
-    database.execute("CREATE TABLE logs (place, " + ", ".join(f'"{name}" TEXT' for name in columns) + ")")
+    database.execute("CREATE TABLE logs (place, " + ", ".join(f'"{name}" TEXT COLLATE NOCASE' for name in columns) + ")")
     marks = ", ".join("?" * (len(columns) + 1))
     database.executemany(
         f"INSERT INTO logs VALUES ({marks})", ([place, *(cell(one.get(name)) for name in columns)] for place, one in enumerate(events))
