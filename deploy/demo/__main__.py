@@ -88,17 +88,21 @@ def _play(scene: Scene, begin: datetime, *, automatic: bool, started: float) -> 
         filed = checks.act(scene, cast)
         out.print(checks.summary(totals, filed, time.monotonic() - started), soft_wrap=True)
     else:
-        out.print(f"La nuit est jouée en {time.monotonic() - started:.1f} s : {checks.counts(totals)}.")
+        out.print(f"La nuit est jouée en {time.monotonic() - started:.1f} s : {checks.counts(totals)}.", soft_wrap=True)
         threading.Thread(target=checks.keep_attacker_alive, args=(cast, out.print), daemon=True).start()
 
 
 def _stay(scene: Scene) -> None:
-    out.print(f"\nConsole de veille       {scene.watch_url}/")
-    out.print(f"Fournisseur d'identité  {scene.issuer}/.well-known/openid-configuration\n")
+    out.print(f"\nConsole de veille       {scene.watch_url}/", soft_wrap=True)
+    out.print(f"Fournisseur d'identité  {scene.issuer}/.well-known/openid-configuration\n", soft_wrap=True)
+    out.print(
+        "Pour entrer : activez un téléphone dans une seconde fenêtre, puis connectez-vous à la console avec l'identifiant.\n",
+        soft_wrap=True,
+    )
     for role, name, national_id in casting.console_people():
         _, url = scene.activation_code(national_id)
-        out.print(f"{role:<12} {name:<24} identifiant {national_id}")
-        out.print(f"             téléphone à activer dans une seconde fenêtre : {url}\n", soft_wrap=True)
+        out.print(f"{role:<12} {name:<18} identifiant {national_id}   téléphone {url}", soft_wrap=True)
+    out.print()
     out.print("Ctrl-C pour arrêter.")
     while not (scene.idp.ended() or scene.watch.ended()):
         time.sleep(0.5)
