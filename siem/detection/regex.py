@@ -9,7 +9,6 @@ Source: Sigma specification 2.1.0, appendix «Modifiers», regular expressions.
 
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -48,11 +47,15 @@ def search(expression: str, flags: int) -> Callable[[str], bool]:
     if count == 0:
         return lambda text: simple(text) is not None
     short = _SHORT if depth < 2 and count < _MANY else 0
+    # Not shared between two searches: a database serves one thread at a time.
+    made: list[Any] = []
 
     def found(text: str) -> bool:
         if len(text) <= short:
             return simple(text) is not None
-        database = _database(expression, flags)
+        if not made:
+            made.append(_database(expression, flags))
+        database = made[0]
         if database is None:
             return simple(text[:_LONG]) is not None
         hits: list[int] = []
@@ -66,7 +69,6 @@ def _note(place: int, start: int, end: int, flags: int, hits: list[int]) -> None
     hits.append(place)
 
 
-@lru_cache(maxsize=8192)
 def _database(expression: str, flags: int) -> Any:
     """A Hyperscan database for one expression, or None where it cannot express it."""
     if not AVAILABLE:
