@@ -3,16 +3,31 @@
 A count is over the events that the incident's alerts rest on, so that each figure can be shown with its evidence.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from siem.access import WATCH
 from siem.declarations.model import Facts, Measure
+from siem.event import Event
 from siem.evidence import EvidenceStore
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.response.model import ActionClass, Run, StepRun, StepState
 from siem.response.runs import Runs
 from siem.store.events import EventStore, Scope
+from vocabulary.audit import AuditAction
+
+#: Answers given on a phone carry the phone's address; the questions carry the browser's.
+_ANSWERED_ON_THE_PHONE: Final = frozenset(
+    {
+        AuditAction.DEVICE_APPROVAL_SEEN,
+        AuditAction.DEVICE_APPROVAL_GRANTED,
+        AuditAction.DEVICE_APPROVAL_DENIED,
+        AuditAction.DEVICE_APPROVAL_REPORTED,
+        AuditAction.DEVICE_APPROVAL_MISMATCHED,
+    }
+)
 
 
 def facts_of(incident: Incident, *, incidents: Incidents, runs: Runs, events: EventStore, evidence: EvidenceStore) -> Facts:
@@ -35,10 +50,17 @@ def facts_of(incident: Incident, *, incidents: Incidents, runs: Runs, events: Ev
         services=tuple(sorted(services)),
         rule_titles=tuple(dict.fromkeys(incidents.rules[alert.rule_id].title_fr for alert in alerts if alert.rule_id in incidents.rules)),
         measures=tuple(measure for run in taken if not run.dry_run for step in run.steps if (measure := _measure(step)) is not None),
-        indicators=tuple(("ipv6-addr" if ":" in address else "ipv4-addr", address) for address in incident.entities.get("source.ip", ())),
+        indicators=_indicators(incident, found),
         evidence_sha256=_sealed_for(taken, evidence),
         qualified_at=_qualified_at(incident, incidents),
     )
+
+
+def _indicators(incident: Incident, events: Sequence[Event]) -> tuple[tuple[str, str], ...]:
+    """Addresses that the incident came from: not that of the person's own phone, which answered the questions."""
+    phones = {event.fields.get("source.ip") for event in events if event.fields.get("event.action") in _ANSWERED_ON_THE_PHONE}
+    addresses = [address for address in incident.entities.get("source.ip", ()) if address not in phones]
+    return tuple(("ipv6-addr" if ":" in address else "ipv4-addr", address) for address in addresses)
 
 
 def _measure(step: StepRun) -> Measure | None:

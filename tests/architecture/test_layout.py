@@ -12,7 +12,6 @@ COVERED_BY: dict[str, str] = {
     "idp/authorization/request.py": "tests/idp/authorization/test_authorization.py",
     "idp/grants/phases.py": "tests/idp/grants/test_grants.py",
     "siem/app.py": "tests/end_to_end/test_night.py",
-    "siem/briefing.py": "tests/end_to_end/test_night.py",
     "siem/metrics.py": "tests/end_to_end/test_night.py",
 }
 #: The parts of one engine of a port, which its exam goes through as a whole.
