@@ -76,16 +76,20 @@ python-present:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	|| { echo "make: $(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
+SOURCES = idp siem vocabulary deploy
+
 # pip fetches uv, whose hash is locked too; uv fetches the rest. Where there is no uv for the machine, pip does it all.
 $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml | python-present
 	@test -x $(BIN)/python || { echo "Making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing the locked requirements …"
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt; then \
-		$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/bootstrap.txt requirements/dev.txt && \
+		$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/bootstrap.txt requirements/dev.txt && \
 		$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .; \
 	else \
 		echo "No uv for this machine: pip installs, which takes a minute." && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .; \
 	fi
+	@# Modules are compiled now, so that no start pays for it, even where Python may not write next to what it reads.
+	@$(BIN)/python -m compileall -q $(SOURCES)
 	@touch $@

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -199,13 +199,13 @@ def _services(settings: Settings, stores: Stores, open_dossier: Callable[[Incide
     )
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     """The whole watch as an application; its threads run while it is served. Raises as :func:`build`."""
     watch = build(settings, clock=clock)
     for error in watch.configuration_errors:
         _log.error("left out: %s", error)
     stop = threading.Event()
-    app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(watch, stop))
+    app = Starlette(lifespan=_lifespan(watch, stop))
     app.state.watch = watch
     http_sources = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
     app.router.routes.extend(HttpInput(watch.stores.queue, http_sources, watch.clock).routes())
@@ -236,9 +236,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def run(_app: FastAPI) -> AsyncIterator[None]:
+    async def run(_app: Starlette) -> AsyncIterator[None]:
         if watch.settings.users_file is not None:
             users.apply(watch.stores.database, watch.settings.users_file)
         threads = [

@@ -95,7 +95,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """The routes of the console, ready for any Starlette or FastAPI application."""
+    """The routes of the console, ready for any Starlette application."""
     router = Router(services, environment(), load())
     return [*(router.route(page) for page in PAGES), Mount("/static", _Static(services.provider))]
 
