@@ -1,6 +1,7 @@
 """What every test may use: golden files rewritten by a flag, standards' paragraphs, programs that must be there."""
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,16 @@ _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-expected", action="store_true", help="rewrite the golden files with what the code gives now")
+
+
+def pytest_configure() -> None:
+    """Choose where the watch is killed during the night of the end-to-end tests, for every worker of this run."""
+    os.environ.setdefault("NIGHT_SEED", str(random.SystemRandom().randrange(1, 10**6)))
+
+
+def pytest_report_header() -> str:
+    """Printed at the start of a run, so that a failure can be had again."""
+    return f"NIGHT_SEED={os.environ['NIGHT_SEED']} (set it to kill the watch at the same points of the night)"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

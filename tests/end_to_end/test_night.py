@@ -66,11 +66,10 @@ def play(folder: Path, kill_at: list[int]) -> Iterator[Played]:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Played]:
-    """A night during which the watch is killed (SIGKILL) three times and started again."""
-    seed = int(os.environ.get("NIGHT_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-    request.config.get_terminal_writer().line(f"the watch is killed three times; NIGHT_SEED={seed} gives the same points")
-    yield from play(tmp_path_factory.mktemp("night"), random.Random(seed).sample(range(5, night.VISIT_COUNT - 1), 3))
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """A night during which the watch is killed (SIGKILL) three times and started again, at points that the seed gives."""
+    points = random.Random(int(os.environ["NIGHT_SEED"])).sample(range(5, night.VISIT_COUNT - 1), 3)
+    yield from play(tmp_path_factory.mktemp("night"), points)
 
 
 def test_no_record_is_lost_and_none_is_counted_twice(played: Played) -> None:
