@@ -53,6 +53,8 @@ class Client:
     client_secret_hash: str | None = None
     jwks: Mapping[str, object] | None = None
     id_token_signed_response_alg: str = "ES256"
+    #: What signs answers of the authorization endpoint (JARM §3); by default what signs the client's ID tokens.
+    authorization_signed_response_alg: str | None = None
     subject_type: str = "public"
     sector_identifier: str | None = None
     #: Name and FINESS of the establishment, shown on the login page.

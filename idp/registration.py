@@ -6,6 +6,7 @@ made here, shown once, and kept as SHA-256.
 
 import hashlib
 import secrets
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -17,6 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
 
+#: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
+_MIN_RSA_BITS: Final = 2048
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
@@ -43,6 +46,7 @@ class _Entry(BaseModel):
     token_endpoint_auth_method: str = "client_secret_basic"
     jwks: dict[str, Any] | None = None
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
     structure_name: str | None = None
@@ -143,6 +147,27 @@ def _check_jwks(jwks: Mapping[str, Any]) -> None:
             raise ValueError(f"jwks: key {number} must be an RSA or EC key")
         if "d" in key:
             raise ValueError(f"jwks: key {number} is a private key; register the public part alone")
+        _check_key(key, number)
+
+
+def _check_key(key: dict[str, Any], number: int) -> None:
+    """It must be usable now: a key that cannot be read would only show when the client comes."""
+    # A command that registers clients without keys does without this import.
+    from joserfc.errors import JoseError, SecurityWarning
+    from joserfc.jwk import ECKey, RSAKey
+
+    try:
+        with warnings.catch_warnings():
+            # A short key only makes the library warn; it is refused below.
+            warnings.simplefilter("ignore", SecurityWarning)
+            read = RSAKey.import_key(key) if key["kty"] == "RSA" else ECKey.import_key(key)
+        public = read.raw_value
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"jwks: key {number} cannot be read: {error}") from error
+    if isinstance(read, RSAKey) and public.key_size < _MIN_RSA_BITS:
+        raise ValueError(f"jwks: key {number} has {public.key_size} bits; RSA needs at least {_MIN_RSA_BITS}")
+    if isinstance(read, ECKey) and key.get("crv") != "P-256":
+        raise ValueError(f"jwks: key {number} must be on P-256, the curve of ES256")
 
 
 def needs_secret(client: Client) -> bool:

@@ -13,7 +13,7 @@ def check_max_age(request: AuthorizationRequest) -> None:
         return
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
         raise InvalidRequest("max_age must be a whole number of seconds")
-    if request.interaction is not None and request.interaction.authenticated_at is not None:
+    if request.proved_here:
         return
     if request.session is not None and request.now - request.session.auth_time >= timedelta(seconds=int(value)):
         request.login_reasons.append("max_age")

@@ -18,9 +18,5 @@ def check_prompt(request: AuthorizationRequest) -> None:
     if "none" in prompt and len(prompt) > 1:
         raise InvalidRequest("prompt=none cannot be combined with another value")
     request.prompt = prompt
-    if prompt & {"login", "select_account"} and not _proved_here(request):
+    if prompt & {"login", "select_account"} and not request.proved_here:
         request.login_reasons.append("prompt")
-
-
-def _proved_here(request: AuthorizationRequest) -> bool:
-    return request.interaction is not None and request.interaction.authenticated_at is not None

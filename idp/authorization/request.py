@@ -3,9 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from idp.model import Account, Client, Interaction, Session
 
+#: What the steps and the login pages read of a request; nothing else is stored while its person logs in, so that an unknown
+#: parameter costs nothing.
+KEPT_PARAMETERS: Final = frozenset(
+    {
+        *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge"),
+        *("code_challenge_method", "prompt", "max_age", "acr_values", "id_token_hint", "ui_locales"),
+    }
+)
+
+
+class ResponseMode(NamedTuple):
+    """How an answer travels: as a ``form`` or in the query, and whether ``signed`` (JARM §2.3) or as plain parameters."""
+
+    form: bool
+    signed: bool
+
+
+#: Every ``response_mode`` offered; discovery lists them from here. ``jwt`` stands for the usual one of the code flow (JARM §2.3.4).
+RESPONSE_MODES: Final[Mapping[str, ResponseMode]] = {
+    "query": ResponseMode(form=False, signed=False),
+    "form_post": ResponseMode(form=True, signed=False),
+    "jwt": ResponseMode(form=False, signed=True),
+    "query.jwt": ResponseMode(form=False, signed=True),
+    "form_post.jwt": ResponseMode(form=True, signed=True),
+}
 #: Longest value of a parameter, in characters; a request is a URL after all.
 MAX_VALUE_LENGTH = 2048
 
@@ -43,6 +69,16 @@ class AuthorizationRequest:
     def get(self, name: str) -> str | None:
         """A parameter, or None."""
         return self.parameters.get(name)
+
+    @property
+    def proved_here(self) -> bool:
+        """Whether the person at hand proved who they are in this very interaction.
+
+        The session that this browser shows now must be the one that began then: else someone could log in as themselves,
+        keep the older session of the person who sat here before, and pass for a fresh login of theirs.
+        """
+        proved_at = self.interaction.authenticated_at if self.interaction else None
+        return proved_at is not None and self.session is not None and self.session.auth_time >= proved_at
 
     @property
     def proved_client(self) -> Client:

@@ -1,9 +1,10 @@
-"""The end of the walk (RFC 6749 §4.1.2, RFC 9207): what a code will stand for, and the URL that carries the answer."""
+"""The end of the walk (RFC 6749 §4.1.2, RFC 9207): what a code will stand for, and what the client is told."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from idp.authorization.request import AuthorizationRequest, Grant
+from idp.authorization.request import RESPONSE_MODES, AuthorizationRequest, Grant, ResponseMode
+from idp.errors import OAuthError
 
 
 def respond(request: AuthorizationRequest) -> Grant:
@@ -22,12 +23,21 @@ def respond(request: AuthorizationRequest) -> Grant:
     )
 
 
-def location(redirect_uri: str, issuer: str, state: str | None, members: Mapping[str, str | None]) -> str:
-    """The client's URI with the answer in its query; ``iss`` in every one, success or error (RFC 9207 §2), ``state`` as sent."""
-    answer = {name: value for name, value in {**members, "state": state, "iss": issuer}.items() if value is not None}
-    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(answer)}"
+def mode_of(parameters: Mapping[str, str]) -> ResponseMode:
+    """The mode that a request asks for; the query for one that means nothing, so that even its refusal arrives."""
+    return RESPONSE_MODES.get(parameters.get("response_mode", "query"), RESPONSE_MODES["query"])
 
 
-def refusal_location(redirect_uri: str, issuer: str, state: str | None, *, error: str, description: str) -> str:
+def answer_members(issuer: str, state: str | None, members: Mapping[str, str | None]) -> dict[str, str]:
+    """What the client is told: ``iss`` in every answer, success or error (RFC 9207 §2), ``state`` as sent."""
+    return {name: value for name, value in {**members, "state": state, "iss": issuer}.items() if value is not None}
+
+
+def refusal_members(error: OAuthError) -> dict[str, str | None]:
     """RFC 6749 §4.1.2.1."""
-    return location(redirect_uri, issuer, state, {"error": error, "error_description": description})
+    return {"error": error.error, "error_description": error.description}
+
+
+def location(redirect_uri: str, members: Mapping[str, str]) -> str:
+    """The client's URI with the answer in its query, after what it registered there itself."""
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(members)}"

@@ -11,8 +11,10 @@ from idp import authorization, sessions
 from idp.authentication import METHODS
 from idp.authorization import AuthorizationRequest, Grant, Login
 from idp.authorization.check_acr import ACR_LEVELS
-from idp.authorization.respond import location, refusal_location
+from idp.authorization.request import KEPT_PARAMETERS
+from idp.authorization.respond import refusal_members
 from idp.clock import ordered_id
+from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import append_cookie, parse_parameters, read_form
@@ -55,7 +57,7 @@ async def _walk(request: Request, provider: Provider, parameters: Mapping[str, s
         return await _send_to_login(request, provider, asked)
     if not await sessions.touch(provider.store, decision.session, asked.now, provider.lifetimes):
         return await _send_to_login(request, provider, asked)
-    return await _answer(request, provider, decision, interaction)
+    return await _answer(request, provider, decision, asked)
 
 
 async def _load(
@@ -91,7 +93,7 @@ async def _send_to_login(request: Request, provider: Provider, asked: Authorizat
     fresh = "" if len(cookie) >= 43 else secrets.token_urlsafe(32)
     interaction = Interaction(
         id=secrets.token_urlsafe(24),
-        request=dict(asked.parameters),
+        request={name: value for name, value in asked.parameters.items() if name in KEPT_PARAMETERS},
         client_id=asked.proved_client.client_id,
         browser_hash=sessions.hash_secret(fresh or cookie),
         created_at=asked.now,
@@ -105,8 +107,8 @@ async def _send_to_login(request: Request, provider: Provider, asked: Authorizat
     return response
 
 
-async def _answer(request: Request, provider: Provider, grant: Grant, interaction: Interaction | None) -> Response:
-    """Store the code, forget the interaction, and go back to the client with 303 (RFC 9700 §4.12: never 307)."""
+async def _answer(request: Request, provider: Provider, grant: Grant, asked: AuthorizationRequest) -> Response:
+    """Store the code, forget the interaction, and go back to the client."""
     rules = rules_of(grant.client)
     value = secrets.token_urlsafe(32)
     now = provider.clock()
@@ -128,8 +130,8 @@ async def _answer(request: Request, provider: Provider, grant: Grant, interactio
         expires_at=now + rules.code_lifetime,
     )
     await provider.store.codes.put(code)
-    if interaction is not None:
-        await provider.store.interactions.delete(interaction.id)
+    if asked.interaction is not None:
+        await provider.store.interactions.delete(asked.interaction.id)
     fields = _fields(request, provider, grant.client, grant.account, session)
     provider.audit.record(
         AuditAction.AUTHORIZATION_CODE_ISSUED,
@@ -137,7 +139,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, interactio
         fields | {"health.grant.id": code.grant_id, "health.scope": sorted(grant.scope), "health.authentication.acr": session.acr},
     )
     members = {"code": value, "session_state": session.id if rules.session_state_parameter else None}
-    return RedirectResponse(location(grant.redirect_uri, provider.issuer, grant.state, members), 303)
+    return answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
 
 
 def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
@@ -145,11 +147,9 @@ def _refuse(request: Request, provider: Provider, error: OAuthError, asked: Auth
     fields = _fields(request, provider, asked.client, asked.account if asked.client else None)
     fields["event.reason"] = f"{error.error}: {error.description}" + (f" ({error.detail})" if error.detail else "")
     provider.audit.record(AuditAction.AUTHORIZATION_REFUSED, Outcome.FAILURE, fields)
-    if asked.redirect_uri is None or not error.allow_redirect:
+    if asked.redirect_uri is None or asked.client is None or not error.allow_redirect:
         return error_page(request, error)
-    return RedirectResponse(
-        refusal_location(asked.redirect_uri, provider.issuer, asked.get("state"), error=error.error, description=error.description), 303
-    )
+    return answer_client(request, provider, asked.client, asked.redirect_uri, asked.parameters, refusal_members(error))
 
 
 def _fields(

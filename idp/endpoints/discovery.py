@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Route
 
 from idp.authorization.check_acr import ACR_LEVELS
 from idp.authorization.check_prompt import PROMPTS
-from idp.authorization.check_response_type import RESPONSE_MODES, RESPONSE_TYPES
+from idp.authorization.check_response_type import RESPONSE_TYPES
+from idp.authorization.request import RESPONSE_MODES
 from idp.client_auth import METHODS
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
@@ -61,6 +62,7 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "authorization_response_iss_parameter_supported": True,
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
     }
 
 

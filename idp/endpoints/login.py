@@ -21,9 +21,11 @@ from idp.authentication.device_approval import is_final
 from idp.authentication.device_login import ask, give_up, look, seconds_left, take_approved
 from idp.authentication.limits import normalised_national_id
 from idp.authentication.refusal import AuthenticationRefused
-from idp.authorization.respond import refusal_location
+from idp.authorization.respond import refusal_members
+from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
+from idp.errors import AccessDenied
 from idp.http import read_form
 from idp.model import Approval, ApprovalState, Client, Interaction
 from idp.people.directory import profession_keys
@@ -218,14 +220,8 @@ async def cancel(request: Request) -> Response:
         },
     )
     asked = visit.interaction.request
-    target = refusal_location(
-        asked["redirect_uri"],
-        visit.provider.issuer,
-        asked.get("state"),
-        error="access_denied",
-        description="the person cancelled the login",
-    )
-    return RedirectResponse(target, 303)
+    refusal = refusal_members(AccessDenied("the person cancelled the login"))
+    return answer_client(request, visit.provider, visit.client, asked["redirect_uri"], asked, refusal)
 
 
 def _clock_time(at: datetime) -> str:

@@ -5,8 +5,8 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import orjson
 from joserfc import jws
@@ -22,6 +22,8 @@ from idp.tokens.claims import access_claims, id_claims, seconds, subject
 
 #: Longest token read, in characters; ours are about 1,200.
 MAX_TOKEN_LENGTH = 8192
+#: Life of a signed authorization response (JARM §2.1 advises at most ten minutes).
+_RESPONSE_LIFETIME: Final = timedelta(minutes=2)
 #: Digests of recognised tokens kept, so that one shown again is not verified again.
 _RECOGNISED_COUNT = 8192
 
@@ -95,6 +97,12 @@ class Issuer:
             ),
             id_token=id_token,
         )
+
+    def authorization_response(self, client: Client, members: Mapping[str, str]) -> str:
+        """An answer of the authorization endpoint as a JWT (JARM §2.1): for one client, and for as long as a redirect takes."""
+        key = self._keys.signer(client.authorization_signed_response_alg or client.id_token_signed_response_alg)
+        claims = {**members, "iss": self.issuer, "aud": client.client_id, "exp": seconds(self._clock() + _RESPONSE_LIFETIME)}
+        return self._sign(key, "JWT", claims)
 
     def recognise(self, token: str) -> str | None:
         """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""

@@ -17,7 +17,14 @@ def test_it_is_demanded() -> None:
         decide(response_type=None)
 
 
-def test_the_answer_comes_in_the_query_alone() -> None:
-    decide(response_mode="query")
-    with pytest.raises(InvalidRequest, match="response_mode"):
-        decide(response_mode="fragment")
+@pytest.mark.spec("JARM-2.3", "OAUTHFPM-2")
+@pytest.mark.parametrize("response_mode", ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"])
+def test_the_answer_may_come_in_each_mode_that_is_offered(response_mode: str) -> None:
+    decide(response_mode=response_mode)
+
+
+@pytest.mark.spec("JARM-2.3.2")
+@pytest.mark.parametrize("response_mode", ["fragment", "fragment.jwt", "web_message", "Query", "JWT"])
+def test_a_code_never_travels_in_a_fragment_nor_in_a_mode_that_is_not_defined(response_mode: str) -> None:
+    with pytest.raises(InvalidRequest, match="response_mode must be one of"):
+        decide(response_mode=response_mode)
