@@ -170,14 +170,15 @@ class PlainRoutes:
         self._families = tuple(error_handlers)
         self._error_handlers = error_handlers
         self._fixed: dict[tuple[str, str], Endpoint] = {}
-        self._variable: list[Route] = []
+        #: What a path must begin with to be worth matching, and the route.
+        self._variable: list[tuple[str, Route]] = []
         for route in routes:
             if isinstance(route, Route):
                 self._add(route)
 
     def _add(self, route: Route) -> None:
         if "{" in route.path:
-            self._variable.append(route)
+            self._variable.append((route.path.partition("{")[0], route))
             return
         for method in route.methods or ():
             self._fixed[method, route.path] = route.endpoint
@@ -187,7 +188,9 @@ class PlainRoutes:
         if endpoint is not None:
             scope["path_params"] = {}
             return endpoint
-        for route in self._variable:
+        for beginning, route in self._variable:
+            if not scope["path"].startswith(beginning):
+                continue
             match, child = route.matches(scope)
             if match is Match.FULL:
                 scope.update(child)

@@ -146,6 +146,9 @@ FIRST_HASH: Final = "0" * 64
 
 AuditValue = str | int | bool | list[str]
 
+#: Made once: ``json.dumps`` would make an encoder for each event.
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
@@ -187,7 +190,7 @@ class AuditEvent:
             "event.outcome": str(self.outcome),
             **self.fields,
         }
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        body = _ENCODE(document)
         digest = chain_hash(previous_hash, body)
         return f'{body[:-1]},"event.hash":"{digest}"}}', digest
 

@@ -1,5 +1,6 @@
 """The phone's side of device approval: enrol once, prove each request, list what waits, answer it."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -90,19 +91,14 @@ async def waiting(doors: Doors, holder: Holder, origin: Origin) -> Sequence[Appr
     seen: list[Approval] = []
     for pending in await doors.store.interactions.pending_approvals(holder.account.id, doors.clock()):
         approval = pending
-        if approval.state is ApprovalState.REQUESTED:
-            approval = replace(approval, state=ApprovalState.SEEN)
-            await _mark_seen(doors, holder, approval, origin)
+        if pending.state is ApprovalState.REQUESTED:
+            approval = replace(pending, state=ApprovalState.SEEN)
+            # Once per question, however many phones look at the same time.
+            if await doors.store.interactions.see_approval(pending):
+                fields = device_fields(replace(approval, device_id=holder.device.id), holder.account, origin)
+                doors.audit.record(AuditAction.DEVICE_APPROVAL_SEEN, Outcome.UNKNOWN, fields)
         seen.append(approval)
     return seen
-
-
-async def _mark_seen(doors: Doors, holder: Holder, approval: Approval, origin: Origin) -> None:
-    """Once per question, however many phones look at the same time."""
-    if await doors.store.counters.remember_once(f"approval-seen:{approval.id}", until=approval.expires_at, now=doors.clock()):
-        await doors.store.interactions.put_approval(approval)
-        fields = device_fields(replace(approval, device_id=holder.device.id), holder.account, origin)
-        doors.audit.record(AuditAction.DEVICE_APPROVAL_SEEN, Outcome.UNKNOWN, fields)
 
 
 async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, pin: str, origin: Origin) -> Approval:
@@ -113,21 +109,23 @@ async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, 
     """
     approval = await doors.store.interactions.get_approval(approval_id)
     wanted = answered(approval, given, account_id=holder.account.id, device_id=holder.device.id, now=doors.clock())
-    if given.decision is Decision.APPROVE:
-        await _open(doors, holder, wanted, pin, origin)
-    settled = await end(doors, wanted, wanted.state, origin, device_id=holder.device.id, reason=_reason(wanted.state))
+    opened = await _opened(doors, holder, wanted, pin, origin) if given.decision is Decision.APPROVE else None
+    ending = end(doors, wanted, wanted.state, origin, device_id=holder.device.id, reason=_reason(wanted.state))
+    settled = (await asyncio.gather(ending, doors.store.devices.put(opened)))[0] if opened else await ending
     if (settled.state, settled.device_id) != (wanted.state, wanted.device_id):
         raise already_settled(settled)
     return settled
 
 
-async def _open(doors: Doors, holder: Holder, approval: Approval, pin: str, origin: Origin) -> None:
-    """Check the PIN. A try is counted before it is looked at, so that tries in parallel cannot slip past the third."""
+async def _opened(doors: Doors, holder: Holder, approval: Approval, pin: str, origin: Origin) -> Device:
+    """Check the PIN; returns the device as it is to be stored after the right one.
+
+    A try is counted before it is looked at, so that tries in parallel cannot slip past the third.
+    """
     counted = await doors.store.devices.count_wrong_pin(holder.device.id, blocked_at=doors.limits.wrong_pin_count)
     allowed = counted.wrong_pin_count <= doors.limits.wrong_pin_count
     if allowed and is_pin(pin) and is_right_pin(doors.pepper, counted.id, pin, counted.pin_mac):
-        await doors.store.devices.put(replace(counted, state=DeviceState.ACTIVE, wrong_pin_count=0, last_used_at=doors.clock()))
-        return
+        return replace(counted, state=DeviceState.ACTIVE, wrong_pin_count=0, last_used_at=doors.clock())
     national_id = holder.account.national_id or holder.account.id
     await count_failure(doors.store.counters, doors.limits, shadow_id=shadow_account_id(doors.pepper, national_id), now=doors.clock())
     remaining = max(0, doors.limits.wrong_pin_count - counted.wrong_pin_count)

@@ -4,6 +4,7 @@ A person who does not exist, or who is suspended, gets the same page after the s
 can answer. Every outcome is in the audit log before the caller can answer.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -48,8 +49,8 @@ async def ask(doors: Doors, interaction: Interaction, client: Client, typed_nati
     able = account is not None and account.state is AccountState.ACTIVE
     account_id = account.id if account is not None and able else shadow_id
     approval = new_approval(interaction, client, account_id, origin, now, lifetime=doors.approval_lifetime)
-    await doors.store.interactions.put_approval(approval)
-    await doors.store.interactions.put(replace(interaction, approval_id=approval.id))
+    store = doors.store.interactions
+    await asyncio.gather(store.put_approval(approval), store.put(replace(interaction, approval_id=approval.id)))
     _record_asked(doors, approval, account, client, able=able)
     return approval
 

@@ -1,5 +1,6 @@
 """The authorization endpoint (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): load, walk the table, act on the decision."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -129,9 +130,8 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         auth_time=session.auth_time,
         expires_at=now + rules.code_lifetime,
     )
-    await provider.store.codes.put(code)
-    if asked.interaction is not None:
-        await provider.store.interactions.delete(asked.interaction.id)
+    ended = [provider.store.interactions.delete(asked.interaction.id)] if asked.interaction is not None else []
+    await asyncio.gather(provider.store.codes.put(code), *ended)
     fields = _fields(request, provider, grant.client, grant.account, session)
     provider.audit.record(
         AuditAction.AUTHORIZATION_CODE_ISSUED,

@@ -4,6 +4,7 @@ An interaction belongs to the browser that began it (cookie), and each form to t
 gets one page that says nothing about the login (identity-engineering.md §4.1, session fixation).
 """
 
+import asyncio
 import hashlib
 import hmac
 from dataclasses import dataclass, replace
@@ -163,8 +164,10 @@ async def _enter(visit: _Visit, approval: Approval) -> Response:
     if account is None:
         return visit.page("ended.html", state="used", status=409)
     method = METHODS["device"]
-    session, cookie_value = await start(provider, request, account, "device", method.acr, method.amr, approval.device_id)
-    await provider.store.interactions.put(replace(visit.interaction, authenticated_at=session.auth_time))
+    (session, cookie_value), _ = await asyncio.gather(
+        start(provider, request, account, "device", method.acr, method.amr, approval.device_id),
+        provider.store.interactions.put(replace(visit.interaction, authenticated_at=provider.clock())),
+    )
     provider.audit.record(
         AuditAction.LOGIN_SUCCEEDED,
         Outcome.SUCCESS,

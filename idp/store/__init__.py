@@ -2,6 +2,7 @@
 
 Registry ports hold what is durable and administrable; grant-state ports hold what is used once or expires.
 A port says «expired means absent»: the caller passes ``now``. Writes return only once durable.
+Writes begun together (``asyncio.gather``) become durable together, at the price of one.
 Every engine sits the exam of ``tests/idp/store/exam.py``.
 """
 
@@ -68,7 +69,11 @@ class InteractionStore(Protocol):
     async def put(self, interaction: Interaction) -> None: ...
     async def delete(self, interaction_id: str) -> None: ...
     async def put_approval(self, approval: Approval) -> None:
-        """Store a question that is not final; one that is final already is left as it is."""
+        """Store a new question."""
+        ...
+
+    async def see_approval(self, approval: Approval) -> bool:
+        """Note that a phone has shown a question that was requested; false when it was seen or answered meanwhile."""
         ...
 
     async def get_approval(self, approval_id: str) -> Approval | None: ...
@@ -157,12 +162,12 @@ class CounterStore(Protocol):
         """True the first time; false while remembered."""
         ...
 
-    async def count(self, key: str, *, within: timedelta, now: datetime) -> int:
-        """Add one, and return how many fell within the sliding period."""
+    async def count(self, key: str, *, within: timedelta, now: datetime, anew: bool = False) -> int:
+        """Add one, and return how many fell within the sliding period; ``anew``: forget those before."""
         ...
 
     async def peek(self, key: str, *, within: timedelta, now: datetime) -> int: ...
-    async def reset(self, key: str) -> None: ...
+    async def reset(self, *keys: str) -> None: ...
 
 
 class AnswerStore(Protocol):

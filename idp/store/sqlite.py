@@ -167,8 +167,10 @@ class SqliteCounterStore:
             )
         )
 
-    async def count(self, key: str, *, within: timedelta, now: datetime) -> int:
+    async def count(self, key: str, *, within: timedelta, now: datetime, anew: bool = False) -> int:
         def count(connection: sqlite3.Connection) -> int:
+            if anew:
+                connection.execute("DELETE FROM counted WHERE key = ?", (key,))
             connection.execute("INSERT INTO counted VALUES (?, ?, ?)", (key, microseconds(now), microseconds(now + within)))
             return _count_since(connection, key, now - within)
 
@@ -178,8 +180,9 @@ class SqliteCounterStore:
         (number,) = self._file.read("SELECT count(*) FROM counted WHERE key = ? AND at > ?", (key, microseconds(now - within))).fetchone()
         return int(number)
 
-    async def reset(self, key: str) -> None:
-        await self._file.write(lambda connection: connection.execute("DELETE FROM counted WHERE key = ?", (key,)))
+    async def reset(self, *keys: str) -> None:
+        rows = [(key,) for key in keys]
+        await self._file.write(lambda connection: connection.executemany("DELETE FROM counted WHERE key = ?", rows))
 
 
 def _count_since(connection: sqlite3.Connection, key: str, since: datetime) -> int:

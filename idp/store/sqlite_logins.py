@@ -36,14 +36,13 @@ class SqliteInteractionStore:
 
     async def put_approval(self, approval: Approval) -> None:
         row = _approval_row(approval)
-        # A late «seen» must not reopen what was answered meanwhile.
-        await self._file.write(
-            lambda connection: connection.execute(
-                "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET pending = excluded.pending, document = excluded.document WHERE pending = 1",
-                row,
-            )
-        )
+        await self._file.write(lambda connection: connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?)", row))
+
+    async def see_approval(self, approval: Approval) -> bool:
+        # A late «seen» must not reopen what was answered meanwhile: the row must still hold the question as it was asked.
+        row = (to_bytes(replace(approval, state=ApprovalState.SEEN)), approval.id, to_bytes(approval))
+        statement = "UPDATE approvals SET document = ? WHERE id = ? AND document = ? AND pending = 1"
+        return await self._file.write(lambda connection: connection.execute(statement, row).rowcount == 1)
 
     async def get_approval(self, approval_id: str) -> Approval | None:
         row = self._file.read("SELECT document FROM approvals WHERE id = ?", (approval_id,)).fetchone()

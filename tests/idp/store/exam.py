@@ -246,11 +246,19 @@ class StoreExam:
 
         self.sit(work)
 
+    def test_one_look_at_an_approval_is_the_first(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval())
+            assert sorted(await asyncio.gather(*(store.interactions.see_approval(approval()) for _ in range(3)))) == [False, False, True]
+            assert await store.interactions.pending_approvals("account-one", NOW) == [approval(state=ApprovalState.SEEN)]
+
+        self.sit(work)
+
     def test_a_late_seen_does_not_reopen_an_answered_approval(self) -> None:
         async def work(store: Store) -> None:
             await store.interactions.put_approval(approval())
             await store.interactions.settle_approval(approval(state=ApprovalState.DENIED))
-            await store.interactions.put_approval(approval(state=ApprovalState.SEEN))
+            assert not await store.interactions.see_approval(approval())
             stored = await store.interactions.get_approval("approval-one")
             assert stored is not None
             assert stored.state is ApprovalState.DENIED
