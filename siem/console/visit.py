@@ -23,6 +23,7 @@ from siem.console.services import Services
 from siem.incidents.model import Alert
 
 PREFERENCES_COOKIE: Final = "veilleur_preferences"
+_LONGEST_NUMBER: Final = len("9999")
 
 
 class Problem(Exception):
@@ -59,6 +60,11 @@ class Form:
     def get(self, name: str, default: str = "") -> str:
         """The first value of a field, stripped."""
         return next((value.strip() for key, value in self._pairs if key == name), default)
+
+    def number(self, name: str) -> int | None:
+        """A field that holds a number from 1 to 9,999 in plain digits (a page, a version); None for anything else."""
+        typed = self.get(name)
+        return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) <= _LONGEST_NUMBER and int(typed) else None
 
     def all(self, name: str) -> list[str]:
         """Every value of a field (checkboxes)."""
@@ -175,7 +181,13 @@ class Visit:
             "csrf": self.session.csrf if self.session else "",
             "may": self._may,
             "title_of": self._title_of,
+            "summary_of": self._summary_of,
         }
+
+    def _summary_of(self, alert: Alert) -> str:
+        """Why it fired, in the reader's language; the French sentence where the rule has no other."""
+        rule = self.services.rules.get(alert.rule_id)
+        return rule.summary_en if rule and rule.summary_en and self.language.code == "en" else alert.summary
 
     def _title_of(self, alert: Alert) -> str:
         """The alert's title in the reader's language, where its rule has one."""

@@ -38,6 +38,8 @@ class Rule:
     subject: str
     repeat_seconds: int
     correlation: bool
+    #: The same in English, without placeholders: who and how often stand beside it on the screen.
+    summary_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,6 +291,7 @@ def _rule(document: Document, rule_id: str, subject: str, *, correlation: bool) 
         subject=_text(ours, "subject", "veilleur") or subject,
         repeat_seconds=_repeat(ours.get("repeat", "1h")),
         correlation=correlation,
+        summary_en=_text(ours, "summary", "veilleur"),
     )
 
 

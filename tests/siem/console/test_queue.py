@@ -84,3 +84,8 @@ def test_an_unknown_action_is_refused(world: World, incident: Incident) -> None:
 def test_who_may_only_read_sees_no_action(world: World, incident: Incident) -> None:
     page = world.client(AUDITOR).get("/alertes").text
     assert "Balayage" in page and not re.search(r'name="action"|name="alerte"', page)
+
+
+def test_the_sentence_follows_the_readers_language(world: World, incident: Incident) -> None:
+    english = world.client(ANALYST, **{"accept-language": "en"}).get("/alertes").text
+    assert "Sweep of patient records, in English." in english and "a ouvert 44 dossiers" not in english
