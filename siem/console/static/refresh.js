@@ -9,6 +9,6 @@ export function startRefresh() {
   if (!document.querySelector("[data-refresh]")) return;
   setTimeout(() => {
     if (document.hidden || writing()) startRefresh();
-    else location.replace(location.pathname);
+    else location.reload();
   }, AFTER_MS);
 }
