@@ -88,6 +88,7 @@ def serve() -> None:
     import uvicorn
 
     from idp.app import create_app
+    from idp.listener import BoundedProtocol
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     with _faults():
@@ -98,6 +99,7 @@ def serve() -> None:
         application,
         host=settings.host,
         port=settings.port,
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
