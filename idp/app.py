@@ -72,7 +72,7 @@ class _Framework:
 
                 from idp.endpoints import administration, control
 
-                app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None)
+                app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
                 app.state.provider = self._provider
                 for family, handler in _ERROR_HANDLERS.items():
                     app.add_exception_handler(family, handler)
@@ -119,6 +119,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     provider = build_provider(settings, store=store, clock=clock)
     routes = _plain_routes(provider)
     app = _Application(routes=routes, lifespan=_lifespan, exception_handlers=_ERROR_HANDLERS)
+    # Starlette would send «/auth/» to «/auth» by 307 at whatever host the Host header names (RFC 9700 §4.12).
+    app.router.redirect_slashes = False
     app.state.provider = provider
     app.framework = _Framework(provider)
     plain = PlainRoutes(app.behind, routes=routes, error_handlers={**_ERROR_HANDLERS, Exception: _answer_bug})

@@ -52,6 +52,7 @@ async def enrol(doors: Doors, document: Mapping[str, object], origin: Origin) ->
     enrolment = await doors.store.devices.consume_enrolment(activation_code_hash(code), now)
     account = await doors.store.accounts.get(enrolment.account_id) if enrolment else None
     if account is None or account.state is not AccountState.ACTIVE:
+        _record_bad_code(doors, account, origin)
         raise AuthenticationRefused("invalid_activation_code", "unknown, used, expired, or of a suspended account", status=403)
     device_id = secrets.token_urlsafe(16)
     mac = pin_mac(doors.pepper, device_id, pin)
@@ -63,6 +64,21 @@ async def enrol(doors: Doors, document: Mapping[str, object], origin: Origin) ->
         {"user.id": account.national_id, "health.device.id": device.id, "source.ip": origin.ip, "user_agent.original": origin.user_agent},
     )
     return device
+
+
+def _record_bad_code(doors: Doors, account: Account | None, origin: Origin) -> None:
+    """Guessing at codes must show; what was typed is not written."""
+    doors.audit.record(
+        AuditAction.LOGIN_FAILED,
+        Outcome.FAILURE,
+        {
+            "event.reason": "the account is suspended" if account else "activation code unknown, used or expired",
+            "user.id": account.national_id if account else None,
+            "source.ip": origin.ip,
+            "user_agent.original": origin.user_agent,
+            "health.authentication.method": "device",
+        },
+    )
 
 
 async def prove(doors: Doors, call: SignedCall) -> Holder:

@@ -8,13 +8,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
@@ -102,8 +102,9 @@ def _json_object(segment: str) -> Mapping[str, object]:
 
 
 def _parse(document: bytes) -> Mapping[str, object]:
+    """orjson bounds the depth and refuses lone surrogates, both of which the standard library lets through."""
     try:
-        value = json.loads(document)
+        value = orjson.loads(document)
     except ValueError as error:
         raise _refused("not JSON") from error
     if not isinstance(value, dict):
