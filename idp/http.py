@@ -66,6 +66,13 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def counted_network(address: str) -> str:
+    """What limits count of an address: itself, or the /64 of an IPv6 one, of which a single line has 2**64."""
+    if ":" not in address or not _is_address(address):
+        return address
+    return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
+
+
 async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """The exact body; raises :class:`BodyTooLarge` without reading on."""
     declared = request.headers.get("content-length")

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from idp.authentication.refusal import AuthenticationRefused
+from idp.http import counted_network
 from idp.model import Limits
 from idp.store import CounterStore
 
@@ -47,7 +48,7 @@ async def admit(counters: CounterStore, limits: Limits, *, shadow_id: str, ip: s
 
 async def admit_address(counters: CounterStore, limits: Limits, *, ip: str, now: datetime) -> None:
     """Count one attempt of an address, where no account is known yet (enrolment)."""
-    count = await counters.count(f"attempts:address:{ip}", within=limits.window, now=now)
+    count = await counters.count(f"attempts:address:{counted_network(ip)}", within=limits.window, now=now)
     if count > limits.source_attempt_count:
         raise _too_many("this address", limits)
 
@@ -66,11 +67,11 @@ async def forgive(counters: CounterStore, *, shadow_id: str, ip: str, now: datet
 
 
 def _account_key(shadow_id: str, familiar_ip: str | None = None) -> str:
-    return f"attempts:account:{shadow_id}:{familiar_ip}" if familiar_ip else f"attempts:account:{shadow_id}"
+    return f"attempts:account:{shadow_id}:{counted_network(familiar_ip)}" if familiar_ip else f"attempts:account:{shadow_id}"
 
 
 def _familiar_key(shadow_id: str, ip: str) -> str:
-    return f"familiar:{shadow_id}:{ip}"
+    return f"familiar:{shadow_id}:{counted_network(ip)}"
 
 
 def _too_many(subject: str, limits: Limits) -> AuthenticationRefused:

@@ -5,6 +5,7 @@ client to the method it registered, counts failures and writes them to the audit
 (:mod:`idp.store`). Start with :data:`METHODS`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from idp.audit import AuditLog
 from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt
 from idp.client_auth.presented import Expectation, Presented
 from idp.errors import InvalidClient, OAuthError, TooManyAttempts
+from idp.http import counted_network
 from idp.model import Client, Limits
 from idp.store import Store
 from vocabulary.audit import AuditAction, AuditValue, Outcome
@@ -32,6 +34,9 @@ class Method(Protocol):
         """Raise :class:`InvalidClient` unless it proves to be ``client``."""
         ...
 
+
+#: How the identifier of a client is written (:mod:`idp.registration`): what is not is neither counted nor logged.
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 #: In the order in which a request is looked at; ``none`` is what is left.
 METHODS: Final[tuple[Method, ...]] = (client_secret_basic, private_key_jwt, client_secret_post, none)
@@ -52,8 +57,11 @@ class Authenticator:
         """The client that proved itself; raises :class:`InvalidClient` or :class:`TooManyAttempts`, audited."""
         presented: Presented | None = None
         try:
-            method, presented = _presented(authorization, form)
-            counter = f"client-failure:{presented.client_id}:{source_ip}"
+            method, named = _presented(authorization, form)
+            if not _CLIENT_ID.fullmatch(named.client_id):
+                raise InvalidClient("client authentication failed", detail="the client_id is not written as one")
+            presented = named
+            counter = f"client-failure:{presented.client_id}:{counted_network(source_ip)}"
             if await self.store.counters.peek(counter, within=self.limits.window, now=now) >= self.limits.client_failure_count:
                 wait_seconds = int(self.limits.window.total_seconds())
                 raise TooManyAttempts("too many failed attempts by this client", headers={"Retry-After": str(wait_seconds)})
@@ -88,7 +96,7 @@ class Authenticator:
     def _record_refusal(self, error: OAuthError, client_id: str | None, source_ip: str) -> None:
         fields: dict[str, AuditValue | None] = {
             "event.reason": error.detail or error.description,
-            "health.relying_party.id": client_id[:200] if client_id else None,
+            "health.relying_party.id": client_id,
             "source.ip": source_ip,
         }
         self.audit.record(AuditAction.CLIENT_REFUSED, Outcome.FAILURE, fields)

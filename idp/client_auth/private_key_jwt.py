@@ -70,6 +70,8 @@ def _claims(payload: bytes | None) -> dict[str, Any]:
 
 def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any], expectation: Expectation) -> str | None:
     """Why the claims do not hold (RFC 7523 §3), or None."""
+    if "crit" in header:
+        return "crit: no extension is understood here"
     if header.get("typ") not in _TYPES:
         return "typ is not that of a client assertion"
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
