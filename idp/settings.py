@@ -52,10 +52,18 @@ class Settings(BaseSettings):
         description="When a write to the store counts as done: full, once it is on the disk; normal, once a killed process "
         "cannot lose it (a power cut may take the last ones; development only).",
     )
-    session_idle: timedelta = Field(timedelta(minutes=30), description="A session ends after this long without use (ISO 8601 or seconds).")
-    session_max: timedelta = Field(timedelta(hours=4), description="A session ends this long after login (ISO 8601 or seconds).")
-    approval_lifetime: timedelta = Field(timedelta(seconds=120), description="How long a device may answer (ISO 8601 or seconds).")
-    attempt_window: timedelta = Field(timedelta(minutes=15), description="Period over which attempts are counted (ISO 8601 or seconds).")
+    session_idle: timedelta = Field(
+        timedelta(minutes=30), gt=timedelta(), description="A session ends after this long without use (ISO 8601 or seconds)."
+    )
+    session_max: timedelta = Field(
+        timedelta(hours=4), gt=timedelta(), description="A session ends this long after login (ISO 8601 or seconds)."
+    )
+    approval_lifetime: timedelta = Field(
+        timedelta(seconds=120), gt=timedelta(), description="How long a device may answer (ISO 8601 or seconds)."
+    )
+    attempt_window: timedelta = Field(
+        timedelta(minutes=15), gt=timedelta(), description="Period over which attempts are counted (ISO 8601 or seconds)."
+    )
     client_failure_limit_count: int = Field(20, ge=1, description="Failed client authentications per client and address in attempt_window.")
     account_attempt_limit_count: int = Field(20, ge=1, description="Logins begun per account in attempt_window.")
     source_attempt_limit_count: int = Field(100, ge=1, description="Logins begun per source address in attempt_window.")
@@ -93,6 +101,9 @@ class Settings(BaseSettings):
         for name, url in (("IDP_BASE_URL", self.base_url), ("IDP_ISSUER", self.issuer)):
             if not url.startswith("https:"):
                 raise ValueError(f"{name} is {url!r}: production needs https; set IDP_ENVIRONMENT=development to try the provider out")
+        for cidr in self.trusted_proxies:
+            if ip_network(cidr).prefixlen == 0:
+                raise ValueError(f"IDP_TRUSTED_PROXIES holds {cidr}: everyone could choose the address that limits and logs see")
         if self.control_api:
             raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
         if self.clock_start is not None:

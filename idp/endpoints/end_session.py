@@ -92,6 +92,8 @@ def _target(parameters: dict[str, str], client: Client | None) -> str | None:
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
         return None
+    if client is not None and client.disabled:
+        return None
     if client is None:
         raise InvalidRequest("post_logout_redirect_uri needs id_token_hint or client_id")
     if uri not in client.post_logout_redirect_uris:

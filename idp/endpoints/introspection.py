@@ -66,12 +66,15 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
         "auth_time": seconds(grant.auth_time),
         "acr": grant.acr,
         "sid": grant.session_id,
-        "username": account.national_id or account.id,
     }
+    if record.scope & {"identity", "profile"}:
+        # As at userinfo: a service that was not granted the identity does not get it here, nor does the one it calls.
+        document["username"] = account.national_id or account.id
     if rules_of(access.client).keycloak_introspection:
         # As ANS documents it; SubjectNameID only when an access token is introspected.
         document |= {
             "typ": "Bearer",
+            "username": account.national_id or account.id,
             "azp": record.client_id,
             "nonce": grant.nonce or "",
             "session_state": grant.session_id,

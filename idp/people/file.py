@@ -116,7 +116,9 @@ def read_people(path: Path) -> list[Account]:
     try:
         people = _People.model_validate(document).people
     except ValidationError as error:
-        raise PeopleFileError("\n".join(f"{path}: {_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())) from error
+        raise PeopleFileError(
+            "\n".join(f"{path}: {_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors())
+        ) from error
     seen: set[str] = set()
     for index, person in enumerate(people, start=1):
         if person.national_id in seen:
