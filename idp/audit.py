@@ -30,7 +30,7 @@ class AuditLog:
         self._path = path
         self._clock = clock
         self._provider = provider
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._length = -1
         self._sequence, self._hash = 0, FIRST_HASH
@@ -87,7 +87,9 @@ class AuditLog:
         tail = os.pread(self._file, _TAIL_BYTES, max(0, end - _TAIL_BYTES))
         whole, _, half = tail.rpartition(b"\n")
         if half:
-            with self._path.with_name(self._path.name + ".half").open("ab") as aside:
+            beside = self._path.with_name(self._path.name + ".half")
+            beside.touch(0o600)
+            with beside.open("ab") as aside:
                 aside.write(half + b"\n")
             os.ftruncate(self._file, end - len(half))
         self._length = end - len(half)

@@ -9,6 +9,7 @@ Source: ECS 8 field reference (event, user, source, user_agent); CAEP for sessio
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -144,6 +145,10 @@ AUDIT_FIELDS: Final[Mapping[str, str]] = {
 #: Value of ``event.hash`` that the first event of a log refers to.
 FIRST_HASH: Final = "0" * 64
 
+#: What a browser may put into its name and a terminal or an editor would obey: C1 controls, line and paragraph separators, marks
+#: that turn the direction of writing, and halves of surrogate pairs. Written as JSON escapes.
+_INVISIBLE: Final = re.compile("[\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
 AuditValue = str | int | bool | list[str]
 
 #: Made once: ``json.dumps`` would make an encoder for each event.
@@ -191,6 +196,8 @@ class AuditEvent:
             **self.fields,
         }
         body = _ENCODE(document)
+        if not body.isascii():
+            body = _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", body)
         digest = chain_hash(previous_hash, body)
         return f'{body[:-1]},"event.hash":"{digest}"}}', digest
 

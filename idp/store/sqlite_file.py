@@ -40,11 +40,13 @@ class SqliteFile:
     def __init__(self, path: Path, *, synchronous: Synchronous = "full") -> None:
         self.path = path
         self._synchronous = synchronous
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Before SQLite opens it: the journal files beside it take the mode it has then.
+        path.touch(0o600)
+        path.chmod(0o600)
         self._writer = self._open()
         schema.migrate(self._writer, str(path))
         self._writer.execute("PRAGMA busy_timeout = 0")
-        path.chmod(0o600)
         self._reader = self._open()
         self._reader.execute("PRAGMA query_only = ON")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
