@@ -135,7 +135,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         sources={source.name: SOURCES[source.type](source) for source in sources},
         enrichments=_enrichments(settings),
         pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
-        make_engine=lambda: Engine(ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources]),
+        make_engine=lambda: Engine(
+            ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources], clock=clock
+        ),
         incidents=incidents,
         propose=runs.propose,
     )

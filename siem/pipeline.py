@@ -3,7 +3,7 @@
 Records come in batches from the queue, where they are durable. Storing events is idempotent; everything else that a batch
 changes is committed in one transaction together with the position reached. Killed between any two lines and started again,
 the watch ends with the same events, alerts and counts: received = stored + duplicates + dropped. When a store fails, the
-position stays where it is and the batch is tried again.
+position stays where it is and the batch is tried again. A record that we fail on for any other reason is found and set aside alone.
 """
 
 import logging
@@ -77,6 +77,7 @@ class Pipeline:
         #: Sequence of the last record whose effects are committed, and what stands in the way of the next, if anything.
         self.position = 0
         self.trouble: str | None = None
+        self._tripped = 0
 
     def step(self) -> int:
         """Process one batch; how many records it had. Raises OperationError when a store fails; nothing is lost then."""
@@ -87,7 +88,7 @@ class Pipeline:
         return len(batch)
 
     def process(self, batch: Sequence[QueuedRecord], *, refused: DataError | None = None) -> None:
-        """Take the records on their whole way. They must follow on :attr:`position`. ``refused``: the store will not have this one."""
+        """Take the records on their whole way. They must follow on :attr:`position`. ``refused``: why this one must be set aside."""
         try:
             engine = self._ready()
             parsed = self._parse(batch, refused)
@@ -95,18 +96,44 @@ class Pipeline:
             if refusal is None:
                 detections = engine.evaluate(new)
                 absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
+        except Exception as error:  # the guard: one record that we trip over must not stop all others
+            refusal = self._blame(batch, error)
+            if refusal is None or refused is not None:
+                self._engine = None  # its state may be ahead of what is committed: begin again from there
+                raise
         except BaseException:
-            self._engine = None  # its state may be ahead of what is committed: begin again from there
-            raise
-        if refusal is not None:  # find the record whose values the store does not take, and set it aside alone
             self._engine = None
-            for part in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-                if part:
-                    self.process(part, refused=refusal if len(batch) == 1 else None)
+            raise
+        if refusal is not None:
+            self._engine = None
+            self._narrow(batch, refusal)
             return
         self.position = batch[-1].sequence
         self._parts.pseudonyms.committed()
         self._parts.on_commit(absorbed)
+
+    def _blame(self, batch: Sequence[QueuedRecord], error: Exception) -> DataError | None:
+        """What is said of the record on which we failed after it was read; None when a store or the machine is to blame."""
+        if isinstance(error, OperationError | OSError | MemoryError):
+            return None
+        last = len(batch) == 1 and self._tripped == batch[0].sequence
+        _log.error(
+            "a defect of the watch met %d records from %d on: %r", len(batch), batch[0].sequence, error, exc_info=error if last else None
+        )
+        if last:
+            self._parts.events.take_back(batch[0].sequence)
+        return DataError(batch[0].record.source, 0, "", f"the watch fails on it: {error!r}"[:500])
+
+    def _narrow(self, batch: Sequence[QueuedRecord], refusal: DataError) -> None:
+        """Find the record that we cannot take, try it once more alone, and set it aside."""
+        if len(batch) > 1:
+            self.process(batch[: len(batch) // 2])
+            self.process(batch[len(batch) // 2 :])
+        elif self._tripped != batch[0].sequence:
+            self._tripped = batch[0].sequence
+            self.process(batch)
+        else:
+            self.process(batch, refused=refusal)
 
     def _ready(self) -> Engine:
         """The engine and the sources in the state of the last commit."""
@@ -128,9 +155,11 @@ class Pipeline:
             parsed.counts.add(record.source, Outcome.RECEIVED)
             try:
                 source = self._parts.sources.get(record.source)
-                if refused is not None or source is None:
-                    raise refused or DataError(record.source, 0, "", "no such source in the configuration any more")
-                events = source.parse(record)
+                if source is None:
+                    raise DataError(record.source, 0, "", "no such source in the configuration any more")
+                events = source.parse(record)  # one to be set aside too: what follows may refer to it
+                if refused is not None:
+                    raise refused
                 for event in events:
                     for enrichment in self._parts.enrichments:
                         enrichment.enrich(event.fields)

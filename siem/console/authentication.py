@@ -30,6 +30,8 @@ _SCOPE: Final = "openid identity"
 #: Signatures accepted on an ID token; never ``none``, never a shared secret.
 _ALGORITHMS: Final = ["ES256", "ES384", "RS256", "PS256"]
 _LEEWAY_SECONDS: Final = 60
+#: What the provider's description must name.
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 #: Where to start, by the first permission a person has.
 _HOMES: Final = (
     (Permission.READ_ALERTS, "/alertes"),
@@ -75,11 +77,14 @@ def back(visit: Visit) -> Response:
         login = sessions.take_login(connection, query.get("state"), browser, visit.now)
     if login is None:
         raise Problem(400, "login_expired")
-    if query.get("iss") not in {"", provider.issuer}:  # RFC 9207: an answer of another provider
-        raise Problem(400, "login_failed", detail="iss")
+    with _client(provider) as client:
+        metadata = _metadata(client, provider)
+    issuer_is_said = metadata.get("authorization_response_iss_parameter_supported") is True
+    if query.get("iss") not in ({provider.issuer} if issuer_is_said else {"", provider.issuer}):
+        raise Problem(400, "login_failed", detail="iss")  # RFC 9207 §2.4: an answer of another provider
     if "error" in query:
         raise Problem(403, "login_refused" if query.get("error") == "access_denied" else "login_failed", detail=query.get("error"))
-    token, claims, subject = _exchange(visit, login)
+    token, claims, subject = _exchange(visit, login, metadata)
     with visit.services.database.transaction() as connection:
         person = users.find(connection, subject)
         cookie = sessions.start(connection, subject, token["id_token"], visit.now) if person else ""
@@ -118,12 +123,11 @@ def left(visit: Visit) -> Response:
     return visit.render("logged_out.html")
 
 
-def _exchange(visit: Visit, login: sessions.Login) -> tuple[dict[str, Any], dict[str, Any], str]:
+def _exchange(visit: Visit, login: sessions.Login, metadata: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
     """The token, the claims about the person and their national identifier. Raises Problem when the provider's answer is not sound."""
     provider = visit.services.provider
     try:
         with _client(provider) as client:
-            metadata = _metadata(client, provider)
             code = visit.query.get("code")
             token = client.fetch_token(
                 metadata["token_endpoint"], code=code, code_verifier=login.code_verifier, grant_type="authorization_code"
@@ -132,7 +136,7 @@ def _exchange(visit: Visit, login: sessions.Login) -> tuple[dict[str, Any], dict
             answer = client.get(metadata["userinfo_endpoint"])
             answer.raise_for_status()
             claims = dict(answer.json())
-    except (OAuthError, JoseError, ValueError, KeyError) as error:
+    except (OAuthError, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:  # also JSON of another shape than promised
         raise Problem(400, "login_failed", detail=type(error).__name__) from error
     except HTTPError as error:
         raise OperationError("asking the identity provider who logs in", provider.issuer, retry_helps=True) from error
@@ -167,6 +171,9 @@ def _metadata(client: OAuth2Client, provider: Provider) -> dict[str, Any]:
         raise OperationError("reading the identity provider's configuration", provider.issuer, retry_helps=True) from error
     if metadata.get("issuer") != provider.issuer:
         raise OperationError("recognising the identity provider", provider.issuer, retry_helps=False)
+    for name in _ENDPOINTS:
+        if not isinstance(metadata.get(name), str):
+            raise OperationError(f"finding {name} in the identity provider's configuration", provider.issuer, retry_helps=False)
     return metadata
 
 

@@ -156,9 +156,9 @@ def download(visit: Visit) -> Response:
     kind = visit.request.url.path.rpartition(".")[2]
     dossiers = visit.services.dossiers
     export = {"pdf": dossiers.pdf, "json": dossiers.json, "stix": dossiers.stix}[kind]
-    version = visit.query.get("version")
-    content = export(visit.parameter("id"), visit.principal, int(version) if version.isdecimal() else None)
-    name = f"{dossiers.get(visit.parameter('id'), visit.principal).incident_number}{f'-v{version}' if version.isdecimal() else ''}.{kind}"
+    version = visit.query.number("version")
+    content = export(visit.parameter("id"), visit.principal, version)
+    name = f"{dossiers.get(visit.parameter('id'), visit.principal).incident_number}{f'-v{version}' if version else ''}.{kind}"
     safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in name)
     return Response(content, media_type=_MEDIA[kind], headers={"Content-Disposition": f'attachment; filename="declaration-{safe}"'})
 

@@ -25,7 +25,7 @@ def index(visit: Visit) -> Response:
     states = {"ouverts": OPEN_INCIDENTS, "tous": frozenset[IncidentState]()}.get(state)
     if states is None:
         states = frozenset({IncidentState(state)}) if state in set(IncidentState) else OPEN_INCIDENTS
-    number = int(query.get("page")) if query.get("page").isdecimal() and 0 < int(query.get("page")) < 10_000 else 1
+    number = query.number("page") or 1
     assignee = {"moi": visit.principal.subject, "personne": ""}.get(query.get("assigne"))
     wanted = IncidentFilter(states=states, assignee=assignee, text=query.get("q"), limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE)
     found = visit.services.incidents.incidents(visit.principal, wanted)

@@ -105,7 +105,7 @@ def _wanted(visit: Visit, query: Form, *, limit: int, offset: int) -> AlertFilte
 
 
 def _page(visit: Visit, query: Form, *, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:
-    number = int(query.get("page")) if query.get("page").isdecimal() and 0 < int(query.get("page")) < 10_000 else 1
+    number = query.number("page") or 1
     found = visit.services.incidents.alerts(visit.principal, _wanted(visit, query, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE))
     with visit.reading() as connection:
         people = users.everyone(connection, visit.principal.tenant)

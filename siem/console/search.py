@@ -28,6 +28,8 @@ PERIODS: Final[Mapping[str, timedelta | None]] = {
 }
 #: Fields whose most frequent values stand beside the results.
 FACETS: Final = ("event.action", "event.outcome", "user.id", "source.ip", "source.geo.country_iso_code", "service.name")
+#: Bounds may be typed in these years: near the ends of the calendar, no local time can be computed.
+_YEARS: Final = range(1970, 2300)
 #: Fields shown in the line of a result, in this order.
 _SUMMARY: Final = ("event.action", "event.outcome", "user.id", "source.ip", "service.name", "health.patient.pseudonym")
 
@@ -102,12 +104,12 @@ def _period(query: Form, now: datetime, visit: Visit) -> tuple[Period, dict[str,
 
 
 def _paris(typed: str) -> datetime | None:
-    """An instant as typed (Paris time); with an offset it is taken as such."""
+    """An instant as typed (Paris time); with an offset it is taken as such. None for what is none or lies in no time of ours."""
     try:
         at = datetime.fromisoformat(typed)
     except ValueError:
         return None
-    return at if at.tzinfo else at.replace(tzinfo=PARIS)
+    return (at if at.tzinfo else at.replace(tzinfo=PARIS)) if at.year in _YEARS else None
 
 
 def _bounds(query: Form, bucket: Bucket) -> str:
@@ -118,7 +120,5 @@ def _bounds(query: Form, bucket: Bucket) -> str:
 
 def _cursor(typed: str) -> Cursor | None:
     at, _, identifier = typed.partition("~")
-    try:
-        return Cursor(datetime.fromisoformat(at), identifier) if identifier else None
-    except ValueError:
-        return None
+    instant = _paris(at)
+    return Cursor(instant, identifier) if instant and identifier else None

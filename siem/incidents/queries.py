@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, exists, false, func, or_, select
 
 from siem.access import Permission, Principal, visible
 from siem.incidents.correlation import final_incident
@@ -14,6 +14,8 @@ from siem.incidents.model import Alert, AlertState, Change, Forbidden, Incident,
 from siem.incidents.store import alert_entities, alerts, changes, entities_of, event_ids_of, incidents, to_alert, to_change, to_incident
 
 _RELATED_SHOWN: Final = 20
+#: A text longer than this stands in no column; SQLite refuses patterns of 50,000 bytes.
+_LONGEST_TEXT: Final = 1000
 
 
 def require(principal: Principal, permission: Permission) -> None:
@@ -33,6 +35,8 @@ def _like(text: str) -> str:
 
 
 def _contains(text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    if len(text) > _LONGEST_TEXT:
+        return false()
     return or_(*(column.ilike(_like(text), escape="\\") for column in columns))
 
 

@@ -10,7 +10,6 @@ the hash of the whole body and the line: a body sent again is harmless, two equa
 """
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ _PRODUCT: Final = {"X-Elastic-Product": "Elasticsearch"}
 _COMPATIBLE: Final = "application/vnd.elasticsearch+json"
 _ACTIONS: Final = frozenset({"index", "create"})
 _MEBIBYTE: Final = 1 << 20
+#: What zlib is told so that it goes by the header of the data.
+_GZIP_OR_ZLIB: Final = 47
 
 Clock = Callable[[], datetime]
 
@@ -105,17 +106,7 @@ class HttpInput:
             if request.path_params["source"] != source.name:
                 raise _Refusal(403, "security_exception", f"this key is for the source {source.name}")
             body = await _body(request, self._limits)
-            digest = sha256(body).hexdigest()[:32]
-            lines = [(number, line.strip()) for number, line in enumerate(body.split(b"\n"), 1)]
-            for number, line in lines:
-                if len(line) > self._limits.record_bytes:
-                    raise _Refusal(
-                        413,
-                        "illegal_argument_exception",
-                        f"line {number} has more than {self._limits.record_bytes} bytes; nothing was received",
-                    )
-            now = self._clock()
-            records = [RawRecord(source.name, f"b:{digest}:{number}", now, line, source.tenant) for number, line in lines if line]
+            records = await run_in_threadpool(_line_records, body, source, self._clock(), self._limits)
             await self._receive(records)
         except _Refusal as refusal:
             return _refused(refusal)
@@ -125,7 +116,7 @@ class HttpInput:
         try:
             source = self._authenticated(request)
             body = await _body(request, self._limits)
-            items = _bulk_items(body, request.path_params.get("source"), source.name, self._limits)
+            items = await run_in_threadpool(_bulk_items, body, request.path_params.get("source"), source.name, self._limits)
             digest = sha256(body).hexdigest()[:32]
             now = self._clock()
             records = [
@@ -216,7 +207,7 @@ def _presented_key(header: str) -> bytes | None:
     if scheme.lower() == "basic":
         try:
             _, colon, key = base64.b64decode(credentials, validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             return None
         return key if colon else None
     return None
@@ -227,18 +218,21 @@ async def _body(request: Request, limits: Limits) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip", "deflate"):
         raise _Refusal(415, "illegal_argument_exception", f"Content-Encoding {encoding} is not known here; send gzip or nothing")
-    unpack = None if encoding == "identity" else zlib.decompressobj(wbits=47)  # 47: gzip or zlib, by its header
+    unpack = None if encoding == "identity" else zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
     parts: list[bytes] = []
-    size = 0
+    size = packed_size = 0
     try:
         async for chunk in request.stream():
+            packed_size += len(chunk)  # counted too: empty members unpack to nothing, for ever
             pending = chunk
             while pending:
                 # At most one byte more than allowed is ever unpacked: a small bomb stays small.
+                if unpack is not None and unpack.eof:
+                    unpack = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)  # a gzip file may have several members (RFC 1952 §2.2)
                 part = unpack.decompress(pending, limits.body_bytes - size + 1) if unpack else pending
-                pending = unpack.unconsumed_tail if unpack else b""
+                pending = (unpack.unconsumed_tail or unpack.unused_data) if unpack else b""
                 size += len(part)
-                if size > limits.body_bytes:
+                if max(size, packed_size) > limits.body_bytes:
                     raise _Refusal(
                         413, "illegal_argument_exception", f"the body is larger than {limits.body_bytes} bytes; send smaller batches"
                     )
@@ -252,10 +246,39 @@ async def _body(request: Request, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
+def _line_records(body: bytes, source: HttpSource, now: datetime, limits: Limits) -> list[RawRecord]:
+    """The records of an NDJSON body. Raises _Refusal when a line is too long or there are too many."""
+    _count_lines(body, limits)
+    digest = sha256(body).hexdigest()[:32]
+    records: list[RawRecord] = []
+    for number, whole in enumerate(body.split(b"\n"), 1):
+        line = whole.strip()
+        if len(line) > limits.record_bytes:
+            raise _Refusal(
+                413, "illegal_argument_exception", f"line {number} has more than {limits.record_bytes} bytes; nothing was received"
+            )
+        if line:
+            records.append(RawRecord(source.name, f"b:{digest}:{number}", now, line, source.tenant))
+    if len(records) > limits.record_count:
+        raise _too_many(limits)
+    return records
+
+
+def _count_lines(body: bytes, limits: Limits) -> None:
+    """Refuse millions of empty lines before a list is made of them; a record takes two lines at most."""
+    if body.count(b"\n") > 2 * limits.record_count:
+        raise _too_many(limits)
+
+
+def _too_many(limits: Limits) -> _Refusal:
+    return _Refusal(413, "illegal_argument_exception", f"more than {limits.record_count} records; send smaller batches")
+
+
 def _bulk_items(body: bytes, url_index: str | None, allowed: str, limits: Limits) -> list[_Item]:
     """The actions of a bulk body. Raises _Refusal where the body as a whole makes no sense, as Elasticsearch does."""
     if body and not body.endswith(b"\n"):
         raise _Refusal(400, "illegal_argument_exception", "The bulk request must be terminated by a newline [\\n]")
+    _count_lines(body, limits)
     lines = enumerate(body.split(b"\n"), 1)
     items: list[_Item] = []
     for number, line in lines:
@@ -267,7 +290,7 @@ def _bulk_items(body: bytes, url_index: str | None, allowed: str, limits: Limits
         item = _Item(action, index, "" if identity is None else str(identity))
         items.append(item)
         if len(items) > limits.record_count:
-            raise _Refusal(413, "illegal_argument_exception", f"more than {limits.record_count} records; send smaller batches")
+            raise _too_many(limits)
         document = b"" if action == "delete" else next(lines, (0, b""))[1].strip()
         _accept(item, document, allowed, limits)
     return items

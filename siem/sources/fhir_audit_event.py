@@ -270,6 +270,6 @@ def _finess(document: Json) -> str | None:
     candidates += [_identifier(agent.get("who")) for agent in _objects(document.get("agent"))]
     for identifier in candidates:
         value = identifier.get("value")
-        if identifier.get("system") in _FINESS_SYSTEMS and isinstance(value, str):
+        if identifier.get("system") in _FINESS_SYSTEMS and isinstance(value, str) and _FINESS.fullmatch(value):
             return value
     return None

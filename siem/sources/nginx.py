@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from siem.errors import DataError
 from siem.event import Event, Fields, RawRecord
-from siem.sources.record import address, event_id, text_of
+from siem.sources.record import address, event_id, plausible, text_of
 from siem.sources.source import SourceSettings, Stateless
 
 _QUOTED: Final = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
@@ -133,6 +133,7 @@ def _instant(text: str) -> datetime | None:
     try:
         zone = timezone(-offset if match[7] == "-" else offset)
         day, year = int(match[1]), int(match[3])
-        return datetime(year, _MONTHS[match[2]], day, int(match[4]), int(match[5]), int(match[6]), tzinfo=zone).astimezone(UTC)
+        at = datetime(year, _MONTHS[match[2]], day, int(match[4]), int(match[5]), int(match[6]), tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return at if plausible(at) else None

@@ -12,6 +12,9 @@ from siem.errors import DataError
 from siem.event import RawRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: No log of ours speaks of other times; near the ends of the calendar, windows and local times could not be computed at all.
+_EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
@@ -52,15 +55,23 @@ def json_of(record: RawRecord, data: bytes | str | None = None) -> dict[str, obj
 
 
 def instant(record: RawRecord, field: str, text: object) -> datetime:
-    """An RFC 3339 instant, in UTC. Raises DataError when it is not one or has no zone."""
+    """An RFC 3339 instant, in UTC. Raises DataError when it is not one, has no zone, or is of no time a log can speak of."""
     if not isinstance(text, str):
         raise DataError(record.source, 0, field, "an instant expected, such as 2026-11-22T21:14:03.120Z")
     try:
-        return _instant(text)
-    except ValueError:
+        at = _instant(text)
+    except (ValueError, OverflowError):
         raise DataError(
             record.source, 0, field, f"an instant with its zone expected, such as 2026-11-22T21:14:03.120Z, not {text[:40]!r}"
         ) from None
+    if not plausible(at):
+        raise DataError(record.source, 0, field, f"an instant from {_EARLIEST:%Y} to {_LATEST.year - 1} expected, not {text[:40]!r}")
+    return at
+
+
+def plausible(at: datetime) -> bool:
+    """Whether an event may have happened then: one line from the year 9999 must not stop what computes with its time."""
+    return _EARLIEST <= at < _LATEST
 
 
 @lru_cache(maxsize=4096)

@@ -218,6 +218,15 @@ class EventStore:
         with self._reading() as cursor:
             return dict(cursor.execute(f"SELECT id, sequence FROM events WHERE {condition}", parameters).fetchall())
 
+    def take_back(self, sequence: int) -> None:
+        """Remove the events of one record, whose effects were never committed: as if it had not been appended."""
+        with self._failing_as("taking back events"):
+            cursor = self._cursor()
+            try:
+                cursor.execute("DELETE FROM events WHERE sequence = ?", [sequence])
+            finally:
+                cursor.close()
+
     def forget(self, before: datetime) -> int:
         """Remove events that happened before that instant (retention); how many."""
         with self._failing_as("removing events past retention"):

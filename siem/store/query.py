@@ -34,6 +34,8 @@ _IPV4_AS_NUMBER: Final = (
     " + CAST(split_part({0}, '.', 3) AS BIGINT) * 256 + CAST(split_part({0}, '.', 4) AS BIGINT) END)"
 )
 _MAX_TERMS: Final = 100
+#: What every column of numbers can be compared with.
+_LARGEST_NUMBER: Final = 10**18 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,9 @@ def _number(name: str, target: str, value: str) -> Query:
     try:
         number = float(digits) if FIELDS[name] is Kind.FLOAT else int(digits)
     except ValueError:
-        raise _wrong(name, f"a number expected, not {digits!r}") from None
+        raise _wrong(name, f"a number expected, not {digits[:40]!r}") from None
+    if not -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER:  # NaN is refused here too
+        raise _wrong(name, f"a number of at most 18 digits expected, not {digits[:40]!r}")
     return Query(f"({target} {operator} ?)", (number,))
 
 

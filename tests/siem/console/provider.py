@@ -28,6 +28,9 @@ class Peer:
     userinfo_sub: str = "f:1:899700000011"
     other_key: bool = False
     discovered_issuer: str = ""
+    #: Added to what the provider publishes about itself; and its keys, where they are to be others.
+    metadata: dict[str, Any] = field(default_factory=dict)
+    published: Any = None
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "one", "use": "sig", "alg": "ES256"}))
@@ -96,10 +99,11 @@ def _handler(peer: Peer) -> type[BaseHTTPRequestHandler]:
                         "userinfo_endpoint": f"{issuer}/userinfo",
                         "jwks_uri": f"{issuer}/certs",
                         "end_session_endpoint": f"{issuer}/logout",
+                        **peer.metadata,
                     },
                 )
             elif path.endswith("/certs"):
-                self._answer(200, {"keys": [peer.key.as_dict(private=False)]})
+                self._answer(200, {"keys": [peer.key.as_dict(private=False)]} if peer.published is None else peer.published)
             elif path.endswith("/userinfo") and self.headers["authorization"] == "Bearer at":
                 self._answer(
                     200, {"sub": peer.userinfo_sub, "SubjectNameID": peer.subject, "given_name": "Claire", "family_name": "Martin-Essai"}

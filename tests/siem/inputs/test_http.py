@@ -63,10 +63,11 @@ def test_ndjson_lines_are_received_and_a_repeated_body_has_the_same_identities(c
 
 
 @pytest.mark.parametrize("path", ["/ingest/v1/web", "/_bulk", "/web/_bulk", "/", "/_license"])
-@pytest.mark.parametrize("authorization", ["ApiKey wrong", "ApiKey ", "Basic ???", "Basic d2Vi", "Bearer x"])
+@pytest.mark.parametrize("authorization", ["ApiKey wrong", "ApiKey ", "Basic ???", "Basic \u00e9", "Basic d2Vi", "Bearer x"])
 def test_without_a_known_key_nothing_is_received(client: TestClient, queue: Queue, path: str, authorization: str) -> None:
     method = "GET" if path in ("/", "/_license") else "POST"
-    answer = client.request(method, path, content=b"x\n" if method == "POST" else None, headers={"Authorization": authorization})
+    headers = {"Authorization": authorization.encode("latin-1")}
+    answer = client.request(method, path, content=b"x\n" if method == "POST" else None, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "ApiKey"
     assert queue.last_sequence == 0
@@ -171,6 +172,25 @@ def test_too_many_records_in_one_body_are_refused(client: TestClient, queue: Que
     answer = client.post("/web/_bulk", content=_bulk({"create": {}}, {"a": 1}) * 51, headers=AUTH)
     assert answer.status_code == 413
     assert queue.last_sequence == 0
+
+
+@pytest.mark.parametrize("path", ["/ingest/v1/web", "/web/_bulk"])
+def test_too_many_lines_are_refused_before_they_are_looked_at(client: TestClient, queue: Queue, path: str) -> None:
+    for body in (b"\n" * 90_000, b'{"index":{}}\nx\n' * 51):
+        assert client.post(path, content=body, headers=AUTH).status_code == 413
+    assert _lines(queue) == []
+
+
+def test_a_packed_body_of_several_members_is_read_whole(client: TestClient, queue: Queue) -> None:
+    body = gzip.compress(b'{"a":1}\n') + gzip.compress(b"") + gzip.compress(b'{"b":2}\n')
+    answer = client.post("/ingest/v1/web", content=body, headers={**AUTH, "Content-Encoding": "gzip"})
+    assert answer.json() == {"received": 2}
+    assert _lines(queue) == ['{"a":1}', '{"b":2}']
+
+
+def test_empty_members_without_end_are_refused(client: TestClient, queue: Queue) -> None:
+    body = gzip.compress(b"") * 6000
+    assert client.post("/ingest/v1/web", content=body, headers={**AUTH, "Content-Encoding": "gzip"}).status_code == 413
 
 
 def test_a_full_disk_makes_the_shipper_keep_its_batch(client: TestClient, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
