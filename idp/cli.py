@@ -95,6 +95,10 @@ def serve() -> None:
         settings = load()
         _check_port(settings)
         application = create_app(settings)
+    if not (settings.development or settings.trusted_proxies):
+        logging.getLogger("idp").warning(
+            "IDP_TRUSTED_PROXIES is empty: everyone seems to come from the TLS proxy, and one person's failed attempts limit all"
+        )
     uvicorn.run(
         application,
         host=settings.host,

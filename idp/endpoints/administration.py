@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from idp.authentication.limits import normalised_national_id
 from idp.endpoints.access import require_access
-from idp.endpoints.answers import bearer_token
 from idp.errors import InsufficientScope
 from idp.model import Account, AccountState, Revocation, Session
 from idp.provider import Provider, provider_of
@@ -54,7 +53,7 @@ def _with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
 
     async def require(request: Request) -> Actor:
         provider = provider_of(request)
-        access = await require_access(provider, await bearer_token(request))
+        access = await require_access(request)
         if access.account is not None or scope not in access.record.scope:
             challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
             raise InsufficientScope(f"this operation needs a client's own token with the scope {scope}", headers=challenge)
@@ -179,15 +178,20 @@ async def _revoke(actor: Actor, body: RevocationRequest) -> RevocationAnswer:
         ended = await store.revocations.revoke_session(session.id, now)
     else:
         account = await _account(actor.provider, body.national_id or "")
-        sessions = await store.sessions.of_account(account.id, now)
-        ended = await store.revocations.revoke_account(account.id, now)
-    _record(actor, body, account, sessions, ended)
+        sessions, ended = await _end_all(actor.provider, account)
+    _record(actor, f"{body.reason} ({body.reference})" if body.reference else body.reason, account, sessions, ended)
     return RevocationAnswer(session_count=ended.session_count, grant_count=ended.grant_count, residual_seconds=_seconds(ended.residual))
 
 
-def _record(actor: Actor, body: RevocationRequest, account: Account | None, sessions: Sequence[Session], ended: Revocation) -> None:
+async def _end_all(provider: Provider, account: Account) -> tuple[Sequence[Session], Revocation]:
+    """End what a person has; returns the sessions as they were."""
+    now = provider.clock()
+    sessions = await provider.store.sessions.of_account(account.id, now)
+    return sessions, await provider.store.revocations.revoke_account(account.id, now)
+
+
+def _record(actor: Actor, reason: str, account: Account | None, sessions: Sequence[Session], ended: Revocation) -> None:
     """One event per session; tokens without a session (it had ended before them) leave one of their own."""
-    reason = f"{body.reason} ({body.reference})" if body.reference else body.reason
     fields = {
         **actor.fields(account, reason),
         "health.revoked.count": ended.grant_count,
@@ -223,7 +227,8 @@ _Suspender = Annotated[Actor, Depends(_with_scope("accounts:suspend"))]
 
 @router.post("/accounts/suspend")
 async def suspend(body: AccountChange, actor: _Suspender) -> AccountAnswer:
-    """From now on the person gets no session, code or token, and those they have are refused; again changes nothing."""
+    """From now on the person gets no session, code or token, and those they have end: a restored account does not bring back
+    what a thief may hold. Again changes nothing."""
     return await _change(actor, body, AccountState.SUSPENDED, AuditAction.ACCOUNT_SUSPENDED)
 
 
@@ -238,6 +243,8 @@ async def _change(actor: Actor, body: AccountChange, state: AccountState, action
     if account.state is not state:
         await actor.provider.store.accounts.put(replace(account, state=state))
         actor.provider.audit.record(action, Outcome.SUCCESS, actor.fields(account, body.reason))
+        if state is AccountState.SUSPENDED:
+            _record(actor, body.reason, account, *await _end_all(actor.provider, account))
     return AccountAnswer(state=state)
 
 

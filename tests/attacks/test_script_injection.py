@@ -17,13 +17,23 @@ PAYLOADS = [
     '"><script>alert(1)</script>',
     "'><img src=x onerror=alert(1)>",
     "javascript:alert(1)",
-    "{{7*7}}{% import os %}",
+    "{{7777*7777}}{% import os %}",
     "</title><svg/onload=alert(1)>",
     "\u003cscript\u003ealert(1)\u003c/script\u003e",
     "--><script>alert(1)</script>",
     "%3Cscript%3Ealert(1)%3C/script%3E",
     '" autofocus onfocus=alert(1) x="',
 ]
+
+
+REQUEST = {
+    "client_id": "dossier",
+    "response_type": "code",
+    "redirect_uri": "https://dossier.example/retour",
+    "scope": "openid",
+    "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    "code_challenge_method": "S256",
+}
 
 
 class _Page(HTMLParser):
@@ -52,7 +62,7 @@ def _is_harmless(answer: Any) -> None:
     page = _Page()
     page.feed(answer.text)
     assert page.dangerous == []
-    assert "49" not in answer.text or "{{7*7}}" not in answer.text
+    assert str(7777 * 7777) not in answer.text
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
@@ -90,6 +100,19 @@ def test_on_the_login_pages(provider: Provider, payload: str) -> None:
     location = answer.headers["location"]
     assert location.startswith("https://dossier.example/retour?error=access_denied")
     assert not set(location) & set("<>\"' \n")
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("mode", ["form_post", "form_post.jwt"])
+def test_on_the_page_that_posts_an_answer(provider: Provider, mode: str, payload: str) -> None:
+    answer = provider.browser().request("GET", "/auth", params={**REQUEST, "prompt": "none", "response_mode": mode, "state": payload})
+    assert answer.status_code == 200
+    _is_harmless(answer)
+    assert "form-action https://dossier.example/retour" in answer.headers["content-security-policy"]
+    for elsewhere in ("https://evil.example", f"https://dossier.example/{payload}", payload):
+        refused = provider.browser().request("GET", "/auth", params={**REQUEST, "response_mode": mode, "redirect_uri": elsewhere})
+        assert refused.status_code == 400
+        assert "<form" not in refused.text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from idp.model import Account, AccountState
-from tests.idp.endpoints.login_flow import CAMILLE, Phone, Provider
+from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, REDIRECT_URI, SECRET, Phone, Provider, query_of
 from tests.idp.wire import PERSON, Wire
 
 
@@ -66,6 +66,25 @@ def test_neither_a_new_phone_nor_the_old_one_helps(provider: Provider) -> None:
     _suspend(provider)
     assert Phone(provider, code).enrolment.json() == {"error": "invalid_activation_code"}
     assert provider.audit("login.failed")[-1]["event.reason"] == "the account is suspended"
+
+
+def test_what_was_held_before_does_not_come_back_with_the_account(provider: Provider) -> None:
+    browser, phone = provider.browser(), provider.phone(CAMILLE)
+    login = browser.begin()
+    browser.identify(login, CAMILLE)
+    phone.answer(phone.questions()[-1], "approve", browser.code(login))
+    browser.wait(login)
+    code = query_of(browser.get(login.replace("/login/", "/auth/resume/")).headers["location"])["code"]
+    headers = provider.administrator("accounts:suspend")
+    for change in ("suspend", "restore"):
+        document = {"national_id": CAMILLE, "reason": "phone stolen"}
+        assert provider.client.post(f"{BASE_URL}/admin/v1/accounts/{change}", json=document, headers=headers).status_code == 200
+    assert provider.audit("session.revoked")[0]["event.reason"] == "phone stolen"
+    again = browser.begin()
+    assert again.startswith("/login/"), "the session of before is over"
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": browser.verifier}
+    token = provider.client.post(f"{provider.state.issuer}/protocol/openid-connect/token", data=form, auth=("dossier", SECRET))
+    assert token.json()["error"] == "invalid_grant"
 
 
 def _suspend(provider: Provider) -> None:
