@@ -24,6 +24,7 @@ from idp.clock import Clock
 from idp.endpoints import (
     assets,
     authorization,
+    backchannel_authentication,
     discovery,
     end_session,
     health,
@@ -31,6 +32,7 @@ from idp.endpoints import (
     jwks,
     login,
     phone,
+    pushed_authorization,
     revocation,
     token,
     userinfo,
@@ -132,11 +134,13 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
     realm = urlsplit(provider.issuer).path.rstrip("/")
     return [
         *token.routes(realm),
+        *backchannel_authentication.routes(realm),
         *introspection.routes(realm),
         *userinfo.routes(realm),
         *jwks.routes(realm),
         *discovery.routes(realm, discovery.document(provider.issuer, provider.base_url)),
         *authorization.routes(realm),
+        *pushed_authorization.routes(realm),
         *phone.routes,
         *login.routes,
         *revocation.routes(realm),
@@ -176,7 +180,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
             audit=state.audit,
             limits=limits,
             issuer=settings.issuer,
-            endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect"}),
+            endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect", pushed_authorization.url(settings.issuer)}),
         ),
         sources=Sources(settings.trusted_proxies),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),

@@ -104,11 +104,71 @@ class RequestUriNotSupported(OAuthError):
     error = "request_uri_not_supported"
 
 
+class AuthorizationPending(OAuthError):
+    """RFC 8628 §3.5, CIBA §11: nobody has answered yet."""
+
+    error = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    """RFC 8628 §3.5, CIBA §11: asked again too soon; the interval is longer from now on."""
+
+    error = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """RFC 8628 §3.5, CIBA §11: nobody answered in time."""
+
+    error = "expired_token"
+
+
+class RequestDenied(OAuthError):
+    """RFC 8628 §3.5, CIBA §11: the person said no; at the token endpoint its status is 400."""
+
+    error = "access_denied"
+
+
+class UnknownUserId(OAuthError):
+    """CIBA §13."""
+
+    error = "unknown_user_id"
+
+
+class InvalidBindingMessage(OAuthError):
+    """CIBA §13."""
+
+    error = "invalid_binding_message"
+
+
+class InvalidRequestObject(OAuthError):
+    """RFC 9101 §7."""
+
+    error = "invalid_request_object"
+
+
+class InvalidRequestUri(OAuthError):
+    """RFC 9101 §7; here a pushed request that is unknown, used, expired or another client's (RFC 9126 §4)."""
+
+    error = "invalid_request_uri"
+
+
 class InvalidToken(OAuthError):
     """RFC 6750 §3.1."""
 
     error = "invalid_token"
     status = 401
+
+
+class InvalidDpopProof(OAuthError):
+    """RFC 9449 §5, §7.1; the status is 401 at a resource."""
+
+    error = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """RFC 9449 §8, §9; the ``DPoP-Nonce`` header holds the nonce to use, the status is 401 at a resource."""
+
+    error = "use_dpop_nonce"
 
 
 class InsufficientScope(OAuthError):

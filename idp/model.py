@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 #: What a client may be registered for, by the names of RFC 7591; :mod:`idp.grants` and :mod:`idp.client_auth` do it.
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
 CLIENT_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt")
 
 
@@ -52,14 +52,25 @@ class Client:
     #: SHA-256 in hex of a generated secret of at least 256 bits (a slow hash would add nothing but cost).
     client_secret_hash: str | None = None
     jwks: Mapping[str, object] | None = None
+    #: RFC 9126 §6: an authorization request counts only when it was pushed (a profile may demand it too).
+    require_pushed_authorization_requests: bool = False
+    #: RFC 9101 §10.5: an authorization request counts only as a signed object.
+    require_signed_request_object: bool = False
+    #: The one algorithm of this client's request objects; without it every one we accept.
+    request_object_signing_alg: str | None = None
     id_token_signed_response_alg: str = "ES256"
     #: What signs answers of the authorization endpoint (JARM §3); by default what signs the client's ID tokens.
     authorization_signed_response_alg: str | None = None
     subject_type: str = "public"
     sector_identifier: str | None = None
+    #: Tokens of this client are bound to a DPoP key, always (RFC 9449 §5.2).
+    dpop_bound_access_tokens: bool = False
     #: Name and FINESS of the establishment, shown on the login page.
     structure_name: str | None = None
     structure_finess: str | None = None
+    #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.
+    backchannel_token_delivery_mode: str = "poll"
+    backchannel_client_notification_endpoint: str | None = None
     #: Overrides of the profile's quirks and lifetimes, by switch name.
     quirks: Mapping[str, str | int | bool] = field(default_factory=dict)
     disabled: bool = False
@@ -124,6 +135,13 @@ class ApprovalState(StrEnum):
     EXPIRED = "expired"
 
 
+class ApprovalKind(StrEnum):
+    """Where the person compares: a browser that shows a number, or a service that shows its own message (CIBA)."""
+
+    BROWSER = "browser"
+    SERVICE = "service"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One question put to a person's devices: «is it you who logs in to this service?»"""
@@ -144,6 +162,10 @@ class Approval:
     expires_at: datetime
     state: ApprovalState = ApprovalState.REQUESTED
     device_id: str | None = None
+    kind: ApprovalKind = ApprovalKind.BROWSER
+    #: What a service shows on its screen and the phone on its own, so that the person sees that they belong together.
+    binding_message: str | None = None
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +182,17 @@ class Interaction:
     approval_id: str | None = None
     #: Set once the person has proved who they are in *this* interaction (prompt=login, max_age).
     authenticated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedRequest:
+    """An authorization request that its client pushed (RFC 9126), found by the hash of its ``request_uri``, for one use."""
+
+    request_hash: str
+    client_id: str
+    #: As they were checked, out of the request object if there was one.
+    parameters: Mapping[str, str]
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +231,39 @@ class AuthorizationCode:
     method: str
     auth_time: datetime
     expires_at: datetime
+    #: Thumbprint of the key whose proof must come with the code (RFC 9449 §10).
+    dpop_jkt: str | None = None
+
+
+class AwaitedKind(StrEnum):
+    """How a service asks for tokens that a person grants elsewhere."""
+
+    BACKCHANNEL = "backchannel"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitedRequest:
+    """A request whose answer a person gives elsewhere than where it was made; the service asks for the answer by a handle.
+
+    The handle is the ``auth_req_id`` of CIBA or the ``device_code`` of RFC 8628. A backchannel request is answered by its
+    approval; a device's by the person at the verification page, which gives it a session.
+    """
+
+    handle_hash: str
+    kind: AwaitedKind
+    client_id: str
+    scope: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    interval_seconds: int
+    approval_id: str | None = None
+    #: By what means the person will answer, and the level and values (RFC 8176) that it yields.
+    method: str | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    #: Bearer token for the service's notification endpoint (ping); it lives as long as the request.
+    notification_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +282,8 @@ class Grant:
     auth_time: datetime | None
     created_at: datetime
     revoked_at: datetime | None = None
+    #: Thumbprint of the key that its refresh tokens are bound to, for a public client (RFC 9449 §5).
+    dpop_jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +309,8 @@ class AccessTokenRecord:
     issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    #: ``cnf``: the key or certificate without which the token is worth nothing (RFC 7800); empty for a bearer token.
+    confirmation: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +330,7 @@ class Lifetimes:
     session_max: timedelta = timedelta(hours=4)
     interaction: timedelta = timedelta(minutes=10)
     approval: timedelta = timedelta(seconds=120)
+    pushed_request: timedelta = timedelta(seconds=90)
     enrolment: timedelta = timedelta(hours=24)
 
 

@@ -35,6 +35,7 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "refuse an authorization request without code_challenge",
         "PSC accepts, does not demand; RFC 9700 §2.1.1",
     ),
+    Switch("par_required", False, False, True, "refuse an authorization request that was not pushed", "FAPI 2.0 §5.3.2.2; RFC 9126 §5"),
     Switch("code_seconds", 60, 60, 60, "life of an authorization code", "Keycloak's default; FAPI 2.0 §5.3.2.1 (at most 60)"),
     Switch("access_token_seconds", 120, 120, 120, "life of an access token", "ANS, guide «sécurisation transport»: 2 minutes"),
     Switch("refresh_token_seconds", 1800, 1800, 1800, "life of a refresh token without use", "same guide: 30 minutes"),
@@ -62,6 +63,19 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "aud of a client assertion: issuer alone, or also the token endpoint",
         "RFC 7523 §3; RFC 10070",
     ),
+    Switch("dpop_nonce_required", False, False, True, "a DPoP proof must hold a nonce of ours", "RFC 9449 §8, §9"),
+    Switch("backchannel_seconds", 120, 120, 120, "life of a backchannel login (CIBA), and the most one may ask for", "tests of ANS: 120 s"),
+    Switch("backchannel_interval_seconds", 5, 5, 5, "least time between two polls of a backchannel login", "tests of ANS; CIBA §7.3"),
+    Switch("binding_message_required", True, True, True, "refuse a backchannel login without binding_message", "FAPI-CIBA §5.2.2"),
+    Switch(
+        "unknown_user_id_shown",
+        False,
+        False,
+        False,
+        "answer unknown_user_id for someone nobody knows, instead of letting the request wait in vain",
+        "CIBA §13; not told of PSC",
+    ),
+    Switch("channel_parameter", True, False, False, "read channel (CARD or MOBILE) in a backchannel login", "ANS, page CIBA"),
 )
 
 
@@ -70,6 +84,7 @@ class Rules:
     """The switches as they stand for one client."""
 
     pkce_required: bool
+    par_required: bool
     code_seconds: int
     access_token_seconds: int
     refresh_token_seconds: int
@@ -81,6 +96,12 @@ class Rules:
     psc_userinfo: bool
     access_token_type: str
     assertion_audience: str
+    dpop_nonce_required: bool
+    backchannel_seconds: int
+    backchannel_interval_seconds: int
+    binding_message_required: bool
+    unknown_user_id_shown: bool
+    channel_parameter: bool
 
     @property
     def code_lifetime(self) -> timedelta:
@@ -123,3 +144,5 @@ def check_quirks(client: Client) -> None:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be a positive number of seconds")
         if name == "pkce_required" and value is False and client.profile is not Profile.PSC:
             raise ValueError(f"client {client.client_id}: quirks.pkce_required cannot be switched off in profile {client.profile}")
+        if name == "par_required" and value is False and client.profile is Profile.FAPI2:
+            raise ValueError(f"client {client.client_id}: quirks.par_required cannot be switched off in profile {client.profile}")

@@ -20,6 +20,7 @@ from idp.profiles import check_quirks
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
 _MIN_RSA_BITS: Final = 2048
+_BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
@@ -45,10 +46,14 @@ class _Entry(BaseModel):
     scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"
     jwks: dict[str, Any] | None = None
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
     authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
+    dpop_bound_access_tokens: bool = False
     structure_name: str | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)
@@ -102,6 +107,8 @@ def _check(client: Client) -> None:
     public = client.token_endpoint_auth_method == "none"
     if public and "client_credentials" in client.grant_types:
         raise ValueError("grant_types: a public client cannot use client_credentials")
+    if _BACKCHANNEL in client.grant_types:
+        _check_backchannel(client, public=public)
     if "authorization_code" in client.grant_types:
         if not client.redirect_uris:
             raise ValueError("redirect_uris: at least one is needed for authorization_code")
@@ -112,16 +119,36 @@ def _check(client: Client) -> None:
             _check_uri(member, uri, public=public)
 
 
+def _check_backchannel(client: Client, *, public: bool) -> None:
+    """CIBA §4: who may ask for a person without a browser."""
+    if public:
+        raise ValueError(f"grant_types: a public client cannot use {_BACKCHANNEL}")
+    if client.profile is Profile.FAPI2:
+        raise ValueError(f"grant_types: profile fapi2 needs signed authentication requests for {_BACKCHANNEL}, which are not offered")
+    if "openid" not in client.scope:
+        raise ValueError(f"scope: must contain openid for {_BACKCHANNEL}")
+
+
 def _check_authentication(client: Client) -> None:
     method = client.token_endpoint_auth_method
     if method not in CLIENT_AUTH_METHODS:
         raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
     if client.profile is Profile.FAPI2 and method != "private_key_jwt":
         raise ValueError("token_endpoint_auth_method: profile fapi2 demands private_key_jwt")
-    if (method == "private_key_jwt") != (client.jwks is not None):
-        raise ValueError("jwks: goes with private_key_jwt, and private_key_jwt needs it")
+    if method == "private_key_jwt" and client.jwks is None:
+        raise ValueError("jwks: private_key_jwt needs it")
     if client.jwks is not None:
         _check_jwks(client.jwks)
+    _check_request_objects(client)
+
+
+def _check_request_objects(client: Client) -> None:
+    """A client that must sign its requests needs keys to be verified with."""
+    for member in ("require_signed_request_object", "request_object_signing_alg"):
+        if getattr(client, member) and client.jwks is None:
+            raise ValueError(f"{member}: needs jwks")
+    if client.profile is Profile.FAPI2 and client.request_object_signing_alg == "RS256":
+        raise ValueError("request_object_signing_alg: profile fapi2 forbids RS256")
 
 
 def _check_uri(member: str, uri: str, *, public: bool) -> None:

@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     """Every event the identity provider can write (ECS ``event.action``)."""
 
     AUTHORIZATION_REQUESTED = "authorization.requested"
+    AUTHORIZATION_PUSHED = "authorization.pushed"
     AUTHORIZATION_REFUSED = "authorization.refused"
     AUTHORIZATION_CODE_ISSUED = "authorization_code.issued"
     AUTHORIZATION_CODE_CONSUMED = "authorization_code.consumed"
@@ -55,6 +56,7 @@ class AuditAction(StrEnum):
     SESSION_REVOKED = "session.revoked"
     ACCESS_TOKEN_ISSUED = "access_token.issued"
     ACCESS_TOKEN_REFUSED = "access_token.refused"
+    ACCESS_TOKEN_MISUSED = "access_token.misused"
     REFRESH_TOKEN_ROTATED = "refresh_token.rotated"
     REFRESH_TOKEN_REPLAYED = "refresh_token.replayed"
     TOKEN_INTROSPECTED = "token.introspected"
@@ -80,6 +82,7 @@ _CONFIGURATION = ("configuration",)
 #: One row per action. The watch and the generated documentation read the same table.
 ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.AUTHORIZATION_REQUESTED: EcsClass(_AUTHENTICATION, ("start",)),
+    AuditAction.AUTHORIZATION_PUSHED: EcsClass(_AUTHENTICATION, ("start",)),
     AuditAction.AUTHORIZATION_REFUSED: EcsClass(_AUTHENTICATION, ("denied",)),
     AuditAction.AUTHORIZATION_CODE_ISSUED: EcsClass(_AUTHENTICATION, ("allowed",)),
     AuditAction.AUTHORIZATION_CODE_CONSUMED: EcsClass(_AUTHENTICATION, ("access",)),
@@ -106,6 +109,7 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),
     AuditAction.ACCESS_TOKEN_ISSUED: EcsClass(_AUTHENTICATION, ("access",)),
     AuditAction.ACCESS_TOKEN_REFUSED: EcsClass(_AUTHENTICATION, ("denied",)),
+    AuditAction.ACCESS_TOKEN_MISUSED: EcsClass(_AUTHENTICATION, ("denied",)),
     AuditAction.REFRESH_TOKEN_ROTATED: EcsClass(_AUTHENTICATION, ("access",)),
     AuditAction.REFRESH_TOKEN_REPLAYED: EcsClass(_AUTHENTICATION, ("denied",)),
     AuditAction.TOKEN_INTROSPECTED: EcsClass(_AUTHENTICATION, ("info",)),
@@ -133,6 +137,7 @@ AUDIT_FIELDS: Final[Mapping[str, str]] = {
     "health.grant.type": "RFC 6749 grant_type",
     "health.grant.id": "identifier of the grant (family of tokens)",
     "health.token.id": "jti of the token concerned",
+    "health.token.binding": "what the token is bound to: dpop (a key) or mtls (a certificate); absent for a bearer token",
     "health.scope": "list of granted scope values",
     "health.claims.count": "number of claims released (integer), never their values",
     "health.structure.finess": "FINESS of the establishment concerned",

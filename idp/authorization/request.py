@@ -1,6 +1,6 @@
 """An authorization request with what was loaded for it, and the decisions a walk can end in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -12,7 +12,9 @@ from idp.model import Account, Client, Interaction, Session
 KEPT_PARAMETERS: Final = frozenset(
     {
         *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge"),
-        *("code_challenge_method", "prompt", "max_age", "acr_values", "id_token_hint", "ui_locales"),
+        *("code_challenge_method", "prompt", "max_age", "acr_values", "id_token_hint", "login_hint", "ui_locales"),
+        *("claims", "resource"),
+        "dpop_jkt",
     }
 )
 
@@ -36,13 +38,31 @@ RESPONSE_MODES: Final[Mapping[str, ResponseMode]] = {
 MAX_VALUE_LENGTH = 2048
 
 
+class ObjectId(NamedTuple):
+    """Identifies one request object until it expires."""
+
+    jti: str
+    expires_at: datetime
+
+
+def _not_ours(token: str) -> None:
+    return None
+
+
+def _public_subject(client: Client, account: Account) -> str:
+    return account.id
+
+
 @dataclass(slots=True, kw_only=True)
 class AuthorizationRequest:
     """Input of the steps above the line, what they find out below it."""
 
-    #: Query or form as sent, each parameter once, empty ones dropped (RFC 6749 §3.1).
+    #: Query or form as sent, each parameter once, empty ones dropped (RFC 6749 §3.1); what a request object or a pushed
+    #: request holds takes its place (check_request_object).
     parameters: Mapping[str, str]
     now: datetime
+    #: Our own identifier, which a request object must name.
+    issuer: str
     #: The registered client of ``client_id``, if there is one.
     found_client: Client | None
     #: The live session of this browser and its person.
@@ -50,15 +70,21 @@ class AuthorizationRequest:
     account: Account | None = None
     #: Set when this walk resumes a stored request.
     interaction: Interaction | None = None
-    #: ``sub`` that a verified ``id_token_hint`` names; empty when the hint is not ours.
-    hinted_subject: str | None = None
-    #: ``sub`` of ``account`` at this client.
-    subject: str | None = None
+    #: Parameters of the pushed request that ``request_uri`` stands for, if it does.
+    pushed: Mapping[str, str] | None = None
+    #: Set while a client pushes: nobody is there yet.
+    pushing: bool = False
+    #: Claims of a token that we signed, None for any other text.
+    read_token: Callable[[str], Mapping[str, object] | None] = _not_ours
+    #: ``sub`` of a person at a client.
+    subject_of: Callable[[Client, Account], str] = _public_subject
     #: Level of the best means of login we offer.
     best_acr: str = "eidas1"
 
     # -- found out by the steps
     client: Client | None = None
+    #: Of the request object, which counts once; the endpoint sees to that.
+    object_id: ObjectId | None = None
     redirect_uri: str | None = None
     scope: frozenset[str] = frozenset()
     code_challenge: str | None = None
@@ -107,6 +133,8 @@ class Grant:
     nonce: str | None
     state: str | None
     code_challenge: str | None
+    #: Thumbprint of the key whose proof must come with the code (RFC 9449 §10).
+    dpop_jkt: str | None
 
 
 Decision = Login | Grant

@@ -20,6 +20,7 @@ def respond(request: AuthorizationRequest) -> Grant:
         nonce=request.get("nonce"),
         state=request.get("state"),
         code_challenge=request.code_challenge,
+        dpop_jkt=request.get("dpop_jkt"),
     )
 
 

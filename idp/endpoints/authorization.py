@@ -17,6 +17,7 @@ from idp.authorization.respond import refusal_members
 from idp.clock import ordered_id
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
+from idp.endpoints.request_once import refuse_second_use, take_pushed
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import append_cookie, parse_parameters, read_form
 from idp.model import Account, AuthorizationCode, Client, Interaction, Session
@@ -33,7 +34,7 @@ async def authorize(request: Request) -> Response:
         parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
     except OAuthError as error:
         error.allow_redirect = False
-        return _refuse(request, provider, error, AuthorizationRequest(parameters={}, now=provider.clock(), found_client=None))
+        return _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, parameters, None)
 
 
@@ -44,14 +45,19 @@ async def resume(request: Request) -> Response:
     browser = sessions.browser_hash(request, https=provider.https)
     if interaction is None or browser is None or not secrets.compare_digest(browser, interaction.browser_hash):
         error = InvalidRequest("this login is over, or belongs to another browser", allow_redirect=False)
-        return _refuse(request, provider, error, AuthorizationRequest(parameters={}, now=provider.clock(), found_client=None))
+        return _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, interaction.request, interaction)
+
+
+def _nothing(provider: Provider) -> AuthorizationRequest:
+    return AuthorizationRequest(parameters={}, now=provider.clock(), issuer=provider.issuer, found_client=None)
 
 
 async def _walk(request: Request, provider: Provider, parameters: Mapping[str, str], interaction: Interaction | None) -> Response:
     asked = await _load(request, provider, parameters, interaction)
     try:
         decision = authorization.run(asked)
+        await refuse_second_use(provider.store.counters, asked)
     except OAuthError as error:
         return _refuse(request, provider, error, asked)
     if isinstance(decision, Login):
@@ -69,17 +75,17 @@ async def _load(
     client = await provider.store.clients.get(client_id) if client_id else None
     session = await sessions.current(provider, request)
     account = await provider.store.accounts.get(session.account_id) if session else None
-    hint = parameters.get("id_token_hint")
-    claims = provider.tokens.verified_claims(hint) if hint else None
     return AuthorizationRequest(
         parameters=parameters,
         now=provider.clock(),
+        issuer=provider.issuer,
         found_client=client,
         session=session,
         account=account,
         interaction=interaction,
-        hinted_subject=str(claims.get("sub", "")) if claims and client and claims.get("aud") == client.client_id else None,
-        subject=provider.tokens.subject(client, account) if hint and client and account else None,
+        pushed=await take_pushed(provider, parameters) if "request_uri" in parameters else None,
+        read_token=provider.tokens.verified_claims,
+        subject_of=provider.tokens.subject,
         best_acr=max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0)),
     )
 
@@ -124,6 +130,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         scope=grant.scope,
         nonce=grant.nonce,
         code_challenge=grant.code_challenge,
+        dpop_jkt=grant.dpop_jkt,
         acr=session.acr,
         amr=session.amr,
         method=session.method,

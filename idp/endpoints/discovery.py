@@ -12,9 +12,12 @@ from idp.authorization.check_acr import ACR_LEVELS
 from idp.authorization.check_prompt import PROMPTS
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
+from idp.authorization.request_object import REQUEST_OBJECT_ALGORITHMS
 from idp.client_auth import METHODS
+from idp.endpoints.backchannel_authentication import DELIVERY_MODES
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
+from idp.tokens.dpop import DPOP_ALGORITHMS
 
 _CACHE = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
@@ -39,6 +42,7 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "introspection_endpoint": f"{endpoints}/token/introspect",
         "revocation_endpoint": f"{endpoints}/revoke",
         "end_session_endpoint": f"{endpoints}/logout",
+        "pushed_authorization_request_endpoint": f"{endpoints}/ext/par/request",
         "jwks_uri": f"{endpoints}/certs",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(RESPONSE_TYPES),
@@ -51,8 +55,11 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "claims_supported": list(_CLAIMS),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": False,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
+        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        "require_pushed_authorization_requests": False,
+        "require_signed_request_object": False,
         "ui_locales_supported": ["fr", "en"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": methods,
@@ -62,6 +69,10 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "authorization_response_iss_parameter_supported": True,
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "backchannel_authentication_endpoint": f"{endpoints}/ext/ciba/auth",
+        "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
+        "backchannel_user_code_parameter_supported": False,
         "authorization_signing_alg_values_supported": list(ALGORITHMS),
     }
 

@@ -15,11 +15,13 @@ from idp.model import (
     Account,
     Approval,
     AuthorizationCode,
+    AwaitedRequest,
     Client,
     Device,
     Enrolment,
     Grant,
     Interaction,
+    PushedRequest,
     RefreshToken,
     Revocation,
     Session,
@@ -90,6 +92,15 @@ class InteractionStore(Protocol):
         ...
 
 
+class PushedRequestStore(Protocol):
+    """Authorization requests that clients pushed."""
+
+    async def put(self, request: PushedRequest) -> None: ...
+    async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
+        """Return it once and only once, to the client that pushed it; another's attempt leaves it as it is."""
+        ...
+
+
 class SessionStore(Protocol):
     """Single sign-on sessions."""
 
@@ -114,6 +125,30 @@ class CodeStore(Protocol):
 
     async def consumed_grant(self, code_hash: str) -> str | None:
         """The grant of a code already consumed, so that a replay can revoke it (RFC 9700 §4.5)."""
+        ...
+
+
+class AwaitedStore(Protocol):
+    """Requests of services that a person answers elsewhere (CIBA, device authorization).
+
+    One that has expired is still found for a while, so that the service hears that it has.
+    """
+
+    async def put(self, request: AwaitedRequest) -> None: ...
+    async def get(self, handle_hash: str) -> AwaitedRequest | None:
+        """Also one that has expired: look at ``expires_at``. None once consumed."""
+        ...
+
+    async def poll(self, handle_hash: str, now: datetime) -> bool:
+        """Note that the service asks; false when it asks sooner than its interval, which is then longer by five seconds."""
+        ...
+
+    async def consume(self, handle_hash: str, now: datetime) -> AwaitedRequest | None:
+        """Return it once and only once; absent, expired and consumed are all None."""
+        ...
+
+    async def claim_notifications(self, now: datetime) -> Sequence[tuple[AwaitedRequest, Approval]]:
+        """Requests with a notification token whose approval is final: each is returned once."""
         ...
 
 
@@ -194,8 +229,10 @@ class Store(Protocol):
     accounts: AccountStore
     devices: DeviceStore
     interactions: InteractionStore
+    pushed_requests: PushedRequestStore
     sessions: SessionStore
     codes: CodeStore
+    awaited: AwaitedStore
     tokens: TokenStore
     revocations: RevocationStore
     counters: CounterStore

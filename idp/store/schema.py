@@ -49,15 +49,31 @@ CREATE TABLE answers (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, body BL
 CREATE TABLE keys (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL);
 """
 
+_AWAITED = """
+CREATE TABLE awaited (
+    handle_hash TEXT PRIMARY KEY, approval_id TEXT, to_notify INTEGER NOT NULL, consumed INTEGER NOT NULL DEFAULT 0,
+    polled_at INTEGER, interval INTEGER NOT NULL, valid_until INTEGER NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX awaited_to_notify ON awaited (approval_id) WHERE to_notify = 1;
+"""
+
+_PUSHED = """
+CREATE TABLE pushed_requests (
+    request_hash TEXT PRIMARY KEY, client_id TEXT NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST,)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (
     "enrolments",
     "interactions",
+    "pushed_requests",
     "sessions",
     "codes",
+    "awaited",
     "refresh_tokens",
     "access_tokens",
     "remembered",

@@ -10,12 +10,14 @@ from idp.model import Account, Client, Device, DeviceState, Enrolment
 from idp.store import (
     AccountStore,
     AnswerStore,
+    AwaitedStore,
     ClientStore,
     CodeStore,
     CounterStore,
     DeviceStore,
     InteractionStore,
     KeyStore,
+    PushedRequestStore,
     RevocationStore,
     SessionStore,
     TokenStore,
@@ -23,9 +25,10 @@ from idp.store import (
 from idp.store.records import Reader, to_bytes
 from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
+from idp.store.sqlite_awaited import SqliteAwaitedStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
-from idp.store.sqlite_logins import SqliteInteractionStore, SqliteSessionStore
+from idp.store.sqlite_logins import SqliteInteractionStore, SqlitePushedRequestStore, SqliteSessionStore
 from idp.store.sqlite_time import microseconds
 
 _APPROVAL_MEMORY = timedelta(hours=1)
@@ -219,8 +222,10 @@ class SqliteStore:
         self.accounts: AccountStore = SqliteAccountStore(file)
         self.devices: DeviceStore = SqliteDeviceStore(file)
         self.interactions: InteractionStore = SqliteInteractionStore(file)
+        self.pushed_requests: PushedRequestStore = SqlitePushedRequestStore(file)
         self.sessions: SessionStore = SqliteSessionStore(file)
         self.codes: CodeStore = SqliteCodeStore(file)
+        self.awaited: AwaitedStore = SqliteAwaitedStore(file)
         self.tokens: TokenStore = SqliteTokenStore(file)
         self.revocations: RevocationStore = SqliteRevocationStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)

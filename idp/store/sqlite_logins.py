@@ -1,16 +1,40 @@
-"""Interactions, approvals and sessions on SQLite."""
+"""Pushed requests, interactions, approvals and sessions on SQLite."""
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from idp.model import Approval, ApprovalState, Interaction, Session
+from idp.model import Approval, ApprovalState, Interaction, PushedRequest, Session
 from idp.store.records import Reader, to_bytes
 from idp.store.sqlite_file import SqliteFile
 from idp.store.sqlite_time import microseconds
 
 _PENDING = (ApprovalState.REQUESTED, ApprovalState.SEEN)
+
+
+class SqlitePushedRequestStore:
+    """Keeps the promises of :class:`idp.store.PushedRequestStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_request = Reader(PushedRequest)
+
+    async def put(self, request: PushedRequest) -> None:
+        row = (request.request_hash, request.client_id, microseconds(request.expires_at), to_bytes(request))
+        await self._file.write(lambda connection: connection.execute("INSERT INTO pushed_requests VALUES (?, ?, ?, ?)", row))
+
+    async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
+        key = (request_hash, client_id, microseconds(now))
+
+        def consume(connection: sqlite3.Connection) -> bytes | None:
+            row = connection.execute(
+                "DELETE FROM pushed_requests WHERE request_hash = ? AND client_id = ? AND expires_at > ? RETURNING document", key
+            ).fetchone()
+            return row[0] if row else None
+
+        document = await self._file.write(consume)
+        return self._read_request(document) if document else None
 
 
 class SqliteInteractionStore:

@@ -8,9 +8,11 @@ from idp.client_auth import METHODS
 from idp.grants import GRANTS
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Profile
 from idp.registration import RegistrationError, hash_client_secret, make_secret, parse_client, read_clients
+from tests.idp.relying_party import public_jwks
 
 DEMO = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
 GOOD: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"]}
+FAPI2: dict[str, Any] = {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": public_jwks()}
 
 
 def test_the_demonstration_s_clients_are_sound() -> None:
@@ -49,11 +51,31 @@ def test_the_demonstration_s_clients_are_sound() -> None:
         ({"client_id": "a b"}, "client_id"),
         ({"client_secret": "s"}, "client_secret"),
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
+        ({"authorization_signed_response_alg": "none"}, "authorization_signed_response_alg"),
+        ({"request_object_signing_alg": "none"}, "request_object_signing_alg"),
+        ({"request_object_signing_alg": "ES256"}, "request_object_signing_alg: needs jwks"),
+        ({"require_signed_request_object": True}, "require_signed_request_object: needs jwks"),
+        ({**FAPI2, "request_object_signing_alg": "RS256"}, "forbids RS256"),
+        ({**FAPI2, "quirks": {"par_required": False}}, "par_required cannot be switched off"),
     ],
 )
 def test_a_client_that_would_be_unsafe_is_refused_by_member(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RegistrationError, match=message):
         parse_client({**GOOD, **change}, "clients.yaml: client 1")
+
+
+@pytest.mark.spec("RFC9126-6", "RFC9101-10.5", "JARM-3")
+def test_a_client_says_how_its_requests_and_answers_travel() -> None:
+    members = {
+        "jwks": public_jwks(),
+        "require_pushed_authorization_requests": True,
+        "require_signed_request_object": True,
+        "request_object_signing_alg": "PS256",
+        "authorization_signed_response_alg": "RS256",
+    }
+    client = parse_client({**GOOD, **members}, "x")
+    assert {name: getattr(client, name) for name in members} == members
+    assert client.token_endpoint_auth_method == "client_secret_basic"
 
 
 @pytest.mark.spec("RFC8252-7.1", "RFC8252-7.3")

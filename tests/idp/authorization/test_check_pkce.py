@@ -20,7 +20,7 @@ from tests.idp.wire import CHALLENGE
 )
 def test_it_is_demanded_of_every_client_but_the_confidential_ones_of_psc(registered: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest, match="code_challenge"):
-        decide(registered=registered, code_challenge=None, code_challenge_method=None)
+        decide(registered=registered, loaded={"pushing": True}, code_challenge=None, code_challenge_method=None)
 
 
 @pytest.mark.spec("PSC-2.1")

@@ -6,7 +6,7 @@ from typing import Any
 
 from idp.authorization import AuthorizationRequest, Decision, run
 from idp.model import Interaction, Session
-from tests.idp.wire import CHALLENGE, PERSON, REDIRECT, START, client
+from tests.idp.wire import CHALLENGE, ISSUER, PERSON, REDIRECT, START, client
 
 SESSION = Session(
     id="session-one",
@@ -42,6 +42,7 @@ def ask(
     made = AuthorizationRequest(
         parameters={name: value for name, value in sent.items() if value is not None},
         now=START,
+        issuer=ISSUER,
         found_client=client("c", **(registered or {})),
         session=SESSION,
         account=PERSON,

@@ -16,6 +16,8 @@ from idp.model import (
     Approval,
     ApprovalState,
     AuthorizationCode,
+    AwaitedKind,
+    AwaitedRequest,
     Client,
     Device,
     DeviceState,
@@ -23,6 +25,7 @@ from idp.model import (
     Grant,
     Interaction,
     Profile,
+    PushedRequest,
     RefreshToken,
     Session,
 )
@@ -123,6 +126,20 @@ def approval(name: str = "one", **changes: object) -> Approval:
         user_agent="Firefox",
         requested_at=NOW,
         expires_at=NOW + 2 * MINUTE,
+    )
+    return replace(made, **changes)
+
+
+def awaited(name: str = "one", **changes: object) -> AwaitedRequest:
+    made = AwaitedRequest(
+        handle_hash=f"handle-{name}",
+        kind=AwaitedKind.BACKCHANNEL,
+        client_id="client",
+        scope=frozenset({"openid", "identity"}),
+        created_at=NOW,
+        expires_at=NOW + 2 * MINUTE,
+        interval_seconds=5,
+        approval_id=f"approval-{name}",
     )
     return replace(made, **changes)
 
@@ -238,6 +255,20 @@ class StoreExam:
 
         self.sit(work)
 
+    def test_a_pushed_request_serves_its_client_once_until_it_expires(self) -> None:
+        pushed = PushedRequest(request_hash="p", client_id="c", parameters={"state": "é"}, expires_at=NOW + MINUTE)
+
+        async def work(store: Store) -> None:
+            await store.pushed_requests.put(pushed)
+            assert await store.pushed_requests.consume("p", "other", NOW) is None
+            won = await asyncio.gather(*(store.pushed_requests.consume("p", "c", NOW) for _ in range(3)))
+            assert sorted(won, key=bool) == [None, None, pushed]
+            await store.pushed_requests.put(replace(pushed, request_hash="late"))
+            assert await store.pushed_requests.consume("late", "c", NOW + MINUTE) is None
+            assert await store.expire(NOW + MINUTE) == 1
+
+        self.sit(work)
+
     def test_one_answer_to_an_approval_wins(self) -> None:
         async def work(store: Store) -> None:
             await store.interactions.put_approval(approval())
@@ -327,6 +358,59 @@ class StoreExam:
             await store.codes.consume("code-one", NOW)
             await store.expire(NOW + 60 * MINUTE)
             assert await store.codes.consumed_grant("code-one") == "grant-one"
+
+        self.sit(work)
+
+    def test_two_consumers_of_an_awaited_request_have_one_winner(self) -> None:
+        async def work(store: Store) -> None:
+            await store.awaited.put(awaited())
+            assert await store.awaited.get("handle-one") == awaited()
+            won = await asyncio.gather(*(store.awaited.consume("handle-one", NOW) for _ in range(5)))
+            assert [w for w in won if w] == [awaited()]
+            assert await store.awaited.get("handle-one") is None
+
+        self.sit(work)
+
+    def test_an_awaited_request_that_has_expired_is_known_and_serves_no_more(self) -> None:
+        async def work(store: Store) -> None:
+            await store.awaited.put(awaited())
+            await store.expire(NOW + 3 * MINUTE)
+            assert await store.awaited.get("handle-one") == awaited()
+            assert await store.awaited.consume("handle-one", NOW + 2 * MINUTE) is None
+            await store.expire(NOW + 13 * MINUTE)
+            assert await store.awaited.get("handle-one") is None
+
+        self.sit(work)
+
+    def test_asking_sooner_than_the_interval_makes_it_longer(self) -> None:
+        async def work(store: Store) -> None:
+            await store.awaited.put(awaited())
+            at = [NOW + timedelta(seconds=seconds) for seconds in (0, 5, 6, 15, 40)]
+            assert [await store.awaited.poll("handle-one", one) for one in at] == [True, True, False, False, True]
+
+        self.sit(work)
+
+    def test_a_notification_is_claimed_once_and_only_when_the_approval_is_final(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval())
+            await store.awaited.put(awaited(notification_token="t"))
+            await store.awaited.put(awaited("silent", approval_id="approval-one"))
+            assert list(await store.awaited.claim_notifications(NOW)) == []
+            final = approval(state=ApprovalState.APPROVED)
+            await store.interactions.settle_approval(final)
+            claimed = await asyncio.gather(*(store.awaited.claim_notifications(NOW) for _ in range(3)))
+            assert [pair for pairs in claimed for pair in pairs] == [(awaited(notification_token="t"), final)]
+
+        self.sit(work)
+
+    def test_revoking_a_person_takes_what_they_approved_and_nobody_fetched(self) -> None:
+        async def work(store: Store) -> None:
+            await store.interactions.put_approval(approval())
+            await store.awaited.put(awaited())
+            await store.revocations.revoke_account("account-other", NOW)
+            assert await store.awaited.get("handle-one") == awaited()
+            await store.revocations.revoke_account("account-one", NOW)
+            assert await store.awaited.get("handle-one") is None
 
         self.sit(work)
 

@@ -7,6 +7,7 @@ from vocabulary.audit import AuditAction
 #: Steps of a protocol that no rule of ours rests on; they are told by their name.
 UNTOLD = {
     AuditAction.AUTHORIZATION_REQUESTED,
+    AuditAction.AUTHORIZATION_PUSHED,
     AuditAction.AUTHORIZATION_CODE_ISSUED,
     AuditAction.AUTHORIZATION_CODE_CONSUMED,
     AuditAction.CLIENT_AUTHENTICATED,

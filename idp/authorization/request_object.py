@@ -1,0 +1,121 @@
+"""Request objects (RFC 9101): the parameters of an authorization request, signed by the client that makes it.
+
+Checked as FAPI 2.0 Message Signing §5.3.1 demands: audience, a short life, and an explicit list of algorithms.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from idp.authorization.request import KEPT_PARAMETERS, ObjectId
+from idp.errors import InvalidRequestObject, RequestNotSupported
+from idp.model import Client, Profile
+
+#: Discovery lists them from here. ``none`` and secrets shared with us are never among them.
+REQUEST_OBJECT_ALGORITHMS: Final = ("ES256", "PS256", "RS256")
+#: Clients of OpenID Connect Core name no type, or that of any JWT; a client assertion has another.
+_TYPES: Final = (None, "jwt", "oauth-authz-req+jwt")
+_MAX_LENGTH: Final = 16_384
+#: FAPI 2.0 Message Signing §5.3.1: not older than this, nor valid longer.
+_MAX_LIFETIME: Final = timedelta(minutes=60)
+_LEEWAY: Final = timedelta(seconds=10)
+
+
+class OpenedObject(NamedTuple):
+    """What a request object asks for; ``object_id`` when it has a ``jti``."""
+
+    parameters: dict[str, str]
+    object_id: ObjectId | None
+
+
+def algorithms_of(client: Client) -> list[str]:
+    """What this client may sign with: the one it registered, else every one (FAPI 2.0 §5.4.1: no RS256)."""
+    if client.request_object_signing_alg is not None:
+        return [client.request_object_signing_alg]
+    return [alg for alg in REQUEST_OBJECT_ALGORITHMS if alg != "RS256" or client.profile is not Profile.FAPI2]
+
+
+def open_request_object(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
+    """Verify with the client's registered keys alone; raises :class:`InvalidRequestObject` saying what to change."""
+    if client.jwks is None:
+        raise RequestNotSupported("this client registered no jwks, so its request objects cannot be verified")
+    if len(value) > _MAX_LENGTH:
+        raise InvalidRequestObject(f"the request object is longer than {_MAX_LENGTH} characters")
+    if value.count(".") != 2:
+        raise InvalidRequestObject("the request object must be a signed JWT in compact form; encryption is not supported")
+    allowed = algorithms_of(client)
+    try:
+        keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
+        verified = jws.deserialize_compact(value.encode("ascii"), keys, algorithms=allowed)
+        claims = orjson.loads(verified.payload or b"")
+    except (JoseError, ValueError) as error:
+        raise InvalidRequestObject(
+            f"the request object must be signed with {' or '.join(allowed)} by a key that this client registered",
+            detail=type(error).__name__,
+        ) from error
+    if not isinstance(claims, dict):
+        raise InvalidRequestObject("the payload of the request object must be a JSON object")
+    fault = _fault(client, verified.headers(), claims, issuer) or _time_fault(client, claims, now)
+    if fault:
+        raise InvalidRequestObject(f"request object: {fault}")
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY
+    object_id = ObjectId(claims["jti"], expires_at) if "jti" in claims else None
+    return OpenedObject({**_parameters(claims), "client_id": client.client_id}, object_id)
+
+
+def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any], issuer: str) -> str | None:
+    """What is wrong with who speaks to whom (RFC 9101 §4, §5, §10.8), or None."""
+    token_type, audience, jti = header.get("typ"), claims.get("aud"), claims.get("jti")
+    faults = (
+        ((token_type.lower() if isinstance(token_type, str) else token_type) not in _TYPES, "typ must be oauth-authz-req+jwt"),
+        (claims.get("iss") != client.client_id, "iss must be the client_id"),
+        (claims.get("client_id", client.client_id) != client.client_id, "client_id must be that of the request"),
+        (issuer not in (audience if isinstance(audience, list) else [audience]), "aud must be the issuer identifier of this provider"),
+        ("sub" in claims, "sub is not allowed: such an object could pass for a client assertion"),
+        ("request" in claims or "request_uri" in claims, "request and request_uri cannot be inside"),
+        ("jti" in claims and not (isinstance(jti, str) and 0 < len(jti) <= 256), "jti must be a text of at most 256 characters"),
+    )
+    return next((text for wrong, text in faults if wrong), None)
+
+
+def _time_fault(client: Client, claims: Mapping[str, Any], now: datetime) -> str | None:
+    for name in ("exp", "nbf", "iat"):
+        value = claims.get(name)
+        if value is None:
+            if name == "exp" or (name == "nbf" and client.profile is Profile.FAPI2):
+                return f"{name} is missing"
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name} must be a number of seconds"
+    at, leeway, longest = now.timestamp(), _LEEWAY.total_seconds(), _MAX_LIFETIME.total_seconds()
+    begins = claims.get("nbf")
+    begins = at if begins is None else begins
+    faults = (
+        (claims["exp"] <= at - leeway, "it has expired (exp)"),
+        (max(begins, claims.get("iat") or begins) > at + leeway, "it is not valid yet (nbf, iat)"),
+        (begins < at - longest - leeway, "it began more than 60 minutes ago (nbf)"),
+        (claims["exp"] > begins + longest + leeway, "it is valid for more than 60 minutes (exp)"),
+    )
+    return next((text for wrong, text in faults if wrong), None)
+
+
+def _parameters(claims: Mapping[str, Any]) -> dict[str, str]:
+    """As a query would hold them (RFC 9101 §4): numbers and JSON in their text form; what we do not know is ignored."""
+    texts = {name: _text(name, value) for name, value in claims.items() if name in KEPT_PARAMETERS}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if name == "claims" and isinstance(value, dict):
+        return orjson.dumps(value).decode()
+    if name == "resource" and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return " ".join(value)
+    raise InvalidRequestObject(f"request object: {name} has a type that this parameter cannot have")

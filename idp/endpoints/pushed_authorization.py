@@ -1,0 +1,73 @@
+"""The pushed authorization request endpoint (RFC 9126): a client hands over its request before it sends the browser."""
+
+import secrets
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp.authorization import AuthorizationRequest, check_pushed
+from idp.authorization.check_request_object import PUSHED_PREFIX
+from idp.authorization.request import KEPT_PARAMETERS
+from idp.endpoints.answers import json_answer
+from idp.endpoints.request_once import refuse_second_use
+from idp.errors import OAuthError
+from idp.http import read_form
+from idp.model import Client, PushedRequest
+from idp.provider import Provider, provider_of
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, AuditValue, Outcome
+
+_PATH: Final = "/protocol/openid-connect/ext/par/request"
+
+
+async def push(request: Request) -> Response:
+    """POST. The client proves itself as at the token endpoint (§2.1); what it asks is checked now, and again with the browser."""
+    provider = provider_of(request)
+    form = await read_form(request)
+    source_ip = provider.sources(request)
+    now = provider.clock()
+    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=now)
+    asked = AuthorizationRequest(
+        parameters={**form, "client_id": client.client_id}, now=now, issuer=provider.issuer, found_client=client, pushing=True
+    )
+    try:
+        check_pushed(asked)
+        await refuse_second_use(provider.store.counters, asked)
+    except OAuthError as error:
+        _record(provider, AuditAction.AUTHORIZATION_REFUSED, client, source_ip, error)
+        raise
+    reference = secrets.token_urlsafe(32)
+    await provider.store.pushed_requests.put(
+        PushedRequest(
+            request_hash=hash_token(reference),
+            client_id=client.client_id,
+            parameters={name: value for name, value in asked.parameters.items() if name in KEPT_PARAMETERS},
+            expires_at=now + provider.lifetimes.pushed_request,
+        )
+    )
+    _record(provider, AuditAction.AUTHORIZATION_PUSHED, client, source_ip, None)
+    seconds = int(provider.lifetimes.pushed_request.total_seconds())
+    return json_answer({"request_uri": f"{PUSHED_PREFIX}{reference}", "expires_in": seconds}, 201)
+
+
+def _record(provider: Provider, action: AuditAction, client: Client, source_ip: str, error: OAuthError | None) -> None:
+    fields: dict[str, AuditValue | None] = {
+        "health.relying_party.id": client.client_id,
+        "health.structure.finess": client.structure_finess,
+        "source.ip": source_ip,
+    }
+    if error is not None:
+        fields["event.reason"] = f"pushed: {error.error}: {error.description}" + (f" ({error.detail})" if error.detail else "")
+    provider.audit.record(action, Outcome.FAILURE if error else Outcome.SUCCESS, fields)
+
+
+def url(issuer: str) -> str:
+    """Where the endpoint is."""
+    return f"{issuer}{_PATH}"
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [Route(f"{realm}{_PATH}", push, methods=["POST"])]

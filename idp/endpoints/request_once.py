@@ -1,0 +1,29 @@
+"""What an authorization request presents that counts once: a pushed request, and a request object."""
+
+from collections.abc import Mapping
+
+from idp.authorization import AuthorizationRequest
+from idp.authorization.check_request_object import PUSHED_PREFIX
+from idp.errors import InvalidRequestObject
+from idp.provider import Provider
+from idp.store import CounterStore
+from idp.tokens.issuer import hash_token
+
+
+async def take_pushed(provider: Provider, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The pushed request that ``request_uri`` stands for, spent by this call (RFC 9126 §4, §7.3); None when it stands for none."""
+    request_uri, client_id = parameters.get("request_uri", ""), parameters.get("client_id")
+    if client_id is None or not request_uri.startswith(PUSHED_PREFIX):
+        return None
+    reference = hash_token(request_uri.removeprefix(PUSHED_PREFIX))
+    pushed = await provider.store.pushed_requests.consume(reference, client_id, provider.clock())
+    return pushed.parameters if pushed else None
+
+
+async def refuse_second_use(counters: CounterStore, asked: AuthorizationRequest) -> None:
+    """A request object with a ``jti`` counts once until it expires; raises :class:`InvalidRequestObject`."""
+    if asked.object_id is None:
+        return
+    key = f"request-object:{asked.proved_client.client_id}:{asked.object_id.jti}"
+    if not await counters.remember_once(key, until=asked.object_id.expires_at, now=asked.now):
+        raise InvalidRequestObject("the request object was used before (jti)")

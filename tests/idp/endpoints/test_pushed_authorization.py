@@ -1,0 +1,185 @@
+"""The endpoint of RFC 9126 over the wire, and what a browser then brings."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from idp.model import Profile
+from tests.idp.relying_party import public_jwks, request_claims, sign
+from tests.idp.wire import BASE, CHALLENGE, CONNECT, ISSUER, REDIRECT, START, Wire, client, query_of
+
+ASKED = {
+    "response_type": "code",
+    "redirect_uri": REDIRECT,
+    "scope": "openid",
+    "state": "pushed-state",
+    "nonce": "n-1",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+}
+AT = int(START.timestamp())
+
+
+@pytest.fixture(autouse=True)
+def _clients(wire: Wire) -> None:
+    for registered in (
+        client("pushes", require_pushed_authorization_requests=True),
+        client("signs", jwks=public_jwks()),
+        client("fapi", jwks=public_jwks(), profile=Profile.FAPI2, token_endpoint_auth_method="private_key_jwt"),
+    ):
+        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+
+
+def _push(wire: Wire, client_id: str | None = "baseline", /, **changes: str | None) -> Any:
+    return wire.post("ext/par/request", client_id, **{**ASKED, **changes})
+
+
+def _bring(wire: Wire, client_id: str, request_uri: str, *, cookie: str = "", **more: str) -> Any:
+    headers = {"Cookie": cookie} if cookie else {}
+    wire.http.cookies.clear()
+    params = {"client_id": client_id, "request_uri": request_uri, **more}
+    return wire.http.get(f"{BASE}/auth", params=params, headers=headers, follow_redirects=False)
+
+
+@pytest.mark.spec("RFC9126-2.1", "RFC9126-2.2", "RFC9126-4", "FAPI2SP-5.3.2.2")
+def test_a_pushed_request_leads_to_a_code(wire: Wire) -> None:
+    answer = _push(wire)
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body.keys() == {"request_uri", "expires_in"}
+    assert body["request_uri"].startswith("urn:ietf:params:oauth:request_uri:")
+    assert 60 <= body["expires_in"] <= 90
+    back = query_of(_bring(wire, "baseline", body["request_uri"], cookie=wire.log_in(), state="added"))
+    assert (back["state"], back["iss"]) == ("pushed-state", ISSUER)
+    assert wire.redeem(back["code"]).status_code == 200
+    (event,) = wire.events("authorization.pushed")
+    assert event["health.relying_party.id"] == "baseline"
+
+
+@pytest.mark.spec("RFC9126-4", "RFC9126-7.3")
+def test_it_waits_for_a_login_and_goes_on_with_what_was_pushed(wire: Wire) -> None:
+    answer = _bring(wire, "baseline", _push(wire).json()["request_uri"])
+    assert answer.status_code == 303
+    assert "/login/" in answer.headers["location"]
+    interaction_id = answer.headers["location"].rpartition("/")[2]
+    stored = wire.call(lambda provider: provider.store.interactions.get(interaction_id, provider.clock()))
+    assert stored is not None
+    assert stored.request["state"] == "pushed-state"
+
+
+@pytest.mark.spec("RFC9126-4", "RFC9126-7.3")
+def test_it_counts_once_for_its_client_and_for_ninety_seconds(wire: Wire) -> None:
+    cookie = wire.log_in()
+    request_uri = _push(wire).json()["request_uri"]
+    stolen = _bring(wire, "other", request_uri, cookie=cookie)
+    assert (stolen.status_code, "location" in stolen.headers) == (400, False)
+    assert _bring(wire, "baseline", request_uri, cookie=cookie).status_code == 303
+    again = _bring(wire, "baseline", request_uri, cookie=cookie)
+    assert (again.status_code, "location" in again.headers) == (400, False)
+    late = _push(wire).json()["request_uri"]
+    wire.wall.advance(90)
+    assert _bring(wire, "baseline", late, cookie=cookie).status_code == 400
+    told = query_of(_bring(wire, "baseline", late, cookie=cookie, redirect_uri=REDIRECT, state="s"))
+    assert (told["error"], told["state"]) == ("invalid_request_uri", "s")
+
+
+def test_of_two_browsers_with_one_request_uri_one_wins(wire: Wire) -> None:
+    reference = _push(wire).json()["request_uri"].rpartition(":")[2]
+
+    async def both(provider: Any) -> list[Any]:
+        from idp.tokens.issuer import hash_token
+
+        key = hash_token(reference)
+        return list(await asyncio.gather(*(provider.store.pushed_requests.consume(key, "baseline", provider.clock()) for _ in range(2))))
+
+    assert [found is not None for found in wire.call(both)].count(True) == 1
+
+
+@pytest.mark.spec("RFC9126-2.1", "FAPI2SP-5.3.2.2")
+def test_the_client_must_prove_itself(wire: Wire) -> None:
+    assert _push(wire, None, client_id="baseline").json()["error"] == "invalid_client"
+    wrong = wire.http.post(f"{CONNECT}/ext/par/request", data=ASKED, auth=("baseline", "wrong"))
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+    assert _push(wire, "baseline", client_id="other").json()["error"] == "invalid_client"
+    assert _push(wire, "machine").json()["error"] == "unauthorized_client"
+    assert _push(wire, None, client_id="public").status_code == 201
+
+
+@pytest.mark.spec("RFC9126-2.1", "RFC9126-2.3")
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"redirect_uri": "https://evil.example/"}, "invalid_request"),
+        ({"redirect_uri": None}, "invalid_request"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"scope": "openid sessions:read"}, "invalid_scope"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"prompt": "none login"}, "invalid_request"),
+        ({"max_age": "x"}, "invalid_request"),
+        ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
+        ({"request": "x.y.z"}, "request_not_supported"),
+    ],
+    ids=str,
+)
+def test_what_cannot_succeed_is_refused_at_once_and_audited(wire: Wire, changes: dict[str, str | None], error: str) -> None:
+    answer = _push(wire, **changes)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    (event,) = wire.events("authorization.refused")
+    assert error in event["event.reason"]
+
+
+@pytest.mark.spec("RFC9126-2.1")
+def test_only_a_form_by_post_is_taken_and_each_parameter_once(wire: Wire) -> None:
+    auth = ("baseline", "s" * 43)
+    assert wire.http.get(f"{CONNECT}/ext/par/request").status_code == 405
+    assert wire.http.post(f"{CONNECT}/ext/par/request", json=ASKED, auth=auth).status_code == 400
+    twice = [*ASKED.items(), ("state", "again")]
+    body = "&".join(f"{name}={value}" for name, value in twice)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert wire.http.post(f"{CONNECT}/ext/par/request", content=body, headers=headers, auth=auth).status_code == 400
+    assert wire.http.post(f"{CONNECT}/ext/par/request", data={**ASKED, "state": "s" * 70_000}, auth=auth).status_code == 413
+
+
+@pytest.mark.spec("RFC9126-5", "RFC9126-6", "FAPI2SP-5.3.2.2")
+def test_a_client_that_must_push_gets_nothing_otherwise(wire: Wire) -> None:
+    told = query_of(wire.authorize("pushes", cookie=wire.log_in()))
+    assert (told["error"], told["iss"]) == ("invalid_request", ISSUER)
+    request_uri = _push(wire, "pushes").json()["request_uri"]
+    assert "code" in query_of(_bring(wire, "pushes", request_uri, cookie=wire.log_in()))
+
+
+@pytest.mark.spec("RFC9101-6.3", "FAPI2MS-5.3.1")
+def test_an_object_counts_once_pushed_or_not(wire: Wire) -> None:
+    value = sign(request_claims("signs", jti="one"))
+    pushed = wire.post("ext/par/request", "signs", request=value)
+    assert pushed.status_code == 201
+    assert query_of(_bring(wire, "signs", pushed.json()["request_uri"], cookie=wire.log_in()))["state"] == "signed-state"
+    replayed = wire.post("ext/par/request", "signs", request=value)
+    assert (replayed.status_code, replayed.json()["error"]) == (400, "invalid_request_object")
+    by_value = wire.authorize("signs", cookie=wire.log_in(), request=value)
+    assert query_of(by_value)["error"] == "invalid_request_object"
+    fresh = wire.authorize("signs", cookie=wire.log_in(), request=sign(request_claims("signs", jti="two")))
+    assert query_of(fresh)["state"] == "signed-state"
+
+
+@pytest.mark.spec("FAPI2SP-5.3.2.1", "FAPI2SP-5.3.2.2", "FAPI2MS-5.3.1", "FAPI2MS-5.4.1", "RFC9126-2")
+def test_a_fapi2_client_pushes_a_signed_request_and_gets_a_signed_answer(wire: Wire) -> None:
+    def assertion(jti: str, aud: object = ISSUER) -> dict[str, str]:
+        claims = {"iss": "fapi", "sub": "fapi", "aud": aud, "jti": jti, "exp": AT + 60}
+        return {
+            "client_assertion": sign(claims, typ="client-authentication+jwt"),
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
+
+    value = sign(request_claims("fapi", response_mode="jwt", jti="r-1"))
+    wrong = wire.post("ext/par/request", None, request=value, **assertion("a-0", f"{CONNECT}/ext/par/request"))
+    assert wrong.json()["error"] == "invalid_client"
+    pushed = wire.post("ext/par/request", None, request=value, **assertion("a-1"))
+    assert pushed.status_code == 201, pushed.text
+    answer = query_of(_bring(wire, "fapi", pushed.json()["request_uri"], cookie=wire.log_in()))
+    assert answer.keys() == {"response"}
+    assert query_of(wire.authorize("fapi", cookie=wire.log_in(), request=sign(request_claims("fapi"))))["error"] == "invalid_request"
