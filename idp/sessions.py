@@ -8,6 +8,7 @@ fixation). A session lasts until idle or its maximum, whichever is first; ``expi
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -59,6 +60,19 @@ class Holder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How, when and from where a person proved who they are, where no request of a browser says it."""
+
+    method: str
+    acr: str
+    amr: tuple[str, ...]
+    at: datetime
+    source_ip: str
+    user_agent: str
+    device_id: str | None
+
+
 def hash_secret(value: str) -> str:
     """SHA-256 in hex: enough for secrets of 256 random bits, which cannot be guessed."""
     return hashlib.sha256(value.encode()).hexdigest()
@@ -94,8 +108,33 @@ async def start(
         user_agent=user_agent(request),
         device_id=device_id,
     )
-    await provider.store.sessions.put(session)
-    provider.audit.record(
+    await _begin(provider.store, provider.audit, session, account)
+    return session, cookie_value
+
+
+async def start_without_browser(store: Store, audit: AuditLog, lifetimes: Lifetimes, account: Account, proof: Proof) -> Session:
+    """Begin a session that no browser holds: what a service got by itself is listed, idles out and is revoked like the rest."""
+    session = Session(
+        id=ordered_id(proof.at),
+        cookie_hash=hash_secret(secrets.token_urlsafe(32)),
+        account_id=account.id,
+        method=proof.method,
+        acr=proof.acr,
+        amr=proof.amr,
+        auth_time=proof.at,
+        last_used_at=proof.at,
+        expires_at=_next_expiry(proof.at, proof.at, lifetimes),
+        source_ip=proof.source_ip,
+        user_agent=proof.user_agent,
+        device_id=proof.device_id,
+    )
+    await _begin(store, audit, session, account)
+    return session
+
+
+async def _begin(store: Store, audit: AuditLog, session: Session, account: Account) -> None:
+    await store.sessions.put(session)
+    audit.record(
         AuditAction.SESSION_STARTED,
         Outcome.SUCCESS,
         {
@@ -103,13 +142,12 @@ async def start(
             "source.ip": session.source_ip,
             "user_agent.original": session.user_agent,
             "health.session.id": session.id,
-            "health.authentication.method": method,
-            "health.authentication.acr": acr,
-            "health.authentication.amr": list(amr),
-            "health.device.id": device_id,
+            "health.authentication.method": session.method,
+            "health.authentication.acr": session.acr,
+            "health.authentication.amr": list(session.amr),
+            "health.device.id": session.device_id,
         },
     )
-    return session, cookie_value
 
 
 def set_cookie(response: Response, cookie_value: str, *, https: bool) -> None:

@@ -13,7 +13,7 @@ from idp.authentication.device_approval import FINAL_ACTIONS, Origin, is_final, 
 from idp.authentication.limits import admit, forgive, normalised_national_id, shadow_account_id
 from idp.authentication.refusal import AuthenticationRefused
 from idp.clock import Now
-from idp.model import Account, AccountState, Approval, ApprovalState, Client, Interaction, Limits
+from idp.model import Account, AccountState, Approval, ApprovalKind, ApprovalState, Client, Interaction, Limits
 from idp.store import Store
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
@@ -51,7 +51,7 @@ async def ask(doors: Doors, interaction: Interaction, client: Client, typed_nati
     approval = new_approval(interaction, client, account_id, origin, now, lifetime=doors.approval_lifetime)
     store = doors.store.interactions
     await asyncio.gather(store.put_approval(approval), store.put(replace(interaction, approval_id=approval.id)))
-    _record_asked(doors, approval, account, client, able=able)
+    record_asked(doors, approval, account, client, able=able)
     return approval
 
 
@@ -78,6 +78,10 @@ async def end(
     if not await doors.store.interactions.settle_approval(wanted):
         return await doors.store.interactions.get_approval(approval.id) or approval
     account = await doors.store.accounts.get(approval.account_id)
+    if state is ApprovalState.APPROVED and approval.kind is ApprovalKind.SERVICE and account is not None:
+        # No browser comes back to be let in: the answer itself is the success that forgets earlier failures.
+        shadow_id = shadow_account_id(doors.pepper, account.national_id or account.id)
+        await forgive(doors.store.counters, shadow_id=shadow_id, ip=approval.source_ip, now=doors.clock())
     client_fields = await _client_of(doors, approval)
     action, outcome = FINAL_ACTIONS[state]
     doors.audit.record(action, outcome, _fields(wanted, account, origin, reason) | client_fields)
@@ -127,7 +131,7 @@ async def _end_earlier(doors: Doors, interaction: Interaction, origin: Origin) -
         await end(doors, earlier, ApprovalState.EXPIRED, origin, reason="asked again in the browser")
 
 
-def _record_asked(doors: Doors, approval: Approval, account: Account | None, client: Client, *, able: bool) -> None:
+def record_asked(doors: Doors, approval: Approval, account: Account | None, client: Client, *, able: bool) -> None:
     """One line in every case. What was typed for an unknown person is not written: it may be a password in the wrong field."""
     browser = Origin(approval.source_ip, approval.user_agent)
     if able:
@@ -144,6 +148,8 @@ def _record_asked(doors: Doors, approval: Approval, account: Account | None, cli
 
 
 async def _client_of(doors: Doors, approval: Approval) -> dict[str, AuditValue | None]:
+    if approval.client_id is not None:
+        return _client_fields(approval.client_id)
     interaction = await doors.store.interactions.get(approval.interaction_id, doors.clock())
     return _client_fields(interaction.client_id if interaction else None)
 

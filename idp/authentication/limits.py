@@ -39,6 +39,11 @@ async def admit(counters: CounterStore, limits: Limits, *, shadow_id: str, ip: s
     Raises AuthenticationRefused ``too_many_attempts`` when either is beyond its limit.
     """
     await admit_address(counters, limits, ip=ip, now=now)
+    await admit_account(counters, limits, shadow_id=shadow_id, ip=ip, now=now)
+
+
+async def admit_account(counters: CounterStore, limits: Limits, *, shadow_id: str, ip: str, now: datetime) -> None:
+    """Count one attempt of an account alone: the address is that of a service that serves many people and has proved itself."""
     familiar = await counters.peek(_familiar_key(shadow_id, ip), within=FAMILIARITY, now=now) > 0
     key = _account_key(shadow_id, ip if familiar else None)
     count = await counters.count(key, within=limits.window, now=now)

@@ -3,7 +3,6 @@
 The address that a signature must name is built from the provider's own base URL, never from the Host header.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -19,7 +18,7 @@ from idp.authentication.refusal import AuthenticationRefused
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
 from idp.http import read_body
-from idp.model import Approval
+from idp.model import Approval, ApprovalKind
 from idp.provider import provider_of
 
 _MAX_BODY_BYTES: Final = 8_192
@@ -102,7 +101,9 @@ def _shown(approval: Approval, place: Place | None) -> dict[str, object]:
         "user_agent": approval.user_agent,
         "requested_at": approval.requested_at.isoformat(timespec="seconds"),
         "expires_at": approval.expires_at.isoformat(timespec="seconds"),
-        "choices": list(approval.choices),
+        "kind": str(approval.kind),
+        "choices": list(approval.choices) if approval.kind is ApprovalKind.BROWSER else [],
+        "binding_message": approval.binding_message,
     }
 
 

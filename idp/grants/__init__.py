@@ -8,14 +8,26 @@ grant: a grant only says what it authorises. Start with :func:`run`.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from idp.errors import InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
-from idp.grants import authorization_code, client_credentials, refresh_token
-from idp.grants.phases import Authorization, GrantType, Services, TokenRequest, record_issue, record_refusal, response_body, spoken_scope
+from idp.errors import AuthorizationPending, InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
+from idp.grants import authorization_code, backchannel, client_credentials, refresh_token
+from idp.grants.phases import (
+    Authorization,
+    GrantType,
+    Services,
+    TokenRequest,
+    prove_sender,
+    record_issue,
+    record_refusal,
+    response_body,
+    spoken_scope,
+)
 from idp.model import AccountState
 from idp.tokens import TokenSet
 
 #: Discovery lists them from here.
-GRANTS: Final[Mapping[str, GrantType]] = {grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials)}
+GRANTS: Final[Mapping[str, GrantType]] = {
+    grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials, backchannel)
+}
 
 
 async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
@@ -33,6 +45,9 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             refreshable="refresh_token" in request.client.grant_types and authorization.account is not None,
         )
         await _store(authorization, tokens, services)
+    except AuthorizationPending:
+        # Not an outcome: the service asks again in a few seconds.
+        raise
     except OAuthError as error:
         record_refusal(request, error, services)
         raise

@@ -150,7 +150,12 @@ class SqliteRevocationStore:
         return await self._file.write(lambda connection: _revoke(connection, "session_id", "id", session_id, now))
 
     async def revoke_account(self, account_id: str, now: datetime) -> Revocation:
-        return await self._file.write(lambda connection: _revoke(connection, "account_id", "account_id", account_id, now))
+        def revoke(connection: sqlite3.Connection) -> Revocation:
+            # What the person has approved and no service has fetched yet goes too.
+            connection.execute("DELETE FROM awaited WHERE approval_id IN (SELECT id FROM approvals WHERE account_id = ?)", (account_id,))
+            return _revoke(connection, "account_id", "account_id", account_id, now)
+
+        return await self._file.write(revoke)
 
     async def live_grants(self, account_id: str, now: datetime) -> Sequence[Grant]:
         rows = self._file.read(

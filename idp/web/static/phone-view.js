@@ -50,6 +50,9 @@ export function showQuestion(question, othersCount) {
   fact("address").textContent = question.source_ip;
   fact("browser").textContent = describeBrowser(question.user_agent);
   fact("browser").title = question.user_agent;
+  for (const part of root.querySelectorAll("[data-only]")) part.hidden = part.dataset.only !== question.kind;
+  fact("eyebrow").textContent = text(question.kind === "service" ? "question.eyebrow_service" : "question.eyebrow");
+  fact("binding").textContent = question.binding_message ?? text("question.binding_none");
   const asked = new Date(question.requested_at);
   fact("when").dateTime = question.requested_at;
   fact("when").title = asked.toISOString();

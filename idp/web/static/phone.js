@@ -76,7 +76,7 @@ enrolForm.addEventListener("submit", async (event) => {
 answerForm.addEventListener("submit", (event) => {
   event.preventDefault();
   const { choice, pin } = answerForm.elements;
-  if (!choice.value) {
+  if (question.kind === "browser" && !choice.value) {
     view.showError(answerForm, view.text("error.choice"));
     return answerForm.querySelector("input[name=choice]").focus();
   }

@@ -1,0 +1,214 @@
+"""The backchannel authentication endpoint (OpenID Connect CIBA Core §7), as Pro Santé Connect's: poll and ping.
+
+The person is named by ``login_hint``, a national identifier or a bare RPPS. An identifier that nobody has is answered
+like any other and waits in vain, unless the client's rules say otherwise.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from idp.authentication import METHODS
+from idp.authentication.refusal import AuthenticationRefused
+from idp.authentication.service_login import ask_for_service
+from idp.endpoints.answers import json_answer
+from idp.endpoints.doors import doors_of, origin_of
+from idp.errors import (
+    InvalidBindingMessage,
+    InvalidRequest,
+    InvalidScope,
+    OAuthError,
+    RequestNotSupported,
+    TooManyAttempts,
+    UnauthorizedClient,
+    UnknownUserId,
+)
+from idp.grants import backchannel
+from idp.http import read_form
+from idp.model import Approval, AwaitedKind, AwaitedRequest, Client
+from idp.profiles import Rules, rules_of
+from idp.provider import Provider, provider_of
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, Outcome
+from vocabulary.identifiers import IdentifierError, PsIdNat
+
+#: Ways in which the service hears of the end. Discovery lists them from here.
+DELIVERY_MODES: Final = ("poll",)
+_HINTS: Final = ("login_hint", "login_hint_token", "id_token_hint")
+_CHANNELS: Final = ("CARD", "MOBILE")
+#: Characters a phone shows in one line.
+_MAX_BINDING_MESSAGE: Final = 40
+#: RFC 6750 §2.1, at most 1024 characters (CIBA §7.1).
+_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,1023}=*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A backchannel request that holds."""
+
+    scope: frozenset[str]
+    hint: str
+    binding_message: str | None
+    lifetime_seconds: int
+    notification_token: str | None
+
+
+async def authenticate(request: Request) -> Response:
+    """POST. ``{auth_req_id, expires_in, interval}``, or an error of §13; each outcome is in the audit log."""
+    provider = provider_of(request)
+    form = await read_form(request)
+    source_ip = provider.sources(request)
+    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    try:
+        _check_client(client)
+        asked = _read(form, client, rules_of(client))
+        approval = await _ask(request, provider, client, asked)
+        return await _answer(provider, client, asked, approval)
+    except OAuthError as error:
+        provider.audit.record(
+            AuditAction.AUTHORIZATION_REFUSED,
+            Outcome.FAILURE,
+            {
+                "event.reason": f"{error.error}: {error.detail or error.description}",
+                "source.ip": source_ip,
+                "health.relying_party.id": client.client_id,
+                "health.grant.type": backchannel.GRANT_TYPE,
+            },
+        )
+        raise
+
+
+def _check_client(client: Client) -> None:
+    """Before anything is read: who may not use it learns nothing from it (a public client may never, CVE-2026-109082)."""
+    if backchannel.GRANT_TYPE not in client.grant_types or client.token_endpoint_auth_method == "none":
+        raise UnauthorizedClient("this client is not registered for backchannel authentication")
+
+
+def _read(form: dict[str, str], client: Client, rules: Rules) -> _Asked:
+    if "request" in form or "request_uri" in form:
+        raise RequestNotSupported("signed authentication requests are not supported here")
+    scope = frozenset(form.get("scope", "").split())
+    if "openid" not in scope:
+        raise InvalidScope("scope must contain openid")
+    if not scope <= client.scope:
+        raise InvalidScope(f"this client may not ask for {min(scope - client.scope)!r}")
+    if rules.channel_parameter:
+        _check_channel(form.get("channel"))
+    return _Asked(
+        scope=scope,
+        hint=_hint(form),
+        binding_message=_binding_message(form.get("binding_message"), rules),
+        lifetime_seconds=_lifetime_seconds(form.get("requested_expiry"), rules),
+        notification_token=_notification_token(form.get("client_notification_token"), client),
+    )
+
+
+def _hint(form: dict[str, str]) -> str:
+    """§7.1: exactly one hint; its shape says nothing about who exists."""
+    given = [name for name in _HINTS if name in form]
+    if len(given) != 1:
+        raise InvalidRequest(f"exactly one of {', '.join(_HINTS)} must be given")
+    if given != ["login_hint"]:
+        raise InvalidRequest(f"{given[0]} is not supported: name the person by login_hint")
+    try:
+        return PsIdNat.parse(form["login_hint"]).value
+    except IdentifierError as error:
+        raise UnknownUserId("login_hint is not a national identifier (PS_IdNat) nor an RPPS") from error
+
+
+def _binding_message(value: str | None, rules: Rules) -> str | None:
+    if value is None:
+        if rules.binding_message_required:
+            raise InvalidBindingMessage("binding_message is missing: the person compares it with what the service shows")
+        return None
+    # Nothing that turns the direction of writing or is not seen: printable excludes format and control characters.
+    if len(value) > _MAX_BINDING_MESSAGE or not value.isprintable() or not value.strip():
+        raise InvalidBindingMessage(f"binding_message must be at most {_MAX_BINDING_MESSAGE} printable characters")
+    return value
+
+
+def _lifetime_seconds(requested: str | None, rules: Rules) -> int:
+    if requested is None:
+        return rules.backchannel_seconds
+    if not re.fullmatch(r"[0-9]{1,9}", requested, re.ASCII) or int(requested) == 0:
+        raise InvalidRequest("requested_expiry must be a positive number of seconds")
+    return min(int(requested), rules.backchannel_seconds)
+
+
+def _notification_token(value: str | None, client: Client) -> str | None:
+    """§7.1: needed for ping, and only there."""
+    if client.backchannel_token_delivery_mode != "ping":
+        return None
+    if value is None or not _BEARER.fullmatch(value):
+        raise InvalidRequest("client_notification_token is missing or cannot be sent as a bearer token")
+    return value
+
+
+def _check_channel(value: str | None) -> None:
+    if value is not None and value not in _CHANNELS:
+        raise InvalidRequest(f"channel must be one of {', '.join(_CHANNELS)}")
+    if value == "CARD":
+        raise InvalidRequest("channel CARD is not available: nobody here can answer by card; use MOBILE")
+
+
+async def _ask(request: Request, provider: Provider, client: Client, asked: _Asked) -> Approval:
+    try:
+        approval, able = await ask_for_service(
+            doors_of(provider),
+            client,
+            asked.hint,
+            origin_of(provider, request),
+            binding_message=asked.binding_message,
+            lifetime=timedelta(seconds=asked.lifetime_seconds),
+        )
+    except AuthenticationRefused as refusal:
+        seconds = str(refusal.retry_after_seconds or 60)
+        raise TooManyAttempts("too many attempts for this person", detail=refusal.detail, headers={"Retry-After": seconds}) from refusal
+    if not able and rules_of(client).unknown_user_id_shown:
+        raise UnknownUserId("nobody who can answer has this identifier")
+    return approval
+
+
+async def _answer(provider: Provider, client: Client, asked: _Asked, approval: Approval) -> Response:
+    rules = rules_of(client)
+    method = METHODS["device"]
+    auth_req_id = secrets.token_urlsafe(32)
+    awaited = AwaitedRequest(
+        handle_hash=hash_token(auth_req_id),
+        kind=AwaitedKind.BACKCHANNEL,
+        client_id=client.client_id,
+        scope=asked.scope,
+        created_at=approval.requested_at,
+        expires_at=approval.expires_at,
+        interval_seconds=rules.backchannel_interval_seconds,
+        approval_id=approval.id,
+        method="device",
+        acr=method.acr,
+        amr=method.amr,
+        notification_token=asked.notification_token,
+    )
+    await provider.store.awaited.put(awaited)
+    provider.audit.record(
+        AuditAction.AUTHORIZATION_REQUESTED,
+        Outcome.UNKNOWN,
+        {
+            "source.ip": approval.source_ip,
+            "health.relying_party.id": client.client_id,
+            "health.structure.finess": client.structure_finess,
+            "health.approval.id": approval.id,
+            "health.grant.type": backchannel.GRANT_TYPE,
+            "health.scope": sorted(asked.scope),
+        },
+    )
+    return json_answer({"auth_req_id": auth_req_id, "expires_in": asked.lifetime_seconds, "interval": awaited.interval_seconds})
+
+
+def routes(realm: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer."""
+    return [Route(f"{realm}/protocol/openid-connect/ext/ciba/auth", authenticate, methods=["POST"])]

@@ -1,0 +1,105 @@
+"""``urn:openid:params:grant-type:ciba`` (CIBA Core §10.1, §11): a service fetches what a person approved on the phone."""
+
+from idp import sessions
+from idp.clock import ordered_id
+from idp.errors import AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, RequestDenied, SlowDown
+from idp.grants.phases import Authorization, Services, TokenRequest
+from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedKind, AwaitedRequest, Grant, Session
+from idp.people.directory import profession_keys
+from idp.sessions import Proof
+from idp.tokens.issuer import hash_token
+from vocabulary.audit import AuditAction, Outcome
+
+GRANT_TYPE = "urn:openid:params:grant-type:ciba"
+PARAMETERS = frozenset({"auth_req_id"})
+REQUIRES_CLIENT_AUTH = True
+
+
+async def authorize(request: TokenRequest, services: Services) -> Authorization:
+    """What the approval says; the request is spent only when there is something to give."""
+    value = request.parameters.get("auth_req_id")
+    if value is None:
+        raise InvalidRequest("auth_req_id is missing")
+    handle_hash = hash_token(value)
+    awaited = await services.store.awaited.get(handle_hash)
+    if awaited is None or awaited.kind is not AwaitedKind.BACKCHANNEL:
+        raise InvalidGrant("the auth_req_id is unknown or used")
+    if awaited.client_id != request.client.client_id:
+        raise InvalidGrant("the auth_req_id is unknown or used", detail="it was issued to another client")
+    approval = await _approved(awaited, services)
+    account = await services.store.accounts.get(approval.account_id)
+    if account is None or account.state is not AccountState.ACTIVE:
+        raise InvalidGrant("the grant is no longer valid", detail="the account is gone or suspended")
+    if await services.store.awaited.consume(handle_hash, services.now) is None:
+        raise InvalidGrant("the auth_req_id is unknown or used")
+    session = await _start_session(awaited, approval, account, services)
+    _record_login(request, approval, account, session, services)
+    return Authorization(grant=_grant(awaited, session, services), account=account)
+
+
+async def _approved(awaited: AwaitedRequest, services: Services) -> Approval:
+    """The approval once it says yes; everything else is one of the errors of §11."""
+    if awaited.expires_at <= services.now:
+        raise ExpiredToken("nobody answered in time")
+    if not await services.store.awaited.poll(awaited.handle_hash, services.now):
+        raise SlowDown("asked again too soon: wait five seconds longer from now on")
+    approval = await services.store.interactions.get_approval(awaited.approval_id or "")
+    if approval is None or approval.state is ApprovalState.EXPIRED:
+        raise ExpiredToken("nobody answered in time")
+    if approval.state in (ApprovalState.REQUESTED, ApprovalState.SEEN):
+        # The words of PSC, which its clients may look for.
+        raise AuthorizationPending("The authorization request is still pending as the end-user hasn't yet been authenticated.")
+    if approval.state is not ApprovalState.APPROVED:
+        raise RequestDenied("the person refused", detail=f"approval {approval.state}")
+    return approval
+
+
+async def _start_session(awaited: AwaitedRequest, approval: Approval, account: Account, services: Services) -> Session:
+    proof = Proof(
+        method=awaited.method or "",
+        acr=awaited.acr or "",
+        amr=awaited.amr,
+        at=services.now,
+        source_ip=approval.source_ip,
+        user_agent=approval.user_agent,
+        device_id=approval.device_id,
+    )
+    return await sessions.start_without_browser(services.store, services.audit, services.lifetimes, account, proof)
+
+
+def _record_login(request: TokenRequest, approval: Approval, account: Account, session: Session, services: Services) -> None:
+    services.audit.record(
+        AuditAction.LOGIN_SUCCEEDED,
+        Outcome.SUCCESS,
+        {
+            "user.id": account.national_id,
+            "user.roles": profession_keys(account.directory),
+            "source.ip": session.source_ip,
+            "user_agent.original": session.user_agent,
+            "health.relying_party.id": request.client.client_id,
+            "health.session.id": session.id,
+            "health.authentication.method": session.method,
+            "health.authentication.acr": session.acr,
+            "health.authentication.amr": list(session.amr),
+            "health.approval.id": approval.id,
+            "health.device.id": approval.device_id,
+            "health.grant.type": GRANT_TYPE,
+            "health.structure.finess": request.client.structure_finess,
+        },
+    )
+
+
+def _grant(awaited: AwaitedRequest, session: Session, services: Services) -> Grant:
+    return Grant(
+        id=ordered_id(services.now),
+        client_id=awaited.client_id,
+        account_id=session.account_id,
+        session_id=session.id,
+        scope=awaited.scope,
+        nonce=None,
+        acr=session.acr,
+        amr=session.amr,
+        method=session.method,
+        auth_time=session.auth_time,
+        created_at=services.now,
+    )
