@@ -83,6 +83,7 @@ def _with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = 
 @app.command()
 def serve() -> None:
     """Answer requests until interrupted."""
+    import gc
     import logging
 
     import uvicorn
@@ -99,6 +100,8 @@ def serve() -> None:
         logging.getLogger("idp").warning(
             "IDP_TRUSTED_PROXIES is empty: everyone seems to come from the TLS proxy, and one person's failed attempts limit all"
         )
+    # What is loaded by now lives as long as the process: the collector need not look at it again and again.
+    gc.freeze()
     uvicorn.run(
         application,
         host=settings.host,

@@ -5,7 +5,6 @@ what they mean in a DPoP proof (RFC 9449 §4.2). ``body_sha256`` binds the body,
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -15,9 +14,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from idp.authentication.refusal import AuthenticationRefused
 
@@ -30,6 +30,7 @@ JTI_MEMORY: Final = 2 * MAX_CLOCK_SKEW
 
 _MAX_TOKEN_CHARACTERS: Final = 4096
 _MAX_JTI_CHARACTERS: Final = 128
+_P256_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,7 @@ def verify_signed_request(
 
     Raises AuthenticationRefused ``invalid_device_request``, whose detail says which check failed.
     """
-    key = ECKey.import_key({name: public_jwk[name] for name in ("kty", "crv", "x", "y")})
-    try:
-        payload = jws.deserialize_compact(request.token, key, algorithms=["ES256"]).payload
-    except JoseError as error:
-        raise _refused("the signature is not this device's") from error
-    claims = _parse(payload)
+    claims = _parse(_verified_payload(request.token, public_jwk))
     if claims.get("htm") != method:
         raise _refused("htm is another method")
     htu = claims.get("htu")
@@ -84,6 +80,22 @@ def verify_signed_request(
     return jti
 
 
+def _verified_payload(token: str, public_jwk: Mapping[str, str]) -> bytes:
+    """What the device signed (RFC 7515 §5.2, RFC 7518 §3.4). The header has been read: it names ES256 and no extension."""
+    signed, _, signature = token.rpartition(".")
+    r_and_s = _bytes(signature, "the signature is not base64url")
+    if signed.count(".") != 1 or len(r_and_s) != 2 * _P256_BYTES:
+        raise _refused("not a compact JWS of ES256")
+    x, y = (int.from_bytes(_bytes(public_jwk[name], "the device's key is not base64url")) for name in ("x", "y"))
+    der = encode_dss_signature(int.from_bytes(r_and_s[:_P256_BYTES]), int.from_bytes(r_and_s[_P256_BYTES:]))
+    try:
+        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        key.verify(der, signed.encode("ascii"), ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError) as error:
+        raise _refused("the signature is not this device's") from error
+    return _bytes(signed.partition(".")[2], "the payload is not base64url")
+
+
 def body_sha256(body: bytes) -> str:
     """SHA-256 of the exact bytes, base64url without padding."""
     return base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
@@ -95,10 +107,15 @@ def _without_query(url: str) -> tuple[str, str, str]:
 
 
 def _json_object(segment: str) -> Mapping[str, object]:
+    return _parse(_bytes(segment, "the header is not base64url"))
+
+
+def _bytes(segment: str, fault: str) -> bytes:
+    """Base64url without padding (RFC 7515 §2)."""
     try:
-        return _parse(base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True))
-    except binascii.Error as error:
-        raise _refused("the header is not base64url") from error
+        return base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise _refused(fault) from error
 
 
 def _parse(document: bytes) -> Mapping[str, object]:

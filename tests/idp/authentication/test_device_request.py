@@ -1,9 +1,11 @@
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +72,18 @@ def test_refuses_a_changed_payload() -> None:
     forged = b64u(json.dumps(_claims(jti="87654321")).encode())
     with pytest.raises(AuthenticationRefused, match="signature"):
         _verify(f"{header}.{forged}.{signature}")
+
+
+@pytest.mark.spec("RFC7515-5.2")
+def test_refuses_the_signature_of_another_key_or_of_another_shape() -> None:
+    signed, _, signature = sign(KEY, HEADER, _claims()).rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    der = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+    other = sign(ec.generate_private_key(ec.SECP256R1()), HEADER, _claims())
+    shapes = ("", b64u(raw[:-1]), b64u(raw + b"\0"), b64u(bytes(64)), b64u(der), f"{signature}.{signature}", f".{signature}", "é")
+    for token in (other, *(f"{signed}.{shape}" for shape in shapes)):
+        with pytest.raises(AuthenticationRefused, match="invalid_device_request"):
+            _verify(token)
 
 
 @given(st.text(max_size=80) | st.binary(max_size=60).map(b64u).map(lambda part: f"Device {part}.{part}.{part}"))
