@@ -1,7 +1,7 @@
 """What every endpoint needs of HTTP: who asks, the form read once, and the headers that protect a browser."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -67,10 +67,14 @@ def _is_address(text: str) -> bool:
 
 
 def counted_network(address: str) -> str:
-    """What limits count of an address: itself, or the /64 of an IPv6 one, of which a single line has 2**64."""
+    """What limits count of an address: itself, or the /64 of an IPv6 one, of which a single line has 2**64.
+
+    An IPv4 address in IPv6 clothes (``::ffff:192.0.2.1``, from a socket that listens to both) counts as what it is.
+    """
     if ":" not in address or not _is_address(address):
         return address
-    return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
+    worn = IPv6Address(address).ipv4_mapped
+    return str(worn) if worn else str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
 async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:

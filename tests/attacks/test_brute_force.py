@@ -31,6 +31,7 @@ def test_a_whole_ipv6_line_counts_as_one(provider: Provider) -> None:
     assert answers[-2:] == [429, 429]
     assert _token(provider, "wrong", "2001:db8:1:3::1") == 401
     assert counted_network("fe80::1%eth0") == "fe80::/64"
+    assert [counted_network(f"::ffff:192.0.2.{n}") for n in (1, 2)] == ["192.0.2.1", "192.0.2.2"], "not one line: two"
     assert (counted_network("192.0.2.1"), counted_network("testclient")) == ("192.0.2.1", "testclient")
 
 
