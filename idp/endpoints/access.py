@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 
-from idp.errors import InvalidToken
+from starlette.requests import Request
+
+from idp.endpoints.answers import shown_token
+from idp.endpoints.sender import nonces, proof_header, urls
+from idp.errors import InvalidToken, OAuthError, UseDpopNonce
 from idp.model import AccessTokenRecord, Account, AccountState, Client, Grant
-from idp.provider import Provider
+from idp.profiles import rules_of
+from idp.provider import Provider, provider_of
+from idp.tokens.dpop import DPOP_ALGORITHMS, ProofExpectation, check_proof
+from idp.tokens.sender import binding
+from vocabulary.audit import AuditAction, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +43,69 @@ async def find_access(provider: Provider, token: str) -> Access | None:
     return Access(record=record, grant=grant, client=client, account=account)
 
 
-async def require_access(provider: Provider, token: str) -> Access:
-    """The same, or :class:`InvalidToken` (RFC 6750 §3.1)."""
+async def require_access(request: Request) -> Access:
+    """The same for the token that the request shows, by the one it was made for; :class:`InvalidToken` otherwise (RFC 6750 §3.1).
+
+    A bound token shown without its key is a stolen one, as far as anybody can tell: the audit log says so.
+    """
+    provider = provider_of(request)
+    scheme, token = await shown_token(request)
     access = await find_access(provider, token)
     if access is None:
-        raise InvalidToken("the access token is expired, revoked or not ours")
+        raise _challenged(scheme, InvalidToken("the access token is expired, revoked or not ours"))
+    try:
+        await _check_holder(request, provider, access, scheme, token)
+    except UseDpopNonce as error:
+        raise _challenged("dpop", error) from error
+    except OAuthError as error:
+        _record_misuse(request, provider, access, error)
+        raise _challenged("dpop" if "jkt" in access.record.confirmation else scheme, error) from error
     return access
+
+
+async def _check_holder(request: Request, provider: Provider, access: Access, scheme: str, token: str) -> None:
+    """The token's ``cnf`` against what the request proves (RFC 9449 §7.1)."""
+    key = access.record.confirmation.get("jkt")
+    if key is None:
+        if scheme == "dpop":
+            raise InvalidToken("the access token is not bound to a key: send it as Bearer")
+        return
+    proof = proof_header(request)
+    if scheme != "dpop" or proof is None:
+        raise InvalidToken("the access token is bound to a key: send it as DPoP, with a proof")
+    expected = ProofExpectation(
+        method=request.method,
+        urls=urls(request, provider),
+        now=provider.clock(),
+        access_token=token,
+        nonces=nonces(provider) if rules_of(access.client).dpop_nonce_required else None,
+    )
+    if await check_proof(proof, expected, provider.store.counters) != key:
+        raise InvalidToken("the access token is bound to another key")
+
+
+def _challenged(scheme: str, error: OAuthError) -> OAuthError:
+    """As a resource says it: status 401 and a challenge in the scheme that the token needs (RFC 9449 §7.1, §9)."""
+    if scheme == "dpop":
+        named = f'DPoP algs="{" ".join(DPOP_ALGORITHMS)}"'
+    else:
+        named = 'Bearer realm="veilleur"'
+    challenge = f'{named}, error="{error.error}", error_description="{error.description}"'
+    error.headers["WWW-Authenticate"] = challenge
+    return error
+
+
+def _record_misuse(request: Request, provider: Provider, access: Access, error: OAuthError) -> None:
+    provider.audit.record(
+        AuditAction.ACCESS_TOKEN_MISUSED,
+        Outcome.FAILURE,
+        {
+            "event.reason": f"{error.error}: {error.detail or error.description}",
+            "user.id": access.account.national_id if access.account else None,
+            "source.ip": provider.sources(request),
+            "health.relying_party.id": access.client.client_id,
+            "health.session.id": access.grant.session_id,
+            "health.token.id": access.record.jti,
+            "health.token.binding": binding(access.record.confirmation),
+        },
+    )

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from idp.authentication.limits import normalised_national_id
 from idp.endpoints.access import require_access
-from idp.endpoints.answers import bearer_token
 from idp.errors import InsufficientScope
 from idp.model import Account, AccountState, Revocation, Session
 from idp.provider import Provider, provider_of
@@ -54,7 +53,7 @@ def _with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
 
     async def require(request: Request) -> Actor:
         provider = provider_of(request)
-        access = await require_access(provider, await bearer_token(request))
+        access = await require_access(request)
         if access.account is not None or scope not in access.record.scope:
             challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
             raise InsufficientScope(f"this operation needs a client's own token with the scope {scope}", headers=challenge)

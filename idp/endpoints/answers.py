@@ -6,7 +6,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.errors import InvalidRequest, InvalidToken, OAuthError
+from idp.errors import InvalidDpopProof, InvalidRequest, InvalidToken, OAuthError, UseDpopNonce
 from idp.http import read_form
 
 
@@ -20,13 +20,19 @@ def oauth_error(error: OAuthError) -> Response:
     headers = dict(error.headers)
     if isinstance(error, InvalidToken) and "WWW-Authenticate" not in headers:
         headers["WWW-Authenticate"] = f'Bearer realm="veilleur", error="{error.error}", error_description="{error.description}"'
-    return json_answer({"error": error.error, "error_description": error.description}, error.status, headers)
+    # A proof is refused with 400 at the token endpoint, with 401 and a challenge at a resource (RFC 9449 §5, §7.1).
+    status = 401 if isinstance(error, InvalidDpopProof | UseDpopNonce) and "WWW-Authenticate" in headers else error.status
+    return json_answer({"error": error.error, "error_description": error.description}, status, headers)
 
 
-async def bearer_token(request: Request) -> str:
-    """The access token, from the header or a form body, never from the query (RFC 6750 §2; RFC 9700 §4.3.2)."""
+async def shown_token(request: Request) -> tuple[str, str]:
+    """Scheme (``bearer`` or ``dpop``) and access token, from the header or a form body, never from the query.
+
+    RFC 6750 §2, RFC 9449 §7.1, RFC 9700 §4.3.2.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    in_header = token.strip() if scheme.lower() == "bearer" else None
+    scheme = scheme.lower()
+    in_header = token.strip() if scheme in ("bearer", "dpop") else None
     in_form = None
     if request.method == "POST" and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         in_form = (await read_form(request)).get("access_token")
@@ -35,4 +41,4 @@ async def bearer_token(request: Request) -> str:
     found = in_header or in_form
     if not found:
         raise InvalidToken("an access token is required", headers={"WWW-Authenticate": 'Bearer realm="veilleur"'})
-    return found
+    return (scheme if in_header else "bearer"), found

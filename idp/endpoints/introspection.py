@@ -58,8 +58,11 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
         "iat": seconds(record.issued_at),
         "exp": seconds(record.expires_at),
         "jti": record.jti,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if "jkt" in record.confirmation else "Bearer",
     }
+    if record.confirmation:
+        # The resource server holds the sender to it (RFC 9449 §6.2, RFC 8705 §3.2).
+        document["cnf"] = record.confirmation
     if account is None:
         return document
     document |= {

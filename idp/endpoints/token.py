@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp import grants
 from idp.endpoints.answers import json_answer
+from idp.endpoints.sender import nonce_header, nonces, proof_header, urls
 from idp.grants.phases import Services, TokenRequest
 from idp.http import read_form
 from idp.provider import provider_of
@@ -18,8 +19,16 @@ async def token(request: Request) -> Response:
     now = provider.clock()
     source_ip = provider.sources(request)
     client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=now)
-    services = Services(store=provider.store, tokens=provider.tokens, audit=provider.audit, lifetimes=provider.lifetimes, now=now)
-    return json_answer(await grants.run(TokenRequest(client=client, parameters=form, source_ip=source_ip), services))
+    services = Services(
+        store=provider.store,
+        tokens=provider.tokens,
+        audit=provider.audit,
+        lifetimes=provider.lifetimes,
+        now=now,
+        nonces=nonces(provider),
+    )
+    asked = TokenRequest(client=client, parameters=form, source_ip=source_ip, proof=proof_header(request), urls=urls(request, provider))
+    return json_answer(await grants.run(asked, services), headers=nonce_header(provider, client, asked.proof, now))
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -5,7 +5,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from idp.endpoints.access import Access, require_access
-from idp.endpoints.answers import bearer_token, json_answer
+from idp.endpoints.answers import json_answer
+from idp.endpoints.sender import nonce_header, proof_header
 from idp.errors import InsufficientScope, InvalidToken
 from idp.people.claims import psc_userinfo
 from idp.profiles import rules_of
@@ -17,12 +18,14 @@ from vocabulary.audit import AuditAction, Outcome
 async def userinfo(request: Request) -> Response:
     """Claims of the person, as far as the token's scope goes."""
     provider = provider_of(request)
-    access = await require_access(provider, await bearer_token(request))
+    access = await require_access(request)
     if "openid" not in access.record.scope:
         raise InsufficientScope(
             "the token was not granted openid", headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
         )
     claims = _claims(provider, access)
+    if access.record.confirmation:
+        claims["cnf"] = access.record.confirmation
     provider.audit.record(
         AuditAction.USERINFO_RELEASED,
         Outcome.SUCCESS,
@@ -35,7 +38,7 @@ async def userinfo(request: Request) -> Response:
             "health.claims.count": len(claims),
         },
     )
-    return json_answer(claims)
+    return json_answer(claims, headers=nonce_header(provider, access.client, proof_header(request), provider.clock()))
 
 
 def _claims(provider: Provider, access: Access) -> dict[str, object]:

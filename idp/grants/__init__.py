@@ -6,6 +6,7 @@ grant: a grant only says what it authorises. Start with :func:`run`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from idp.errors import AuthorizationPending, InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
@@ -23,6 +24,7 @@ from idp.grants.phases import (
 )
 from idp.model import AccountState
 from idp.tokens import TokenSet
+from idp.tokens.sender import bind, check_bound
 
 #: Discovery lists them from here.
 GRANTS: Final[Mapping[str, GrantType]] = {
@@ -34,8 +36,11 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
     """Walk the phases for an authenticated client; returns the body of RFC 6749 §5.1, or raises an audited OAuthError."""
     try:
         grant_type = _allowed(request)
+        sender = await prove_sender(request, services)
         authorization = await grant_type.authorize(request, services)
         await _check_holder(authorization, services)
+        check_bound(sender, authorization.bound_jkt)
+        authorization = replace(authorization, grant=bind(authorization.grant, request.client, sender))
         scope = spoken_scope(request, authorization)
         tokens = services.tokens.issue(
             request.client,
@@ -43,6 +48,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             authorization.account,
             scope,
             refreshable="refresh_token" in request.client.grant_types and authorization.account is not None,
+            sender=sender,
         )
         await _store(authorization, tokens, services)
     except AuthorizationPending:

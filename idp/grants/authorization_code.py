@@ -29,7 +29,9 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     account = await services.store.accounts.get(code.account_id)
     if account is None:
         raise InvalidGrant("the code is no longer valid", detail="the account is gone")
-    return Authorization(grant=_grant(code, services), account=account, consumed=AuditAction.AUTHORIZATION_CODE_CONSUMED)
+    return Authorization(
+        grant=_grant(code, services), account=account, bound_jkt=code.dpop_jkt, consumed=AuditAction.AUTHORIZATION_CODE_CONSUMED
+    )
 
 
 def _check_binding(code: AuthorizationCode, request: TokenRequest) -> None:

@@ -11,6 +11,8 @@ from idp.model import Account, Client, Grant, Lifetimes
 from idp.profiles import rules_of
 from idp.store import Store
 from idp.tokens import Issuer, TokenSet
+from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
+from idp.tokens.sender import Sender, binding, require_sender
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
@@ -21,6 +23,9 @@ class TokenRequest:
     client: Client
     parameters: Mapping[str, str]
     source_ip: str
+    #: The ``DPoP`` header, as sent (RFC 9449 §4.1), and the names of this endpoint that a proof may be made for.
+    proof: str | None = None
+    urls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,8 @@ class Services:
     audit: AuditLog
     lifetimes: Lifetimes
     now: datetime
+    #: Set where proofs can be asked to hold a nonce of ours.
+    nonces: Nonces | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class Authorization:
     account: Account | None
     #: Hash of the refresh token that this request rotates.
     rotated: str | None = None
+    #: Thumbprint of the DPoP key that the code or refresh token is bound to.
+    bound_jkt: str | None = None
     #: What the event of success is called besides ``access_token.issued``.
     consumed: AuditAction | None = None
 
@@ -58,6 +67,18 @@ class GrantType(Protocol):
     async def authorize(self, request: TokenRequest, services: Services) -> Authorization:
         """Consume what the request presents; raises an OAuthError when it authorises nothing."""
         ...
+
+
+async def prove_sender(request: TokenRequest, services: Services) -> Sender:
+    """What the client proves to hold, before anything is spent: a client told to use a nonce comes back with the same code."""
+    jkt = None
+    if request.proof is not None:
+        nonces = services.nonces if rules_of(request.client).dpop_nonce_required else None
+        expected = ProofExpectation(method="POST", urls=request.urls, now=services.now, nonces=nonces)
+        jkt = await check_proof(request.proof, expected, services.store.counters)
+    sender = Sender(jkt=jkt)
+    require_sender(request.client, sender)
+    return sender
 
 
 def spoken_scope(request: TokenRequest, authorization: Authorization) -> frozenset[str]:
@@ -104,6 +125,7 @@ def record_issue(request: TokenRequest, authorization: Authorization, tokens: To
         services.audit.record(authorization.consumed, Outcome.SUCCESS, fields)
     issued: dict[str, AuditValue | None] = {
         "health.token.id": tokens.access_token_record.jti,
+        "health.token.binding": binding(tokens.access_token_record.confirmation),
         "health.scope": sorted(tokens.access_token_record.scope),
     }
     services.audit.record(AuditAction.ACCESS_TOKEN_ISSUED, Outcome.SUCCESS, {**fields, **issued})
@@ -114,7 +136,7 @@ def response_body(request: TokenRequest, authorization: Authorization, tokens: T
     rules = rules_of(request.client)
     body: dict[str, Any] = {
         "access_token": tokens.access_token,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if "jkt" in tokens.access_token_record.confirmation else "Bearer",
         "expires_in": rules.access_token_seconds,
         "scope": " ".join(sorted(scope)),
     }

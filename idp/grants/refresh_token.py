@@ -36,7 +36,9 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     if account is None:
         raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
     await _touch_session(grant, services)
-    return Authorization(grant=grant, account=account, rotated=token_hash, consumed=AuditAction.REFRESH_TOKEN_ROTATED)
+    return Authorization(
+        grant=grant, account=account, rotated=token_hash, bound_jkt=grant.dpop_jkt, consumed=AuditAction.REFRESH_TOKEN_ROTATED
+    )
 
 
 async def _touch_session(grant: Grant, services: Services) -> None:

@@ -19,6 +19,7 @@ from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
 from idp.profiles import rules_of
 from idp.tokens.claims import access_claims, id_claims, seconds, subject
+from idp.tokens.sender import Sender, confirmation
 
 #: Longest token read, in characters; ours are about 1,200.
 MAX_TOKEN_LENGTH = 8192
@@ -26,6 +27,8 @@ MAX_TOKEN_LENGTH = 8192
 _RESPONSE_LIFETIME: Final = timedelta(minutes=2)
 #: Digests of recognised tokens kept, so that one shown again is not verified again.
 _RECOGNISED_COUNT = 8192
+#: Of a token that anybody may use who has it.
+_ANYONE = Sender()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,9 @@ class Issuer:
         """The ``sub`` of this person at this client."""
         return subject(client, account, rules_of(client), storage_id=self.storage_id, pairwise_pepper=self._keys.pepper("pairwise-subject"))
 
-    def issue(self, client: Client, grant: Grant, account: Account | None, scope: frozenset[str], *, refreshable: bool) -> TokenSet:
+    def issue(
+        self, client: Client, grant: Grant, account: Account | None, scope: frozenset[str], *, refreshable: bool, sender: Sender = _ANYONE
+    ) -> TokenSet:
         """An access token; with ``openid`` and a person also an ID token; a refresh token where the client may have one."""
         rules = rules_of(client)
         now = self._clock()
@@ -69,6 +74,8 @@ class Issuer:
         claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
         if not rules.keycloak_claims:
             claims["aud"] = self.issuer
+        if bound := confirmation(sender):
+            claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
         self._remember(access_token, jti)
         id_token = None
@@ -88,6 +95,7 @@ class Issuer:
                 scope=scope,
                 issued_at=now,
                 expires_at=expires_at,
+                confirmation=bound,
             ),
             refresh_token=refresh_token,
             refresh_token_record=(

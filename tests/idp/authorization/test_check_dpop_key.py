@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from idp.authorization.check_dpop_key import check_dpop_key
 from idp.authorization.request import AuthorizationRequest
 from idp.errors import InvalidRequest
-from tests.idp.wire import START
+from tests.idp.wire import ISSUER, START
 
 
 def _check(value: str | None) -> None:
     parameters = {} if value is None else {"dpop_jkt": value}
-    check_dpop_key(AuthorizationRequest(parameters=parameters, now=START, found_client=None))
+    check_dpop_key(AuthorizationRequest(parameters=parameters, now=START, issuer=ISSUER, found_client=None))
 
 
 @pytest.mark.spec("RFC9449-10")
