@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
+from idp.authentication.service_notification import notify_answered
 from idp.client_auth import Authenticator
 from idp.clock import Clock
 from idp.endpoints import (
@@ -42,6 +43,7 @@ from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
 from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources
 from idp.model import Lifetimes, Limits
+from idp.outbound import Outbound
 from idp.provider import Provider
 from idp.settings import Settings
 from idp.state import open_state
@@ -54,6 +56,7 @@ _MAX_BODY_BYTES = 262_144
 _SYNC_SECONDS = 1.0
 _RELOAD_SECONDS = 10.0
 _EXPIRE_SECONDS = 60.0
+_NOTIFY_SECONDS = 0.5
 
 
 class _Framework:
@@ -186,6 +189,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
+        outbound=Outbound(allow_loopback=settings.outbound_loopback),
         base_url=settings.base_url,
         issuer=settings.issuer,
         development=settings.development,
@@ -206,6 +210,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
         asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
         asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
         asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),
+        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: notify_answered(doors_of(provider), provider.outbound))),
     ]
     try:
         yield

@@ -264,6 +264,8 @@ class AwaitedRequest:
     amr: tuple[str, ...] = ()
     #: Bearer token for the service's notification endpoint (ping); it lives as long as the request.
     notification_token: str | None = None
+    #: The handle itself, which only a notification repeats; without the client's own proof it is worth nothing.
+    notified_handle: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.http import Sources
 from idp.keys import KeyRing
 from idp.model import Lifetimes, Limits
+from idp.outbound import Outbound
 from idp.store import Store
 from idp.tokens import Issuer
 
@@ -31,6 +32,7 @@ class Provider:
     places: Places
     lifetimes: Lifetimes
     limits: Limits
+    outbound: Outbound
     #: Without final slash.
     base_url: str
     issuer: str

@@ -54,6 +54,8 @@ class _Entry(BaseModel):
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
     dpop_bound_access_tokens: bool = False
+    backchannel_token_delivery_mode: Literal["poll", "ping"] = "poll"
+    backchannel_client_notification_endpoint: str | None = None
     structure_name: str | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)
@@ -127,6 +129,11 @@ def _check_backchannel(client: Client, *, public: bool) -> None:
         raise ValueError(f"grant_types: profile fapi2 needs signed authentication requests for {_BACKCHANNEL}, which are not offered")
     if "openid" not in client.scope:
         raise ValueError(f"scope: must contain openid for {_BACKCHANNEL}")
+    endpoint = client.backchannel_client_notification_endpoint
+    if (client.backchannel_token_delivery_mode == "ping") != (endpoint is not None):
+        raise ValueError("backchannel_client_notification_endpoint: goes with delivery mode ping, and ping needs it")
+    if endpoint is not None:
+        _check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
 
 
 def _check_authentication(client: Client) -> None:

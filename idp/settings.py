@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     approval_lifetime: timedelta = Field(
         timedelta(seconds=120), gt=timedelta(), description="How long a device may answer (ISO 8601 or seconds)."
     )
+    outbound_loopback: bool = Field(
+        default=False, description="Notifications may go to services on this machine (loopback addresses; development only)."
+    )
     attempt_window: timedelta = Field(
         timedelta(minutes=15), gt=timedelta(), description="Period over which attempts are counted (ISO 8601 or seconds)."
     )
@@ -106,6 +109,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"IDP_TRUSTED_PROXIES holds {cidr}: everyone could choose the address that limits and logs see")
         if self.control_api:
             raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
+        if self.outbound_loopback:
+            raise ValueError("IDP_OUTBOUND_LOOPBACK lets notifications reach this machine; it exists in development only")
         if self.clock_start is not None:
             raise ValueError("IDP_CLOCK_START sets the clock by hand; it exists in development only")
         if self.store_synchronous != "full":

@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     CREDENTIAL_CHANGED = "credential.changed"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESTORED = "account.restored"
+    BACKCHANNEL_LOGIN_NOTIFIED = "backchannel_login.notified"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
@@ -104,6 +105,7 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.CREDENTIAL_CHANGED: EcsClass(_IAM, ("change",)),
     AuditAction.ACCOUNT_SUSPENDED: EcsClass(_IAM, ("change",)),
     AuditAction.ACCOUNT_RESTORED: EcsClass(_IAM, ("change",)),
+    AuditAction.BACKCHANNEL_LOGIN_NOTIFIED: EcsClass(_AUTHENTICATION, ("info",)),
     AuditAction.SESSION_STARTED: EcsClass(_SESSION, ("start",)),
     AuditAction.SESSION_ENDED: EcsClass(_SESSION, ("end",)),
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),

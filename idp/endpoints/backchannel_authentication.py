@@ -39,7 +39,7 @@ from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
 #: Ways in which the service hears of the end. Discovery lists them from here.
-DELIVERY_MODES: Final = ("poll",)
+DELIVERY_MODES: Final = ("poll", "ping")
 _HINTS: Final = ("login_hint", "login_hint_token", "id_token_hint")
 _CHANNELS: Final = ("CARD", "MOBILE")
 #: Characters a phone shows in one line.
@@ -192,6 +192,7 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
         acr=method.acr,
         amr=method.amr,
         notification_token=asked.notification_token,
+        notified_handle=auth_req_id if asked.notification_token else None,
     )
     await provider.store.awaited.put(awaited)
     provider.audit.record(

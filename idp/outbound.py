@@ -1,0 +1,94 @@
+"""The one way out: every request that the provider makes to an address someone else chose goes through here.
+
+Private, loopback and other special addresses are refused after resolution, and the connection goes to the address that was
+looked at, so that a name cannot answer twice (SSRF by rebinding). No redirect is followed, no proxy of the environment
+is used, size and time are capped. An error says what failed to the operator; nobody else learns it.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from idp.errors import OperationError
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+#: For the whole exchange, from resolution to the last byte.
+_TOTAL_SECONDS: Final = 5.0
+#: Most of an answer that is read, in bytes.
+_MAX_ANSWER_BYTES: Final = 65_536
+#: IPv6 networks that carry an IPv4 address in their last 32 bits (RFC 6052, RFC 4291 §2.5.5.1).
+_EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+
+
+class Outbound:
+    """A client for other people's addresses. ``allow_loopback``: for development, when the service runs on this machine."""
+
+    def __init__(self, *, allow_loopback: bool = False, resolve: Resolve | None = None) -> None:
+        self._allow_loopback = allow_loopback
+        self._resolve = resolve or _resolve
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer, whose body is read up to the cap and dropped; raises :class:`OperationError`."""
+        # Imported when first needed: most providers never send anything.
+        import httpx
+
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        try:
+            async with asyncio.timeout(_TOTAL_SECONDS):
+                address = await self._address(parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80), url)
+                target = httpx.URL(url).copy_with(host=str(address))
+                sent = {**headers, "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"}
+                async with (
+                    httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
+                    client.stream("POST", target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,
+                ):
+                    await _drop(answer.aiter_raw(), url)
+                    return answer.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
+            raise OperationError(f"sending ({type(error).__name__})", url, retry_helps=False) from error
+
+    async def _address(self, scheme: str, host: str, port: int, url: str) -> IPv4Address | IPv6Address:
+        """The address to connect to, when every address of the name may be reached."""
+        found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        if not found:
+            raise OperationError("resolving the name", url, retry_helps=True)
+        for address in found:
+            if not self._is_allowed(address):
+                raise OperationError(f"refusing to connect to {address}, which is not a public address", url, retry_helps=False)
+            if scheme != "https" and not address.is_loopback:
+                raise OperationError("refusing to send without TLS", url, retry_helps=False)
+        return found[0]
+
+    def _is_allowed(self, address: IPv4Address | IPv6Address) -> bool:
+        plain = _unwrapped(address)
+        if plain.is_loopback:
+            return self._allow_loopback
+        return plain.is_global and not plain.is_multicast
+
+
+def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address inside an IPv6 one, where there is one."""
+    if isinstance(address, IPv4Address) or address == IPv6Address("::1"):
+        return address
+    embedded = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    if embedded is None and any(address in network for network in _EMBEDDING):
+        embedded = IPv4Address(int(address) & 0xFFFFFFFF)
+    return embedded or address
+
+
+async def _resolve(host: str, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(info[4][0]) for info in found]
+
+
+async def _drop(chunks: AsyncIterator[bytes], url: str) -> None:
+    length = 0
+    async for chunk in chunks:
+        length += len(chunk)
+        if length > _MAX_ANSWER_BYTES:
+            raise OperationError(f"reading an answer longer than {_MAX_ANSWER_BYTES} bytes", url, retry_helps=False)
