@@ -140,6 +140,18 @@ class InvalidBindingMessage(OAuthError):
     error = "invalid_binding_message"
 
 
+class InvalidTarget(OAuthError):
+    """RFC 8707 §2."""
+
+    error = "invalid_target"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    """OpenID Connect Core Error Code unmet_authentication_requirements 1.0."""
+
+    error = "unmet_authentication_requirements"
+
+
 class InvalidRequestObject(OAuthError):
     """RFC 9101 §7."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import MutableHeaders
@@ -17,8 +17,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 #: Largest body an endpoint reads, in bytes: a form of the protocol is a few kilobytes.
 MAX_BODY_BYTES = 65_536
+#: Parameters that may be given several times (RFC 8707 §2): read as one text, the values parted by a space, which no URI holds.
+REPEATABLE = frozenset({"resource"})
 #: Most parameters of one request.
 MAX_PARAMETER_COUNT = 64
+#: Longest header with a client certificate, in characters: a certificate is 1 to 4 kilobytes.
+_MAX_CERTIFICATE_LENGTH = 16_384
 
 
 class BodyTooLarge(InvalidRequest):
@@ -48,6 +52,10 @@ class Sources:
             peer = candidate
         return peer
 
+    def trusts_peer(self, request: Request) -> bool:
+        """Whether the connection comes from one of our proxies."""
+        return bool(self._trusted) and request.client is not None and self._is_trusted(request.client.host)
+
     def _is_trusted(self, address: str) -> bool:
         known = self._known.get(address)
         if known is None:
@@ -56,6 +64,35 @@ class Sources:
                 self._known.clear()
             self._known[address] = known
         return known
+
+
+class ForwardedCertificate(NamedTuple):
+    """What a proxy says of the client's certificate: the header as sent, and whether the proxy verified the chain."""
+
+    value: str
+    verified: bool
+
+
+class ForwardedCertificates:
+    """Tells the client certificate that a trusted proxy hands on; the same headers from anybody else mean nothing."""
+
+    def __init__(self, sources: Sources, header: str = "", verify_header: str = "") -> None:
+        self._sources = sources
+        self._header, self._verify_header = header.lower(), verify_header.lower()
+
+    @property
+    def offered(self) -> bool:
+        """Whether clients can prove themselves by certificates here."""
+        return bool(self._header)
+
+    def __call__(self, request: Request) -> ForwardedCertificate | None:
+        """None without a certificate; a header sent twice, or too long, is not taken for one."""
+        if not self._header or not self._sources.trusts_peer(request):
+            return None
+        values = request.headers.getlist(self._header)
+        if len(values) != 1 or not 0 < len(values[0]) <= _MAX_CERTIFICATE_LENGTH:
+            return None
+        return ForwardedCertificate(values[0], verified=request.headers.getlist(self._verify_header) == ["SUCCESS"])
 
 
 def _is_address(text: str) -> bool:
@@ -109,7 +146,9 @@ def parse_parameters(raw: bytes) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for name, value in pairs:
         if name in parameters:
-            raise InvalidRequest(f"the parameter {name[:40]!r} is given more than once")
+            if name not in REPEATABLE:
+                raise InvalidRequest(f"the parameter {name[:40]!r} is given more than once")
+            value = f"{parameters[name]} {value}"
         parameters[name] = value
     return {name: value for name, value in parameters.items() if value}
 

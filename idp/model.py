@@ -12,7 +12,7 @@ from typing import Final
 
 #: What a client may be registered for, by the names of RFC 7591; :mod:`idp.grants` and :mod:`idp.client_auth` do it.
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
-CLIENT_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt")
+CLIENT_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 
 
 class Profile(StrEnum):
@@ -52,6 +52,8 @@ class Client:
     #: SHA-256 in hex of a generated secret of at least 256 bits (a slow hash would add nothing but cost).
     client_secret_hash: str | None = None
     jwks: Mapping[str, object] | None = None
+    #: Resource servers (RFC 8707) this client may ask access tokens for, besides ourselves.
+    resources: tuple[str, ...] = ()
     #: RFC 9126 §6: an authorization request counts only when it was pushed (a profile may demand it too).
     require_pushed_authorization_requests: bool = False
     #: RFC 9101 §10.5: an authorization request counts only as a signed object.
@@ -65,6 +67,14 @@ class Client:
     sector_identifier: str | None = None
     #: Tokens of this client are bound to a DPoP key, always (RFC 9449 §5.2).
     dpop_bound_access_tokens: bool = False
+    #: Tokens of this client are bound to its TLS certificate, always (RFC 8705 §3.4).
+    tls_client_certificate_bound_access_tokens: bool = False
+    #: For ``tls_client_auth``, the one name that its certificates are issued for (RFC 8705 §2.1.2).
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
     #: Name and FINESS of the establishment, shown on the login page.
     structure_name: str | None = None
     structure_finess: str | None = None
@@ -233,6 +243,10 @@ class AuthorizationCode:
     expires_at: datetime
     #: Thumbprint of the key whose proof must come with the code (RFC 9449 §10).
     dpop_jkt: str | None = None
+    #: Resource servers the tokens are for (RFC 8707); none: ourselves alone.
+    resources: frozenset[str] = frozenset()
+    #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
+    id_token_claims: frozenset[str] = frozenset()
 
 
 class AwaitedKind(StrEnum):
@@ -286,6 +300,12 @@ class Grant:
     revoked_at: datetime | None = None
     #: Thumbprint of the key that its refresh tokens are bound to, for a public client (RFC 9449 §5).
     dpop_jkt: str | None = None
+    #: The same for a certificate: its ``x5t#S256`` (RFC 8705 §4).
+    certificate_thumbprint: str | None = None
+    #: Resource servers the tokens are for (RFC 8707); none: ourselves alone.
+    resources: frozenset[str] = frozenset()
+    #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
+    id_token_claims: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +333,8 @@ class AccessTokenRecord:
     revoked_at: datetime | None = None
     #: ``cnf``: the key or certificate without which the token is worth nothing (RFC 7800); empty for a bearer token.
     confirmation: Mapping[str, str] = field(default_factory=dict)
+    #: Resource servers it is for (RFC 8707); none: ourselves alone.
+    resources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
+from idp.tokens.resources import is_resource
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
 _MIN_RSA_BITS: Final = 2048
@@ -46,6 +47,7 @@ class _Entry(BaseModel):
     scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"
     jwks: dict[str, Any] | None = None
+    resources: tuple[str, ...] = ()
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
@@ -147,6 +149,13 @@ def _check_authentication(client: Client) -> None:
     if client.jwks is not None:
         _check_jwks(client.jwks)
     _check_request_objects(client)
+    _check_resources(client)
+
+
+def _check_resources(client: Client) -> None:
+    for uri in client.resources:
+        if not is_resource(uri):
+            raise ValueError(f"resources: {uri!r} must be an absolute URI without fragment or space")
 
 
 def _check_request_objects(client: Client) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from idp.authorization.check_acr import check_acr
+from idp.authorization.check_claims import check_claims
 from idp.authorization.check_client import check_client
 from idp.authorization.check_dpop_key import check_dpop_key
 from idp.authorization.check_id_token_hint import check_id_token_hint
@@ -18,6 +19,7 @@ from idp.authorization.check_pkce import check_pkce
 from idp.authorization.check_prompt import check_prompt
 from idp.authorization.check_redirect_uri import check_redirect_uri
 from idp.authorization.check_request_object import check_request_object
+from idp.authorization.check_resource import check_resource
 from idp.authorization.check_response_type import check_response_type
 from idp.authorization.check_scope import check_scope
 from idp.authorization.load_session import load_session
@@ -48,6 +50,8 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(check_redirect_uri, True, True, True),
     Step(check_response_type, True, True, False),
     Step(check_scope, True, True, True),
+    Step(check_resource, True, True, True),
+    Step(check_claims, True, True, True),
     Step(check_pkce, True, True, True),
     Step(check_dpop_key, True, True, True),
     Step(check_prompt, True, True, True),

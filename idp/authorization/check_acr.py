@@ -1,9 +1,10 @@
-"""Which level the client would like (OpenID Connect Core §3.1.2.1 ``acr_values``): a voluntary claim."""
+"""Which level the client would like, or must have (OpenID Connect Core §3.1.2.1 ``acr_values``, §5.5.1.1 ``acr``)."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from idp.authorization.request import AuthorizationRequest
+from idp.errors import UnmetAuthenticationRequirements
 
 #: Levels in order, named as PSC names those of the eIDAS regulation. Discovery lists them from here.
 ACR_LEVELS: Final[Mapping[str, int]] = {"eidas1": 1, "eidas2": 2, "eidas3": 3}
@@ -12,11 +13,34 @@ ACR_LEVELS: Final[Mapping[str, int]] = {"eidas1": 1, "eidas2": 2, "eidas3": 3}
 def check_acr(request: AuthorizationRequest) -> None:
     """A session below the lowest level asked for is raised by a new login, if we have a means that reaches it.
 
-    Otherwise the request goes on: the ``acr`` claim says what was reached, and the client decides (§5.5.1.1).
+    Where it cannot be reached, a wish goes on, as the ``acr`` claim says what was reached; an essential claim ends it
+    with an error of its own, before anybody logs in for nothing.
     """
-    wished = [ACR_LEVELS[value] for value in (request.get("acr_values") or "").split() if value in ACR_LEVELS]
-    if not wished or request.session is None:
+    conditions = request.id_token_claims.get("acr", {})
+    named = _levels([conditions.get("value"), *_listed(conditions.get("values"))])
+    essential = conditions.get("essential") is True and ("value" in conditions or "values" in conditions)
+    levels = named if essential else named + _levels((request.get("acr_values") or "").split())
+    best = ACR_LEVELS.get(request.best_acr, 0)
+    if essential and min(levels, default=best + 1) > best:
+        raise UnmetAuthenticationRequirements("no means of login here reaches the level that this client must have")
+    if not levels or request.session is None:
         return
-    needed = min(wished)
-    if ACR_LEVELS.get(request.session.acr, 0) < needed <= ACR_LEVELS.get(request.best_acr, 0):
-        request.login_reasons.append("acr")
+    reached = ACR_LEVELS.get(request.session.acr, 0)
+    if reached < min(levels) <= best:
+        if not request.proved_here:
+            request.login_reasons.append("acr")
+        elif essential:
+            raise UnmetAuthenticationRequirements("the person logged in by a means below the level that this client must have")
+    elif essential:
+        # The claim must be one of those asked for (§5.5.1.1): the highest that the session reaches.
+        level = max(level for level in levels if level <= reached)
+        request.acr = next(name for name, number in ACR_LEVELS.items() if number == level)
+
+
+def _levels(values: list[object] | list[str]) -> list[int]:
+    """Those we know; a name of somebody else's framework asks for nothing."""
+    return [ACR_LEVELS[value] for value in values if isinstance(value, str) and value in ACR_LEVELS]
+
+
+def _listed(values: object) -> list[object]:
+    return values if isinstance(values, list) else []

@@ -88,6 +88,12 @@ class AuthorizationRequest:
     redirect_uri: str | None = None
     scope: frozenset[str] = frozenset()
     code_challenge: str | None = None
+    #: Resource servers that the tokens are asked for (RFC 8707).
+    resources: frozenset[str] = frozenset()
+    #: What ``claims`` asks of the ID token: member name to its conditions (OpenID Connect Core §5.5.1).
+    id_token_claims: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: The level to tell the client where it is not the session's own: an essential one that the session reaches.
+    acr: str | None = None
     prompt: frozenset[str] = frozenset()
     #: Why the session, if any, is not enough; empty when it is.
     login_reasons: list[str] = field(default_factory=list)
@@ -135,6 +141,9 @@ class Grant:
     code_challenge: str | None
     #: Thumbprint of the key whose proof must come with the code (RFC 9449 §10).
     dpop_jkt: str | None
+    resources: frozenset[str]
+    id_token_claims: frozenset[str]
+    acr: str
 
 
 Decision = Login | Grant

@@ -21,6 +21,9 @@ def respond(request: AuthorizationRequest) -> Grant:
         state=request.get("state"),
         code_challenge=request.code_challenge,
         dpop_jkt=request.get("dpop_jkt"),
+        resources=request.resources,
+        id_token_claims=frozenset(request.id_token_claims),
+        acr=request.acr or request.session.acr,
     )
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from idp.endpoints.answers import shown_token
-from idp.endpoints.sender import nonces, proof_header, urls
+from idp.endpoints.sender import certificate_of, nonces, proof_header, urls
 from idp.errors import InvalidToken, OAuthError, UseDpopNonce
 from idp.model import AccessTokenRecord, Account, AccountState, Client, Grant
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
+from idp.tokens.certificate import THUMBPRINT
 from idp.tokens.dpop import DPOP_ALGORITHMS, ProofExpectation, check_proof
 from idp.tokens.sender import binding
 from vocabulary.audit import AuditAction, Outcome
@@ -53,6 +54,8 @@ async def require_access(request: Request) -> Access:
     access = await find_access(provider, token)
     if access is None:
         raise _challenged(scheme, InvalidToken("the access token is expired, revoked or not ours"))
+    if access.record.resources and provider.issuer not in access.record.resources:
+        raise _challenged(scheme, InvalidToken("the access token is for another resource server"))
     try:
         await _check_holder(request, provider, access, scheme, token)
     except UseDpopNonce as error:
@@ -65,6 +68,11 @@ async def require_access(request: Request) -> Access:
 
 async def _check_holder(request: Request, provider: Provider, access: Access, scheme: str, token: str) -> None:
     """The token's ``cnf`` against what the request proves (RFC 9449 §7.1)."""
+    bound = access.record.confirmation.get(THUMBPRINT)
+    if bound is not None:
+        certificate = certificate_of(request, provider)
+        if certificate is None or not certificate.fits(bound):
+            raise InvalidToken("the access token is bound to another certificate, or the certificate is missing")
     key = access.record.confirmation.get("jkt")
     if key is None:
         if scheme == "dpop":

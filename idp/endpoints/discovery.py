@@ -13,7 +13,7 @@ from idp.authorization.check_prompt import PROMPTS
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
 from idp.authorization.request_object import REQUEST_OBJECT_ALGORITHMS
-from idp.client_auth import METHODS
+from idp.client_auth import CERTIFICATE_METHODS, METHODS
 from idp.endpoints.backchannel_authentication import DELIVERY_MODES
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
@@ -29,12 +29,19 @@ _CLAIMS = (
 )
 
 
-def metadata(issuer: str, base_url: str) -> dict[str, Any]:
+#: Endpoints that a client may have to reach with its certificate (RFC 8705 §5).
+_MTLS_ENDPOINTS = (
+    *("token_endpoint", "userinfo_endpoint", "introspection_endpoint", "revocation_endpoint"),
+    *("pushed_authorization_request_endpoint", "backchannel_authentication_endpoint"),
+)
+
+
+def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "") -> dict[str, Any]:
     """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
     endpoints = f"{issuer}/protocol/openid-connect"
-    methods = [method.METHOD for method in METHODS]
+    methods = [method.METHOD for method in METHODS if mtls or method.METHOD not in CERTIFICATE_METHODS]
     confidential = [name for name in methods if name != "none"]
-    return {
+    document: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{base_url}/auth",
         "token_endpoint": f"{endpoints}/token",
@@ -54,7 +61,7 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "prompt_values_supported": list(PROMPTS),
         "claims_supported": list(_CLAIMS),
         "claim_types_supported": ["normal"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
         "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
@@ -75,6 +82,13 @@ def metadata(issuer: str, base_url: str) -> dict[str, Any]:
         "backchannel_user_code_parameter_supported": False,
         "authorization_signing_alg_values_supported": list(ALGORITHMS),
     }
+    if mtls:
+        document["tls_client_certificate_bound_access_tokens"] = True
+    if mtls_base_url:
+        document["mtls_endpoint_aliases"] = {
+            name: url.replace(base_url, mtls_base_url, 1) for name, url in document.items() if name in _MTLS_ENDPOINTS
+        }
+    return document
 
 
 def routes(realm: str, document: bytes) -> list[BaseRoute]:
@@ -93,6 +107,6 @@ def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:
     return discovery
 
 
-def document(issuer: str, base_url: str) -> bytes:
+def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str) -> bytes:
     """The metadata as it is sent."""
-    return orjson.dumps(metadata(issuer, base_url))
+    return orjson.dumps(metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url))

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp.endpoints.access import Access, find_access
 from idp.endpoints.answers import json_answer
+from idp.endpoints.sender import prove_client
 from idp.errors import InvalidClient, InvalidRequest
 from idp.http import read_form
 from idp.model import AccountState, Client
@@ -15,6 +16,7 @@ from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.claims import seconds
 from idp.tokens.issuer import hash_token
+from idp.tokens.resources import audience_of
 from vocabulary.audit import AuditAction, Outcome
 
 _INACTIVE = {"active": False}
@@ -25,7 +27,7 @@ async def introspect(request: Request) -> Response:
     provider = provider_of(request)
     form = await read_form(request)
     source_ip = provider.sources(request)
-    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    client = await prove_client(request, provider, form)
     if client.token_endpoint_auth_method == "none":
         raise InvalidClient("a public client may not introspect")
     token = form.get("token")
@@ -63,6 +65,8 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
     if record.confirmation:
         # The resource server holds the sender to it (RFC 9449 §6.2, RFC 8705 §3.2).
         document["cnf"] = record.confirmation
+    if record.resources:
+        document["aud"] = audience_of(record.resources, issuer=provider.issuer)
     if account is None:
         return document
     document |= {

@@ -36,6 +36,8 @@ from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
 _SCREEN_ZONE: Final = ZoneInfo("Europe/Paris")
+#: Longest login_hint shown, in characters, as the field takes.
+_HINT_LENGTH: Final = 64
 _STEPS: Final = {ApprovalState.REQUESTED: 0, ApprovalState.SEEN: 1, ApprovalState.APPROVED: 2}
 
 
@@ -91,7 +93,9 @@ def _stopped(request: Request, reason: str, status: int) -> Response:
 async def identify(request: Request) -> Response:
     """GET: who asks, and the field for the national identifier."""
     visit = await _visit(request)
-    return _identify_page(visit) if visit else _stopped(request, "gone", 410)
+    if visit is None:
+        return _stopped(request, "gone", 410)
+    return _identify_page(visit, national_id=visit.interaction.request.get("login_hint", "")[:_HINT_LENGTH])
 
 
 def _identify_page(visit: _Visit, *, error: str = "", national_id: str = "", status: int = 200) -> Response:

@@ -24,6 +24,7 @@ from idp.grants.phases import (
 )
 from idp.model import AccountState
 from idp.tokens import TokenSet
+from idp.tokens.resources import spoken_resources
 from idp.tokens.sender import bind, check_bound
 
 #: Discovery lists them from here.
@@ -39,12 +40,13 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         sender = await prove_sender(request, services)
         authorization = await grant_type.authorize(request, services)
         await _check_holder(authorization, services)
-        check_bound(sender, authorization.bound_jkt)
+        check_bound(sender, authorization.grant, authorization.bound_jkt)
         authorization = replace(authorization, grant=bind(authorization.grant, request.client, sender))
         scope = spoken_scope(request, authorization)
+        audience = spoken_resources(request.client, authorization.grant, request.parameters.get("resource"), issuer=services.tokens.issuer)
         tokens = services.tokens.issue(
             request.client,
-            authorization.grant,
+            replace(authorization.grant, resources=audience),
             authorization.account,
             scope,
             refreshable="refresh_token" in request.client.grant_types and authorization.account is not None,

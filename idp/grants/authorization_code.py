@@ -49,6 +49,8 @@ def _grant(code: AuthorizationCode, services: Services) -> Grant:
         account_id=code.account_id,
         session_id=code.session_id,
         scope=code.scope,
+        resources=code.resources,
+        id_token_claims=code.id_token_claims,
         nonce=code.nonce,
         acr=code.acr,
         amr=code.amr,

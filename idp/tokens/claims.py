@@ -71,6 +71,14 @@ def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, s
     return claims
 
 
+def requested_claims(grant: Grant, account: Account, scope: frozenset[str], rules: Rules, *, sub: str) -> Claims:
+    """Claims that ``claims`` asked to have in the ID token (§5.5): of what the scope gives at userinfo, never more."""
+    if not grant.id_token_claims:
+        return {}
+    given = scope | {"identity", "profile"} if rules.psc_userinfo and "scope_all" in scope else scope
+    return {name: value for name, value in userinfo_claims(account, given, sub=sub).items() if name in grant.id_token_claims}
+
+
 def psc_login(account: Account, method: str | None) -> Claims:
     """``authMode`` and ``otherIds`` as tokens of PSC carry them since 2023."""
     claims: Claims = {"authMode": AUTH_MODES.get(method or "", "MOBILE")}

@@ -18,7 +18,8 @@ from idp.keys import KeyRing
 from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
 from idp.profiles import rules_of
-from idp.tokens.claims import access_claims, id_claims, seconds, subject
+from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
+from idp.tokens.resources import audience_of
 from idp.tokens.sender import Sender, confirmation
 
 #: Longest token read, in characters; ours are about 1,200.
@@ -72,9 +73,9 @@ class Issuer:
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
         claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
-        if not rules.keycloak_claims:
-            claims["aud"] = self.issuer
-        if bound := confirmation(sender):
+        if grant.resources or not rules.keycloak_claims:
+            claims["aud"] = audience_of(grant.resources, issuer=self.issuer)
+        if bound := confirmation(client, sender):
             claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
         self._remember(access_token, jti)
@@ -82,7 +83,8 @@ class Issuer:
         if account is not None and "openid" in scope:
             half = hashlib.sha256(access_token.encode("ascii")).digest()[:16]
             own = id_claims(client, grant, account, rules, sub=sub, at_hash=base64url(half))
-            id_token = self._sign(key, "JWT", {**life, "jti": ordered_id(now), **own})
+            wished = requested_claims(grant, account, scope, rules, sub=sub)
+            id_token = self._sign(key, "JWT", {**wished, **life, "jti": ordered_id(now), **own})
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         return TokenSet(
             access_token=access_token,
@@ -96,6 +98,7 @@ class Issuer:
                 issued_at=now,
                 expires_at=expires_at,
                 confirmation=bound,
+                resources=grant.resources,
             ),
             refresh_token=refresh_token,
             refresh_token_record=(
@@ -118,7 +121,8 @@ class Issuer:
         if known is not None:
             return known
         claims = self.verified_claims(token)
-        if claims is None or claims.get("aud") not in (None, self.issuer) or not isinstance(claims.get("jti"), str):
+        # An ID token also has a jti, which stands for no access token.
+        if claims is None or "at_hash" in claims or not isinstance(claims.get("jti"), str):
             return None
         jti: str = claims["jti"]
         self._remember(token, jti)

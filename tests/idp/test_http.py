@@ -129,3 +129,10 @@ def test_what_is_not_a_plain_route_goes_on_to_the_framework_and_errors_have_one_
     assert http.get("/variable/x").text == "{'name': 'x'}"
     assert (http.get("/variable/x?a=1").status_code, http.get("/variable/x?a=1").text) == (400, "refused: invalid_request: no")
     assert [http.get("/fixed").text, http.post("/variable/x").text, http.get("/else").text] == ["framework"] * 3
+
+
+@pytest.mark.spec("RFC8707-2", "RFC6749-3.1")
+def test_resource_alone_may_be_given_several_times() -> None:
+    assert parse_parameters(b"resource=urn:a&resource=urn:b&state=s") == {"resource": "urn:a urn:b", "state": "s"}
+    with pytest.raises(InvalidRequest, match="more than once"):
+        parse_parameters(b"scope=a&scope=b")

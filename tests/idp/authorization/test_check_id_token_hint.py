@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,18 @@ def test_another_person_is_an_error_when_no_screen_may_be_shown_or_after_a_login
         decide(id_token_hint="ours", prompt="none", loaded=_hint("another"))
     with pytest.raises(LoginRequired, match="another person"):
         decide(id_token_hint="ours", loaded=_hint("another", interaction=INTERACTION))
+
+
+@pytest.mark.spec("OIDCC-5.5.1")
+def test_a_subject_that_claims_demands_is_expected_as_a_hint_is() -> None:
+    claims = json.dumps({"id_token": {"sub": {"value": PERSON.id}}})
+    assert isinstance(decide(claims=claims), Grant)
+    assert isinstance(decide(claims=claims, id_token_hint="ours", loaded=_hint()), Grant)
+    other = json.dumps({"id_token": {"sub": {"value": "another"}}})
+    assert decide(claims=other) == Login(("id_token_hint",))
+    assert decide(claims=other, id_token_hint="ours", loaded=_hint()) == Login(("id_token_hint",))
+    with pytest.raises(LoginRequired):
+        decide(claims=other, prompt="none")
 
 
 @pytest.mark.parametrize("loaded", [{}, _hint(aud="other"), _hint(aud=["c"]), _hint(sub=None), _hint(sub=3)], ids=str)
