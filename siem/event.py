@@ -102,6 +102,7 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "health.grant.type": Kind.KEYWORD,
     "health.grant.id": Kind.KEYWORD,
     "health.token.id": Kind.KEYWORD,
+    "health.token.binding": Kind.KEYWORD,
     "health.scope": Kind.KEYWORDS,
     "health.claims.count": Kind.INTEGER,
     "health.actor.id": Kind.KEYWORD,
