@@ -41,7 +41,7 @@ from idp.endpoints import (
 from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.doors import doors_of
 from idp.errors import OAuthError, OperationError
-from idp.http import BodyCap, ErrorHandler, PlainRoutes, ProtectiveHeaders, Sources
+from idp.http import BodyCap, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
 from idp.model import Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.provider import Provider
@@ -141,7 +141,12 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *introspection.routes(realm),
         *userinfo.routes(realm),
         *jwks.routes(realm),
-        *discovery.routes(realm, discovery.document(provider.issuer, provider.base_url)),
+        *discovery.routes(
+            realm,
+            discovery.document(
+                provider.issuer, provider.base_url, mtls_base_url=provider.mtls_base_url, mtls=provider.certificates.offered
+            ),
+        ),
         *authorization.routes(realm),
         *pushed_authorization.routes(realm),
         *phone.routes,
@@ -172,6 +177,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         source_attempt_count=settings.source_attempt_limit_count,
     )
     token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
+    sources = Sources(settings.trusted_proxies)
     return Provider(
         store=state.store,
         clock=clock,
@@ -185,12 +191,14 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
             issuer=settings.issuer,
             endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect", pushed_authorization.url(settings.issuer)}),
         ),
-        sources=Sources(settings.trusted_proxies),
+        sources=sources,
+        certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
         outbound=Outbound(allow_loopback=settings.outbound_loopback),
         base_url=settings.base_url,
+        mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
         development=settings.development,
         control_api=bool(settings.control_api),

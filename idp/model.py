@@ -11,8 +11,21 @@ from enum import StrEnum
 from typing import Final
 
 #: What a client may be registered for, by the names of RFC 7591; :mod:`idp.grants` and :mod:`idp.client_auth` do it.
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
-CLIENT_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+GRANT_TYPES: Final = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:openid:params:grant-type:ciba",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+)
+CLIENT_AUTH_METHODS: Final = (
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+)
 
 
 class Profile(StrEnum):
@@ -78,6 +91,8 @@ class Client:
     #: Name and FINESS of the establishment, shown on the login page.
     structure_name: str | None = None
     structure_finess: str | None = None
+    #: Clients whose tokens this one may exchange for one of an interface among its ``resources`` (RFC 8693).
+    exchange_subject_clients: tuple[str, ...] = ()
     #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.
     backchannel_token_delivery_mode: str = "poll"
     backchannel_client_notification_endpoint: str | None = None
@@ -298,6 +313,9 @@ class Grant:
     auth_time: datetime | None
     created_at: datetime
     revoked_at: datetime | None = None
+    #: Who acts for the person, in a token got by exchange (RFC 8693 §4.1).
+    actor: Mapping[str, str] = field(default_factory=dict)
+    exchanged: bool = False
     #: Thumbprint of the key that its refresh tokens are bound to, for a public client (RFC 9449 §5).
     dpop_jkt: str | None = None
     #: The same for a certificate: its ``x5t#S256`` (RFC 8705 §4).
@@ -331,6 +349,9 @@ class AccessTokenRecord:
     issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    #: Who acts for the person, in a token got by exchange (RFC 8693 §4.1).
+    actor: Mapping[str, str] = field(default_factory=dict)
+    exchanged: bool = False
     #: ``cnf``: the key or certificate without which the token is worth nothing (RFC 7800); empty for a bearer token.
     confirmation: Mapping[str, str] = field(default_factory=dict)
     #: Resource servers it is for (RFC 8707); none: ourselves alone.

@@ -4,6 +4,7 @@
 ``fapi2`` the FAPI 2.0 Security Profile. A client's ``quirks`` override a switch by its name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import cache
@@ -63,6 +64,14 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "aud of a client assertion: issuer alone, or also the token endpoint",
         "RFC 7523 §3; RFC 10070",
     ),
+    Switch(
+        "certificate_confirmation",
+        "rfc8705",
+        "rfc8705",
+        "rfc8705",
+        "x5t#S256 of a bound token: rfc8705, or ans (base64 of the hexadecimal text)",
+        "RFC 8705 §3.1; samples of ANS, guide «sécurisation transport»",
+    ),
     Switch("dpop_nonce_required", False, False, True, "a DPoP proof must hold a nonce of ours", "RFC 9449 §8, §9"),
     Switch("backchannel_seconds", 120, 120, 120, "life of a backchannel login (CIBA), and the most one may ask for", "tests of ANS: 120 s"),
     Switch("backchannel_interval_seconds", 5, 5, 5, "least time between two polls of a backchannel login", "tests of ANS; CIBA §7.3"),
@@ -75,8 +84,17 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "answer unknown_user_id for someone nobody knows, instead of letting the request wait in vain",
         "CIBA §13; not told of PSC",
     ),
+    Switch("exchanged_token_seconds", 60, 60, 60, "longest life of a token got by exchange", "ANS, guide «sécurisation transport»: 60 s"),
     Switch("channel_parameter", True, False, False, "read channel (CARD or MOBILE) in a backchannel login", "ANS, page CIBA"),
 )
+
+
+#: The values of switches that have no others.
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "access_token_type": ("JWT", "at+jwt"),
+    "assertion_audience": ("legacy", "issuer"),
+    "certificate_confirmation": ("rfc8705", "ans"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +114,13 @@ class Rules:
     psc_userinfo: bool
     access_token_type: str
     assertion_audience: str
+    certificate_confirmation: str
     dpop_nonce_required: bool
     backchannel_seconds: int
     backchannel_interval_seconds: int
     binding_message_required: bool
     unknown_user_id_shown: bool
+    exchanged_token_seconds: int
     channel_parameter: bool
 
     @property
@@ -140,6 +160,8 @@ def check_quirks(client: Client) -> None:
         expected = type(switch.baseline)
         if type(value) is not expected:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be of type {expected.__name__}, not {value!r}")
+        if value not in _CHOICES.get(name, (value,)):
+            raise ValueError(f"client {client.client_id}: quirks.{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
         if expected is int and int(value) <= 0:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be a positive number of seconds")
         if name == "pkce_required" and value is False and client.profile is not Profile.PSC:

@@ -9,7 +9,7 @@ from idp.audit import AuditLog
 from idp.authentication.places import Places
 from idp.client_auth import Authenticator
 from idp.clock import Clock
-from idp.http import Sources
+from idp.http import ForwardedCertificates, Sources
 from idp.keys import KeyRing
 from idp.model import Lifetimes, Limits
 from idp.outbound import Outbound
@@ -28,6 +28,7 @@ class Provider:
     tokens: Issuer
     clients: Authenticator
     sources: Sources
+    certificates: ForwardedCertificates
     #: Where an address is, shown to the person on the phone.
     places: Places
     lifetimes: Lifetimes
@@ -35,6 +36,8 @@ class Provider:
     outbound: Outbound
     #: Without final slash.
     base_url: str
+    #: Where clients connect with a certificate (``mtls_endpoint_aliases``), without final slash; empty when there is no such place.
+    mtls_base_url: str
     issuer: str
     development: bool
     #: The control API answers (tests); never true in production.

@@ -17,12 +17,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
+from idp.tokens.certificate import NAME_MEMBERS, is_name, read_der, registered_certificates
 from idp.tokens.resources import is_resource
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
 _MIN_RSA_BITS: Final = 2048
+_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+#: FAPI 2.0 §5.3.2.1.
+_FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
@@ -56,6 +60,13 @@ class _Entry(BaseModel):
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
     dpop_bound_access_tokens: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    exchange_subject_clients: tuple[str, ...] = ()
     backchannel_token_delivery_mode: Literal["poll", "ping"] = "poll"
     backchannel_client_notification_endpoint: str | None = None
     structure_name: str | None = None
@@ -111,6 +122,8 @@ def _check(client: Client) -> None:
     public = client.token_endpoint_auth_method == "none"
     if public and "client_credentials" in client.grant_types:
         raise ValueError("grant_types: a public client cannot use client_credentials")
+    if _EXCHANGE in client.grant_types:
+        _check_exchange(client, public=public)
     if _BACKCHANNEL in client.grant_types:
         _check_backchannel(client, public=public)
     if "authorization_code" in client.grant_types:
@@ -121,6 +134,15 @@ def _check(client: Client) -> None:
     for member in ("redirect_uris", "post_logout_redirect_uris"):
         for uri in getattr(client, member):
             _check_uri(member, uri, public=public)
+
+
+def _check_exchange(client: Client, *, public: bool) -> None:
+    """RFC 8693 §2.1: whose tokens, and for which interfaces, is said on registration or not at all."""
+    if public:
+        raise ValueError(f"grant_types: a public client cannot use {_EXCHANGE}")
+    for member in ("exchange_subject_clients", "resources"):
+        if not getattr(client, member):
+            raise ValueError(f"{member}: at least one is needed for {_EXCHANGE}")
 
 
 def _check_backchannel(client: Client, *, public: bool) -> None:
@@ -142,14 +164,27 @@ def _check_authentication(client: Client) -> None:
     method = client.token_endpoint_auth_method
     if method not in CLIENT_AUTH_METHODS:
         raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
-    if client.profile is Profile.FAPI2 and method != "private_key_jwt":
-        raise ValueError("token_endpoint_auth_method: profile fapi2 demands private_key_jwt")
+    if client.profile is Profile.FAPI2 and method not in _FAPI2_METHODS:
+        raise ValueError(f"token_endpoint_auth_method: profile fapi2 demands {' or '.join(_FAPI2_METHODS)}")
     if method == "private_key_jwt" and client.jwks is None:
         raise ValueError("jwks: private_key_jwt needs it")
     if client.jwks is not None:
         _check_jwks(client.jwks)
+    _check_certificates(client)
     _check_request_objects(client)
     _check_resources(client)
+
+
+def _check_certificates(client: Client) -> None:
+    """RFC 8705 §2.1.2, §2.2: one name, or the certificates themselves."""
+    names = {member: value for member in NAME_MEMBERS if (value := getattr(client, member)) is not None}
+    if len(names) != (1 if client.token_endpoint_auth_method == "tls_client_auth" else 0):
+        raise ValueError(f"{NAME_MEMBERS[0]}: exactly one of {', '.join(NAME_MEMBERS)} goes with tls_client_auth, none with another method")
+    for member, value in names.items():
+        if not is_name(member, value):
+            raise ValueError(f"{member}: {value!r} cannot be the name of a certificate")
+    if client.token_endpoint_auth_method == "self_signed_tls_client_auth" and not list(registered_certificates(client.jwks)):
+        raise ValueError("jwks: self_signed_tls_client_auth needs keys with their certificate, as x5c")
 
 
 def _check_resources(client: Client) -> None:
@@ -188,6 +223,8 @@ def _check_jwks(jwks: Mapping[str, Any]) -> None:
     for number, key in enumerate(keys, start=1):
         if not isinstance(key, dict) or key.get("kty") not in ("RSA", "EC"):
             raise ValueError(f"jwks: key {number} must be an RSA or EC key")
+        if "x5c" in key:
+            _check_chain(key["x5c"], number)
         if "d" in key:
             raise ValueError(f"jwks: key {number} is a private key; register the public part alone")
         _check_key(key, number)
@@ -211,6 +248,14 @@ def _check_key(key: dict[str, Any], number: int) -> None:
         raise ValueError(f"jwks: key {number} has {public.key_size} bits; RSA needs at least {_MIN_RSA_BITS}")
     if isinstance(read, ECKey) and key.get("crv") != "P-256":
         raise ValueError(f"jwks: key {number} must be on P-256, the curve of ES256")
+
+
+def _check_chain(chain: object, number: int) -> None:
+    """A certificate that cannot be read would only show when the client comes."""
+    try:
+        read_der(chain[0])  # type: ignore[index]  # whatever else it is raises TypeError
+    except (IndexError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"jwks: key {number}: x5c cannot be read: {error}") from error
 
 
 def needs_secret(client: Client) -> bool:

@@ -38,6 +38,17 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
     )
+    client_certificate_header: str = Field(
+        "",
+        description="Header in which a trusted proxy hands on the TLS client certificate (PEM in percent-encoding, or RFC 9440); "
+        "without it no client can use a certificate.",
+    )
+    client_certificate_verify_header: str = Field(
+        "", description="Header in which the same proxy says SUCCESS when it verified the certificate (nginx: $ssl_client_verify)."
+    )
+    mtls_base_url: str = Field(
+        "", description="URL, without final slash, where clients connect with a certificate (mtls_endpoint_aliases), if it is another."
+    )
     geography_file: Path | None = Field(
         None, description="CSV network,country_iso_code,city_name,lat,lon: shows a person where a login is asked from."
     )
@@ -95,9 +106,21 @@ class Settings(BaseSettings):
         _check_url("IDP_ISSUER", self.issuer)
         if not self.issuer.startswith(f"{self.base_url}/") and self.issuer != self.base_url:
             raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL: its endpoints are served there")
+        self._check_certificates()
         if not self.development:
             self._refuse_unsafe()
         return self
+
+    def _check_certificates(self) -> None:
+        """A header that nobody is trusted to write would be a way in, or a mistake."""
+        if self.client_certificate_header and not self.trusted_proxies:
+            raise ValueError("IDP_CLIENT_CERTIFICATE_HEADER needs IDP_TRUSTED_PROXIES: the proxy that writes it")
+        if bool(self.client_certificate_header) != bool(self.client_certificate_verify_header):
+            raise ValueError("IDP_CLIENT_CERTIFICATE_HEADER and IDP_CLIENT_CERTIFICATE_VERIFY_HEADER go together")
+        if self.mtls_base_url:
+            _check_url("IDP_MTLS_BASE_URL", self.mtls_base_url)
+            if self.mtls_base_url.endswith("/") or not self.mtls_base_url.startswith("https:") or not self.client_certificate_header:
+                raise ValueError("IDP_MTLS_BASE_URL must be https, without final slash, and needs IDP_CLIENT_CERTIFICATE_HEADER")
 
     def _refuse_unsafe(self) -> None:
         """What a development provider may do and a production one may not."""

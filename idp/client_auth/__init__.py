@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from idp.audit import AuditLog
-from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt
+from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt, self_signed_tls_client_auth, tls_client_auth
 from idp.client_auth.presented import Expectation, Presented
 from idp.errors import InvalidClient, OAuthError, TooManyAttempts
 from idp.http import counted_network
 from idp.model import Client, Limits
 from idp.store import Store
+from idp.tokens.certificate import Certificate
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
@@ -26,20 +27,29 @@ class Method(Protocol):
 
     METHOD: str
 
-    def present(self, authorization: str, form: Mapping[str, str]) -> Presented | None:
-        """What the request presents in this method's way; None when it does not."""
-        ...
-
     def verify(self, client: Client, presented: Presented, expectation: Expectation) -> None:
         """Raise :class:`InvalidClient` unless it proves to be ``client``."""
+        ...
+
+
+class Presenting(Method, Protocol):
+    """A method that shows in the request itself."""
+
+    def present(self, authorization: str, form: Mapping[str, str]) -> Presented | None:
+        """What the request presents in this method's way; None when it does not."""
         ...
 
 
 #: How the identifier of a client is written (:mod:`idp.registration`): what is not is neither counted nor logged.
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+_SHOWN: Final[tuple[Presenting, ...]] = (client_secret_basic, private_key_jwt, client_secret_post)
+#: Methods whose request only names the client: the proof lies in the connection, or there is none. The registration tells which.
+_NAMED: Final[tuple[Method, ...]] = (tls_client_auth, self_signed_tls_client_auth, none)
+#: Methods that need a proxy which hands certificates on.
+CERTIFICATE_METHODS: Final = frozenset({tls_client_auth.METHOD, self_signed_tls_client_auth.METHOD})
 #: In the order in which a request is looked at; ``none`` is what is left.
-METHODS: Final[tuple[Method, ...]] = (client_secret_basic, private_key_jwt, client_secret_post, none)
+METHODS: Final[tuple[Method, ...]] = (*_SHOWN, *_NAMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +63,9 @@ class Authenticator:
     #: What a client assertion may name as audience under the ``legacy`` switch.
     endpoints: frozenset[str] = field(default_factory=frozenset)
 
-    async def authenticate(self, authorization: str, form: Mapping[str, str], *, source_ip: str, now: datetime) -> Client:
+    async def authenticate(
+        self, authorization: str, form: Mapping[str, str], *, source_ip: str, now: datetime, certificate: Certificate | None = None
+    ) -> Client:
         """The client that proved itself; raises :class:`InvalidClient` or :class:`TooManyAttempts`, audited."""
         presented: Presented | None = None
         try:
@@ -66,7 +78,7 @@ class Authenticator:
                 wait_seconds = int(self.limits.window.total_seconds())
                 raise TooManyAttempts("too many failed attempts by this client", headers={"Retry-After": str(wait_seconds)})
             try:
-                client = await self._verified(method, presented, now)
+                client = await self._verified(method, presented, now, certificate)
             except InvalidClient:
                 await self.store.counters.count(counter, within=self.limits.window, now=now)
                 raise
@@ -77,16 +89,19 @@ class Authenticator:
             raise
         return client
 
-    async def _verified(self, method: Method, presented: Presented, now: datetime) -> Client:
+    async def _verified(self, method: Method, presented: Presented, now: datetime, certificate: Certificate | None) -> Client:
         client = await self.store.clients.get(presented.client_id)
         # One answer for an unknown client, a wrong secret and a wrong method: the difference is for the operator.
         if client is None or client.disabled:
             raise InvalidClient("client authentication failed", detail="unknown or disabled client")
+        if method is none:
+            method = next((each for each in _NAMED if client.token_endpoint_auth_method == each.METHOD), method)
         if client.token_endpoint_auth_method != method.METHOD:
             raise InvalidClient(
                 "client authentication failed", detail=f"registered for {client.token_endpoint_auth_method}, not {method.METHOD}"
             )
-        method.verify(client, presented, Expectation(issuer=self.issuer, endpoints=self.endpoints, now=now))
+        expectation = Expectation(issuer=self.issuer, endpoints=self.endpoints, now=now, certificate=certificate)
+        method.verify(client, presented, expectation)
         if presented.assertion_id is not None:
             key = f"assertion:{client.client_id}:{presented.assertion_id.jti}"
             if not await self.store.counters.remember_once(key, until=presented.assertion_id.expires_at, now=now):
@@ -104,14 +119,14 @@ class Authenticator:
 
 def _presented(authorization: str, form: Mapping[str, str]) -> tuple[Method, Presented]:
     """The one method the request speaks; two at once are refused (RFC 6749 §2.3)."""
-    found = [(method, presented) for method in METHODS[:-1] if (presented := method.present(authorization, form)) is not None]
+    found = [(method, presented) for method in _SHOWN if (presented := method.present(authorization, form)) is not None]
     if len(found) > 1:
         raise InvalidClient("more than one client authentication method is used")
     if not found:
         presented = none.present(authorization, form)
         if presented is None:
             raise InvalidClient("client authentication is missing")
-        return METHODS[-1], presented
+        return none, presented
     method, presented = found[0]
     named = form.get("client_id")
     if named is not None and named != presented.client_id:

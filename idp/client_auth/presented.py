@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from idp.tokens.certificate import Certificate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionId:
@@ -28,3 +30,5 @@ class Expectation:
     issuer: str
     endpoints: frozenset[str]
     now: datetime
+    #: The certificate of the TLS connection, from a trusted proxy.
+    certificate: Certificate | None = None

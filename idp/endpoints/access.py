@@ -1,47 +1,22 @@
 """Whether an access token counts now: the one check that userinfo, introspection and the administration API share."""
 
-from dataclasses import dataclass
-
 from starlette.requests import Request
 
 from idp.endpoints.answers import shown_token
 from idp.endpoints.sender import certificate_of, nonces, proof_header, urls
 from idp.errors import InvalidToken, OAuthError, UseDpopNonce
-from idp.model import AccessTokenRecord, Account, AccountState, Client, Grant
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.certificate import THUMBPRINT
 from idp.tokens.dpop import DPOP_ALGORITHMS, ProofExpectation, check_proof
+from idp.tokens.live import Access, find_live
 from idp.tokens.sender import binding
 from vocabulary.audit import AuditAction, Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """A live access token with everything it stands for; ``account`` is None for a client acting for itself."""
-
-    record: AccessTokenRecord
-    grant: Grant
-    client: Client
-    account: Account | None
-
-
 async def find_access(provider: Provider, token: str) -> Access | None:
     """None unless we signed it and nothing behind it has ended: token, grant, session, account or client."""
-    jti = provider.tokens.recognise(token)
-    record = await provider.store.tokens.get_access_token(jti, provider.clock()) if jti else None
-    if record is None:
-        return None
-    grant = await provider.store.tokens.get_grant(record.grant_id)
-    client = await provider.store.clients.get(record.client_id)
-    if grant is None or client is None or client.disabled:
-        return None
-    if record.account_id is None:
-        return Access(record=record, grant=grant, client=client, account=None)
-    account = await provider.store.accounts.get(record.account_id)
-    if account is None or account.state is not AccountState.ACTIVE:
-        return None
-    return Access(record=record, grant=grant, client=client, account=account)
+    return await find_live(provider.tokens, provider.store, token, provider.clock())
 
 
 async def require_access(request: Request) -> Access:

@@ -19,6 +19,7 @@ from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
+from idp.endpoints.sender import prove_client
 from idp.errors import (
     InvalidBindingMessage,
     InvalidRequest,
@@ -64,7 +65,7 @@ async def authenticate(request: Request) -> Response:
     provider = provider_of(request)
     form = await read_form(request)
     source_ip = provider.sources(request)
-    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    client = await prove_client(request, provider, form)
     try:
         _check_client(client)
         asked = _read(form, client, rules_of(client))

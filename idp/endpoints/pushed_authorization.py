@@ -12,6 +12,7 @@ from idp.authorization.check_request_object import PUSHED_PREFIX
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.endpoints.answers import json_answer
 from idp.endpoints.request_once import refuse_second_use
+from idp.endpoints.sender import prove_client
 from idp.errors import OAuthError
 from idp.http import read_form
 from idp.model import Client, PushedRequest
@@ -28,7 +29,7 @@ async def push(request: Request) -> Response:
     form = await read_form(request)
     source_ip = provider.sources(request)
     now = provider.clock()
-    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=now)
+    client = await prove_client(request, provider, form)
     asked = AuthorizationRequest(
         parameters={**form, "client_id": client.client_id}, now=now, issuer=provider.issuer, found_client=client, pushing=True
     )

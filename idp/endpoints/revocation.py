@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from idp.endpoints.sender import prove_client
 from idp.errors import InvalidRequest
 from idp.http import read_form
 from idp.model import Client
@@ -17,7 +18,7 @@ async def revoke(request: Request) -> Response:
     provider = provider_of(request)
     form = await read_form(request)
     source_ip = provider.sources(request)
-    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=provider.clock())
+    client = await prove_client(request, provider, form)
     token = form.get("token")
     if token is None:
         raise InvalidRequest("token is missing")

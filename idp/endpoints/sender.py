@@ -1,12 +1,15 @@
 """What a request proves of its sender, as HTTP carries it: the ``DPoP`` header, and the names of the endpoint it is made for."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from starlette.requests import Request
 
+from idp.errors import InvalidClient
 from idp.model import Client
 from idp.profiles import rules_of
 from idp.provider import Provider
+from idp.tokens.certificate import Certificate, read_certificate
 from idp.tokens.dpop import Nonces
 
 
@@ -17,7 +20,30 @@ def proof_header(request: Request) -> str | None:
 
 def urls(request: Request, provider: Provider) -> frozenset[str]:
     """The names under which discovery announces this very endpoint; never what the ``Host`` header says."""
-    return frozenset({f"{provider.base_url}{request.scope['path']}"})
+    path = request.scope["path"]
+    return frozenset({f"{base}{path}" for base in (provider.base_url, provider.mtls_base_url) if base})
+
+
+def certificate_of(request: Request, provider: Provider) -> Certificate | None:
+    """The certificate of the connection's client, if a trusted proxy says that there is one."""
+    forwarded = provider.certificates(request)
+    if forwarded is None:
+        return None
+    try:
+        return read_certificate(forwarded.value, verified=forwarded.verified)
+    except ValueError as error:
+        raise InvalidClient("the client certificate cannot be read", detail=str(error)) from error
+
+
+async def prove_client(request: Request, provider: Provider, form: Mapping[str, str]) -> Client:
+    """The client that asks, by whatever method it registered; raises as :meth:`idp.client_auth.Authenticator.authenticate`."""
+    return await provider.clients.authenticate(
+        request.headers.get("authorization", ""),
+        form,
+        source_ip=provider.sources(request),
+        now=provider.clock(),
+        certificate=certificate_of(request, provider),
+    )
 
 
 def nonces(provider: Provider) -> Nonces:

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp import grants
 from idp.endpoints.answers import json_answer
-from idp.endpoints.sender import nonce_header, nonces, proof_header, urls
+from idp.endpoints.sender import certificate_of, nonce_header, nonces, proof_header, prove_client, urls
 from idp.grants.phases import Services, TokenRequest
 from idp.http import read_form
 from idp.provider import provider_of
@@ -18,7 +18,7 @@ async def token(request: Request) -> Response:
     form = await read_form(request)
     now = provider.clock()
     source_ip = provider.sources(request)
-    client = await provider.clients.authenticate(request.headers.get("authorization", ""), form, source_ip=source_ip, now=now)
+    client = await prove_client(request, provider, form)
     services = Services(
         store=provider.store,
         tokens=provider.tokens,
@@ -27,7 +27,14 @@ async def token(request: Request) -> Response:
         now=now,
         nonces=nonces(provider),
     )
-    asked = TokenRequest(client=client, parameters=form, source_ip=source_ip, proof=proof_header(request), urls=urls(request, provider))
+    asked = TokenRequest(
+        client=client,
+        parameters=form,
+        source_ip=source_ip,
+        proof=proof_header(request),
+        urls=urls(request, provider),
+        certificate=certificate_of(request, provider),
+    )
     return json_answer(await grants.run(asked, services), headers=nonce_header(provider, client, asked.proof, now))
 
 

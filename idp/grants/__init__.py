@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from idp.errors import AuthorizationPending, InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
-from idp.grants import authorization_code, backchannel, client_credentials, refresh_token
+from idp.grants import authorization_code, backchannel, client_credentials, refresh_token, token_exchange
 from idp.grants.phases import (
     Authorization,
     GrantType,
@@ -29,7 +29,7 @@ from idp.tokens.sender import bind, check_bound
 
 #: Discovery lists them from here.
 GRANTS: Final[Mapping[str, GrantType]] = {
-    grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials, backchannel)
+    grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials, backchannel, token_exchange)
 }
 
 
@@ -49,8 +49,9 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             replace(authorization.grant, resources=audience),
             authorization.account,
             scope,
-            refreshable="refresh_token" in request.client.grant_types and authorization.account is not None,
+            refreshable=authorization.refreshable_by(request.client),
             sender=sender,
+            until=authorization.joined_until,
         )
         await _store(authorization, tokens, services)
     except AuthorizationPending:
@@ -88,6 +89,9 @@ async def _check_holder(authorization: Authorization, services: Services) -> Non
 
 async def _store(authorization: Authorization, tokens: TokenSet, services: Services) -> None:
     """Durable before anything is answered."""
+    if authorization.joined_until is not None:
+        await services.store.tokens.add_access_token(tokens.access_token_record)
+        return
     if authorization.rotated is None:
         await services.store.tokens.start_grant(authorization.grant, tokens.access_token_record, tokens.refresh_token_record)
         return

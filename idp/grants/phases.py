@@ -11,6 +11,7 @@ from idp.model import Account, Client, Grant, Lifetimes
 from idp.profiles import rules_of
 from idp.store import Store
 from idp.tokens import Issuer, TokenSet
+from idp.tokens.certificate import Certificate
 from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
 from idp.tokens.sender import Sender, binding, require_sender
 from vocabulary.audit import AuditAction, AuditValue, Outcome
@@ -26,6 +27,7 @@ class TokenRequest:
     #: The ``DPoP`` header, as sent (RFC 9449 §4.1), and the names of this endpoint that a proof may be made for.
     proof: str | None = None
     urls: frozenset[str] = frozenset()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,12 @@ class Authorization:
     bound_jkt: str | None = None
     #: What the event of success is called besides ``access_token.issued``.
     consumed: AuditAction | None = None
+    #: The token joins a grant that is there already, until then at most: no grant begins and nothing is refreshed.
+    joined_until: datetime | None = None
+
+    def refreshable_by(self, client: Client) -> bool:
+        """Whether a refresh token goes with it."""
+        return "refresh_token" in client.grant_types and self.account is not None and self.joined_until is None
 
 
 class GrantType(Protocol):
@@ -76,7 +84,7 @@ async def prove_sender(request: TokenRequest, services: Services) -> Sender:
         nonces = services.nonces if rules_of(request.client).dpop_nonce_required else None
         expected = ProofExpectation(method="POST", urls=request.urls, now=services.now, nonces=nonces)
         jkt = await check_proof(request.proof, expected, services.store.counters)
-    sender = Sender(jkt=jkt)
+    sender = Sender(jkt=jkt, certificate=request.certificate)
     require_sender(request.client, sender)
     return sender
 
@@ -120,6 +128,7 @@ def record_issue(request: TokenRequest, authorization: Authorization, tokens: To
         "health.grant.id": grant.id,
         "health.grant.type": request.parameters["grant_type"],
         "source.ip": request.source_ip,
+        "health.actor.id": grant.actor.get("sub"),
     }
     if authorization.consumed is not None:
         services.audit.record(authorization.consumed, Outcome.SUCCESS, fields)
@@ -137,9 +146,11 @@ def response_body(request: TokenRequest, authorization: Authorization, tokens: T
     body: dict[str, Any] = {
         "access_token": tokens.access_token,
         "token_type": "DPoP" if "jkt" in tokens.access_token_record.confirmation else "Bearer",
-        "expires_in": rules.access_token_seconds,
+        "expires_in": int((tokens.access_token_record.expires_at - tokens.access_token_record.issued_at).total_seconds()),
         "scope": " ".join(sorted(scope)),
     }
+    if authorization.grant.exchanged:
+        body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
     if tokens.refresh_token is not None:
         body["refresh_token"] = tokens.refresh_token
     if tokens.id_token is not None:

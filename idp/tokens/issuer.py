@@ -61,7 +61,15 @@ class Issuer:
         return subject(client, account, rules_of(client), storage_id=self.storage_id, pairwise_pepper=self._keys.pepper("pairwise-subject"))
 
     def issue(
-        self, client: Client, grant: Grant, account: Account | None, scope: frozenset[str], *, refreshable: bool, sender: Sender = _ANYONE
+        self,
+        client: Client,
+        grant: Grant,
+        account: Account | None,
+        scope: frozenset[str],
+        *,
+        refreshable: bool,
+        sender: Sender = _ANYONE,
+        until: datetime | None = None,
     ) -> TokenSet:
         """An access token; with ``openid`` and a person also an ID token; a refresh token where the client may have one."""
         rules = rules_of(client)
@@ -69,12 +77,14 @@ class Issuer:
         key = self._keys.signer(client.id_token_signed_response_alg)
         sub = self.subject(client, account) if account else client.client_id
         jti = ordered_id(now)
-        expires_at = now + rules.access_token_lifetime
+        expires_at = min(now + rules.access_token_lifetime, until) if until else now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
         claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
         if grant.resources or not rules.keycloak_claims:
             claims["aud"] = audience_of(grant.resources, issuer=self.issuer)
+        if grant.actor:
+            claims["act"] = grant.actor
         if bound := confirmation(client, sender):
             claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
@@ -99,6 +109,8 @@ class Issuer:
                 expires_at=expires_at,
                 confirmation=bound,
                 resources=grant.resources,
+                actor=grant.actor,
+                exchanged=grant.exchanged,
             ),
             refresh_token=refresh_token,
             refresh_token_record=(
