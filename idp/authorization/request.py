@@ -79,7 +79,7 @@ class AuthorizationRequest:
     #: ``sub`` of a person at a client.
     subject_of: Callable[[Client, Account], str] = _public_subject
     #: Level of the best means of login we offer.
-    best_acr: str = "eidas1"
+    best_acr: str
 
     # -- found out by the steps
     client: Client | None = None

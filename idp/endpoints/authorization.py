@@ -50,7 +50,7 @@ async def resume(request: Request) -> Response:
 
 
 def _nothing(provider: Provider) -> AuthorizationRequest:
-    return AuthorizationRequest(parameters={}, now=provider.clock(), issuer=provider.issuer, found_client=None)
+    return AuthorizationRequest(parameters={}, now=provider.clock(), issuer=provider.issuer, found_client=None, best_acr=best_acr())
 
 
 async def _walk(request: Request, provider: Provider, parameters: Mapping[str, str], interaction: Interaction | None) -> Response:
@@ -86,8 +86,13 @@ async def _load(
         pushed=await take_pushed(provider, parameters) if "request_uri" in parameters else None,
         read_token=provider.tokens.verified_claims,
         subject_of=provider.tokens.subject,
-        best_acr=max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0)),
+        best_acr=best_acr(),
     )
+
+
+def best_acr() -> str:
+    """The highest level that a means of login of ours reaches."""
+    return max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0))
 
 
 async def _send_to_login(request: Request, provider: Provider, asked: AuthorizationRequest) -> Response:

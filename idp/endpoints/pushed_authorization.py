@@ -11,6 +11,7 @@ from idp.authorization import AuthorizationRequest, check_pushed
 from idp.authorization.check_request_object import PUSHED_PREFIX
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.endpoints.answers import json_answer
+from idp.endpoints.authorization import best_acr
 from idp.endpoints.request_once import refuse_second_use
 from idp.endpoints.sender import prove_client
 from idp.errors import OAuthError
@@ -31,7 +32,12 @@ async def push(request: Request) -> Response:
     now = provider.clock()
     client = await prove_client(request, provider, form)
     asked = AuthorizationRequest(
-        parameters={**form, "client_id": client.client_id}, now=now, issuer=provider.issuer, found_client=client, pushing=True
+        parameters={**form, "client_id": client.client_id},
+        now=now,
+        issuer=provider.issuer,
+        found_client=client,
+        pushing=True,
+        best_acr=best_acr(),
     )
     try:
         check_pushed(asked)

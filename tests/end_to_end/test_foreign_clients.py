@@ -3,15 +3,21 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+import yaml
 from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from deploy.demo.phone import Phone
 from deploy.demo.scene import Scene
+from deploy.demo.stage import run_command
 from tests.end_to_end.conftest import DOCTOR, approve
 
 HERE = Path(__file__).parent / "openid_client"
@@ -42,25 +48,71 @@ def test_a_stock_authlib_client_logs_in(provider: Scene, phone: Phone, clients: 
     assert userinfo["SubjectNameID" if client_id == "dossier-patient" else "preferred_username"] == DOCTOR
 
 
+def _install(tmp_path: Path) -> Path:
+    folder = tmp_path / "rp"
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=folder, check=True, timeout=240)
+    return folder
+
+
+@contextmanager
+def _talking(arguments: list[str], folder: Path) -> Iterator[tuple[Callable[[], Any], Callable[[object], None]]]:
+    """A relying party that speaks JSON lines: what hears it, and what tells it something."""
+    with subprocess.Popen(arguments, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        hears, says = process.stdin, process.stdout
+        assert hears is not None
+        assert says is not None
+
+        def say(value: object) -> None:
+            hears.write(json.dumps(value) + "\n")
+            hears.flush()
+
+        yield lambda: json.loads(says.readline()), say
+
+
 @pytest.mark.service("node", "npm")
 @pytest.mark.spec("OIDCC-3.1.2.1", "OIDCC-3.1.3.7", "RFC6749-6", "RFC7662-2.1", "RFC7009-2.1", "RFC9207-2.4")
 def test_openid_client_logs_in_refreshes_introspects_and_revokes(
     provider: Scene, phone: Phone, clients: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
-    shutil.copytree(HERE, tmp_path / "rp", ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=tmp_path / "rp", check=True, timeout=240)
+    folder = _install(tmp_path)
     redirect_uri = str(clients["messagerie"]["redirect_uris"][0])  # type: ignore[index]
     arguments = ["node", "login.mjs", provider.issuer, "messagerie", provider.client_secrets["messagerie"], redirect_uri, "openid identity"]
-    with subprocess.Popen(arguments, cwd=tmp_path / "rp", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relying_party:
-        assert relying_party.stdin is not None
-        assert relying_party.stdout is not None
-        callback = approve(json.loads(relying_party.stdout.readline())["authorize"], phone, redirect_uri)
-        relying_party.stdin.write(json.dumps({"callback": callback}) + "\n")
-        relying_party.stdin.flush()
-        said = json.loads(relying_party.stdout.readline())
+    with _talking(arguments, folder) as (hear, say):
+        say({"callback": approve(hear()["authorize"], phone, redirect_uri)})
+        said = hear()
     assert said["claims"]["iss"] == provider.issuer
     assert said["userinfo"]["sub"] == said["claims"]["sub"]
     assert said["active"] is True
     assert said["after"] is False, "a revoked login's access token is still active"
     assert said["refused"] == "invalid_grant"
     assert said["logout"].startswith(provider.issuer)
+
+
+@pytest.mark.service("node", "npm")
+@pytest.mark.spec("RFC9101-5", "RFC9126-2", "JARM-2.4", "FAPI2MS-5.3.2", "FAPI2MS-5.4.2", "RFC8707-2", "OIDCC-5.5.1.1")
+def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(provider: Scene, phone: Phone, tmp_path: Path) -> None:
+    folder = _install(tmp_path)
+    redirect_uri, scope, resource = "http://127.0.0.1:8809/retour", "openid profile", "https://api.example/dossiers"
+    with _talking(["node", "signed.mjs", provider.issuer, "signataire", redirect_uri, scope, resource], folder) as (hear, say):
+        registration = {
+            "client_id": "signataire",
+            "client_name": "Service qui signe",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": hear()["jwks"],
+            "redirect_uris": [redirect_uri],
+            "scope": scope,
+            "resources": [resource],
+            "require_pushed_authorization_requests": True,
+            "require_signed_request_object": True,
+        }
+        (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [registration]}), encoding="utf-8")
+        run_command(["idp.cli", "clients", "apply", str(tmp_path / "clients.yaml")], provider.idp_environment)
+        say({"registered": True})
+        say({"callback": approve(hear()["authorize"], phone, redirect_uri)})
+        said = hear()
+    assert (said["claims"]["iss"], said["claims"]["acr"]) == (provider.issuer, "eidas2")
+    assert said["claims"]["family_name"]
+    keys = KeySet.import_key_set(httpx.get(f"{provider.issuer}/protocol/openid-connect/certs").json())
+    assert jwt.decode(said["access_token"], keys, algorithms=["ES256"]).claims["aud"] == resource
+    assert said["replayed"] == "invalid_request_object"

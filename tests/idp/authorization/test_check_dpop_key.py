@@ -12,7 +12,7 @@ from tests.idp.wire import ISSUER, START
 
 def _check(value: str | None) -> None:
     parameters = {} if value is None else {"dpop_jkt": value}
-    check_dpop_key(AuthorizationRequest(parameters=parameters, now=START, issuer=ISSUER, found_client=None))
+    check_dpop_key(AuthorizationRequest(parameters=parameters, now=START, issuer=ISSUER, found_client=None, best_acr="eidas2"))
 
 
 @pytest.mark.spec("RFC9449-10")

@@ -132,6 +132,13 @@ def test_what_cannot_succeed_is_refused_at_once_and_audited(wire: Wire, changes:
     assert error in event["event.reason"]
 
 
+@pytest.mark.spec("OIDCC-5.5.1.1")
+def test_a_level_that_a_means_of_login_reaches_may_be_demanded(wire: Wire) -> None:
+    assert _push(wire, claims='{"id_token": {"acr": {"essential": true, "value": "eidas2"}}}').status_code == 201
+    beyond = _push(wire, claims='{"id_token": {"acr": {"essential": true, "value": "eidas3"}}}')
+    assert beyond.json()["error"] == "unmet_authentication_requirements"
+
+
 @pytest.mark.spec("RFC9126-2.1")
 def test_only_a_form_by_post_is_taken_and_each_parameter_once(wire: Wire) -> None:
     auth = ("baseline", "s" * 43)

@@ -1,0 +1,54 @@
+// A relying party made of openid-client alone that signs its request (RFC 9101), pushes it (RFC 9126) and takes a signed
+// answer (JARM). Speaks JSON lines: says {jwks}, is told {registered}; says {authorize}, is told {callback}; says what it got.
+import * as client from 'openid-client'
+import readline from 'node:readline'
+
+const [issuer, clientId, redirectUri, scope, resource] = process.argv.slice(2)
+const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const say = (value) => process.stdout.write(JSON.stringify(value) + '\n')
+const hear = async () => JSON.parse((await lines.next()).value)
+
+const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', keys.publicKey)
+const signer = { key: keys.privateKey, kid: 'rp-1' }
+say({ jwks: { keys: [{ kty, crv, x, y, kid: signer.kid, alg: 'ES256', use: 'sig' }] } })
+await hear()
+
+const metadata = { id_token_signed_response_alg: 'ES256', authorization_signed_response_alg: 'ES256' }
+const config = await client.discovery(new URL(issuer), clientId, metadata, client.PrivateKeyJwt(signer), {
+  execute: [client.allowInsecureRequests, client.useJwtResponseMode, client.enableNonRepudiationChecks],
+})
+const verifier = client.randomPKCECodeVerifier()
+const state = client.randomState()
+const nonce = client.randomNonce()
+const { searchParams } = await client.buildAuthorizationUrlWithJAR(
+  config,
+  {
+    redirect_uri: redirectUri,
+    scope,
+    state,
+    nonce,
+    resource,
+    claims: JSON.stringify({ id_token: { acr: { essential: true, values: ['eidas2'] }, family_name: null } }),
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  },
+  signer,
+)
+const pushed = await client.buildAuthorizationUrlWithPAR(config, searchParams)
+say({ authorize: pushed.href })
+const { callback } = await hear()
+const tokens = await client.authorizationCodeGrant(config, new URL(callback), {
+  pkceCodeVerifier: verifier,
+  expectedState: state,
+  expectedNonce: nonce,
+  idTokenExpected: true,
+})
+let replayed = null
+try {
+  await client.buildAuthorizationUrlWithPAR(config, searchParams)
+} catch (error) {
+  replayed = error.error
+}
+say({ claims: tokens.claims(), access_token: tokens.access_token, replayed })
+process.exit(0)
