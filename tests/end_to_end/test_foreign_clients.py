@@ -90,7 +90,7 @@ def test_openid_client_logs_in_refreshes_introspects_and_revokes(
 
 
 @pytest.mark.service("node", "npm")
-@pytest.mark.spec("RFC9101-5", "RFC9126-2", "JARM-2.4", "FAPI2MS-5.3.2", "FAPI2MS-5.4.2", "RFC8707-2", "OIDCC-5.5.1.1")
+@pytest.mark.spec("RFC9101-5", "RFC9126-2", "JARM-2.4", "FAPI2SP-5.3.2.1", "FAPI2MS-5.3.2", "FAPI2MS-5.4.2", "RFC8707-2", "OIDCC-5.5.1.1")
 def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(provider: Scene, phone: Phone, tmp_path: Path) -> None:
     folder = _install(tmp_path)
     redirect_uri, scope, resource = "http://127.0.0.1:8809/retour", "openid profile", "https://api.example/dossiers"
@@ -98,12 +98,12 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
         registration = {
             "client_id": "signataire",
             "client_name": "Service qui signe",
+            "profile": "fapi2",
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks": hear()["jwks"],
             "redirect_uris": [redirect_uri],
             "scope": scope,
             "resources": [resource],
-            "require_pushed_authorization_requests": True,
             "require_signed_request_object": True,
         }
         (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [registration]}), encoding="utf-8")
@@ -115,4 +115,5 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
     assert said["claims"]["family_name"]
     keys = KeySet.import_key_set(httpx.get(f"{provider.issuer}/protocol/openid-connect/certs").json())
     assert jwt.decode(said["access_token"], keys, algorithms=["ES256"]).claims["aud"] == resource
+    assert said["token_type"] == "dpop"
     assert said["replayed"] == "invalid_request_object"

@@ -1,5 +1,5 @@
 // A relying party made of openid-client alone that signs its request (RFC 9101), pushes it (RFC 9126) and takes a signed
-// answer (JARM). Speaks JSON lines: says {jwks}, is told {registered}; says {authorize}, is told {callback}; says what it got.
+// answer (JARM); its tokens are bound to a key (RFC 9449). Speaks JSON lines: says {jwks}, is told {registered}; says {authorize}, is told {callback}; says what it got.
 import * as client from 'openid-client'
 import readline from 'node:readline'
 
@@ -35,20 +35,17 @@ const { searchParams } = await client.buildAuthorizationUrlWithJAR(
   },
   signer,
 )
-const pushed = await client.buildAuthorizationUrlWithPAR(config, searchParams)
+const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
+const pushed = await client.buildAuthorizationUrlWithPAR(config, searchParams, { DPoP })
 say({ authorize: pushed.href })
 const { callback } = await hear()
-const tokens = await client.authorizationCodeGrant(config, new URL(callback), {
-  pkceCodeVerifier: verifier,
-  expectedState: state,
-  expectedNonce: nonce,
-  idTokenExpected: true,
-})
+const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true }
+const tokens = await client.authorizationCodeGrant(config, new URL(callback), checks, undefined, { DPoP })
 let replayed = null
 try {
   await client.buildAuthorizationUrlWithPAR(config, searchParams)
 } catch (error) {
   replayed = error.error
 }
-say({ claims: tokens.claims(), access_token: tokens.access_token, replayed })
+say({ claims: tokens.claims(), access_token: tokens.access_token, token_type: tokens.token_type, replayed })
 process.exit(0)
