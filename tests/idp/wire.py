@@ -63,6 +63,14 @@ CLIENTS = (
     client("psc", profile=Profile.PSC, scope=frozenset({"openid", "scope_all", "identity"}), id_token_signed_response_alg="RS256"),
     client("public", token_endpoint_auth_method="none", client_secret_hash=None),
     client("machine", grant_types=("client_credentials",), scope=frozenset({"sessions:read", "sessions:revoke"})),
+    client("backchannel", grant_types=("urn:openid:params:grant-type:ciba",)),
+    client(
+        "exchanger",
+        grant_types=("urn:ietf:params:oauth:grant-type:token-exchange",),
+        scope=frozenset({"openid", "drugs:read"}),
+        resources=("https://medicaments.example/fhir",),
+        exchange_subject_clients=("baseline",),
+    ),
     client("code-only", grant_types=("authorization_code",)),
     client("pairwise", subject_type="pairwise"),
 )
@@ -183,11 +191,11 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Wire]:
-    """A provider with :data:`CLIENTS` and :data:`PERSON`, and a clock that stands still."""
+def running(folder: Path, *, peer: str = "testclient", **settings: Any) -> Iterator[Wire]:
+    """A provider with :data:`CLIENTS` and :data:`PERSON`, and a clock that stands still; ``peer`` is who connects to it."""
     wall = Wall()
     app = create_app(Settings(environment=Environment.DEVELOPMENT, state=folder, base_url=BASE, **settings), clock=Clock(wall))
-    with TestClient(app, base_url=BASE) as http:
+    with TestClient(app, base_url=BASE, client=(peer, 50000)) as http:
         wire = Wire(http, wall, folder)
         for registered in CLIENTS:
             wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
