@@ -1,4 +1,4 @@
-"""The command ``siem``: serve, replay, check rules and playbooks, grant roles.
+"""The command ``siem``: serve, replay, check rules and playbooks, grant roles, look after dead letters.
 
 Exit status: 0 all well, 1 findings (each printed with file, line and field), 2 wrong use or configuration.
 """
@@ -8,7 +8,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,15 +16,27 @@ from siem.detection import Detection, Rule
 from siem.errors import DataError, OperationError
 from siem.settings import ROOT, Settings, load
 
+if TYPE_CHECKING:  # the stores take long to import, and most commands need none
+    from siem.store.database import Database
+    from siem.store.progress import DeadLetter, DropReason
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
 rules_app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 playbooks_app = typer.Typer(no_args_is_help=True, help="Playbooks and declaration forms.")
 users_app = typer.Typer(no_args_is_help=True, help="People of the console and their roles.")
+letters_app = typer.Typer(no_args_is_help=True, help="Received records that could not become events.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(playbooks_app, name="playbooks")
 app.add_typer(users_app, name="users")
+app.add_typer(letters_app, name="dead-letters")
 
 RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+#: Dead letters put back in one transaction; each may hold a megabyte.
+_LETTERS_AT_ONCE = 200
+OfSource = Annotated[str | None, typer.Option("--source", help="Only those of this source.")]
+ForReason = Annotated[
+    str | None, typer.Option("--reason", help="Only those dropped for this reason: unreadable, unknown_source or defect.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -202,6 +214,107 @@ def users_apply(file: Annotated[Path, typer.Argument(help="YAML list of {nationa
     except (DataError, OperationError) as error:
         _fail(str(error))
     typer.echo(f"{applied.added} added, {applied.changed} changed, {applied.removed} removed, {applied.unchanged} unchanged")
+
+
+@letters_app.command("list")
+def letters_list(
+    source: OfSource = None,
+    reason: ForReason = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Say which records were dropped, of which source, why, and in which field. Their bytes are not shown: they name people."""
+    from siem.store import progress
+
+    database = _database()
+    try:
+        with database.reading() as connection:
+            letters = progress.list_dead_letters(connection, source=source, reason=_reason(reason), limit=limit)
+            total = progress.count_dead_letters(connection)
+    finally:
+        database.close()
+    if as_json:
+        typer.echo(json.dumps([_described(letter) for letter in letters], ensure_ascii=False))
+        return
+    for letter in letters:
+        record, when = letter.record, letter.record.received_at.isoformat(timespec="seconds")
+        line = f"{letter.id}  {when}  {record.source}  {record.position}  {letter.reason}  {letter.field or '-'}  {letter.problem}"
+        typer.echo("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))  # nothing that a terminal would obey
+    typer.echo(f"{len(letters)} shown of {total}")
+
+
+@letters_app.command("replay")
+def letters_replay(
+    ids: Annotated[list[int] | None, typer.Argument(help="Numbers of the letters, as the list gives them.")] = None,
+    source: OfSource = None,
+    reason: ForReason = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every one of them.")] = False,
+) -> None:
+    """Put dropped records through the watch again, once their source is mended; a running watch takes them up within a second."""
+    from siem.store import progress
+    from siem.store.queue import Queue
+
+    if not (ids or source or reason or everything):
+        _fail("say which: numbers, --source, --reason or --all")
+    wanted = frozenset(ids) if ids else None
+    database = _database()
+    queue = Queue(_settings().state / "queue.sqlite")
+    count, before = 0, None
+    try:
+        while True:
+            with database.reading() as connection:
+                found = progress.list_dead_letters(connection, source=source, reason=_reason(reason), limit=_LETTERS_AT_ONCE, before=before)
+            if not found:
+                break
+            before = found[-1].sequence  # a letter that comes back from the queue is a later one: it is not met again
+            chosen = [letter for letter in reversed(found) if wanted is None or letter.id in wanted]
+            count += progress.replay_dead_letters(queue, database, chosen, datetime.now(UTC))
+    except OperationError as error:
+        _fail(f"{count} put back, then: {error}")
+    finally:
+        queue.close()
+        database.close()
+    typer.echo(f"{count} put back")
+    if wanted is not None and count < len(wanted):
+        typer.echo(f"{len(wanted) - count} of these numbers are no dead letters (of that source and reason)")
+        raise typer.Exit(1)
+
+
+def _described(letter: "DeadLetter") -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "received_at": letter.record.received_at.isoformat(),
+        "dropped_at": letter.dropped_at.isoformat(),
+        "source": letter.record.source,
+        "position": letter.record.position,
+        "reason": str(letter.reason),
+        "field": letter.field,
+        "problem": letter.problem,
+    }
+
+
+def _reason(typed: str | None) -> "DropReason | None":
+    from siem.store.progress import DropReason
+
+    try:
+        return DropReason(typed) if typed else None
+    except ValueError:
+        _fail(f"--reason: one of {', '.join(DropReason)} is expected, not {typed!r}")
+
+
+def _database() -> "Database":
+    """The watch's database, where there is a watch."""
+    from siem.store.database import Database
+    from siem.store.migrations import migrate
+
+    file = _settings().state / "watch.sqlite"
+    if not file.exists():
+        _fail(f"there is no watch in {file.parent} (SIEM_STATE)")
+    try:
+        migrate(f"sqlite:///{file}")
+    except OperationError as error:
+        _fail(str(error))
+    return Database(f"sqlite:///{file}")
 
 
 if __name__ == "__main__":

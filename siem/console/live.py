@@ -9,12 +9,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from siem.access import Permission
+from siem.console import sessions, users
 from siem.console.visit import Visit
 
 _EVERY_SECONDS: Final = 2.0
 #: A comment line this often tells proxies and browsers that the stream lives.
 _KEEP_ALIVE_TURNS: Final = 8
-#: Then the browser asks again: a session that ended, or roles that were taken away, end the stream too.
+#: Then the browser asks again.
 _TURNS: Final = 150
 
 
@@ -32,6 +33,8 @@ async def events(visit: Visit, pause: float, turns: int) -> AsyncIterator[str]:
         if visit.services.closing():
             return
         counters = await run_in_threadpool(_counters, visit)
+        if counters is None:
+            return
         if counters != sent:
             sent = counters
             yield f"event: compteurs\ndata: {counters}\n\n"
@@ -40,7 +43,13 @@ async def events(visit: Visit, pause: float, turns: int) -> AsyncIterator[str]:
         await asyncio.sleep(pause)
 
 
-def _counters(visit: Visit) -> str:
+def _counters(visit: Visit) -> str | None:
+    """The counters; None once the session has ended or what the person may do is not what it was."""
+    with visit.reading() as connection:
+        if visit.session is None or not sessions.is_open(connection, visit.session):
+            return None
+        if users.find(connection, visit.session.subject) != visit.person:
+            return None
     counters = visit.services.incidents.counters(visit.principal)
     alerts = counters.alerts if visit.principal.may(Permission.READ_ALERTS) else 0
     return json.dumps({"alertes": alerts, "incidents": counters.incidents})

@@ -95,6 +95,11 @@ def find(connection: Connection, token: str, now: datetime, lifetimes: Lifetimes
     return Session(**values)
 
 
+def is_open(connection: Connection, session: Session) -> bool:
+    """Whether nobody has ended the session meanwhile."""
+    return connection.execute(select(SESSIONS.c.subject).where(SESSIONS.c.token_hash == session.token_hash)).first() is not None
+
+
 def is_stale(session: Session, now: datetime) -> bool:
     """Whether the last use has to be written again."""
     return now - session.last_used_at >= _TOUCH_EVERY

@@ -227,10 +227,12 @@ def add_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> N
 
 
 def list_dead_letters(
-    connection: Connection, *, source: str | None = None, reason: DropReason | None = None, limit: int = 100
+    connection: Connection, *, source: str | None = None, reason: DropReason | None = None, limit: int = 100, before: int | None = None
 ) -> list[DeadLetter]:
-    """Dropped records, newest first."""
+    """Dropped records, newest first; ``before`` a sequence, to go on where the last call ended."""
     statement = select(dead_letters).order_by(dead_letters.c.sequence.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(dead_letters.c.sequence < before)
     if source is not None:
         statement = statement.where(dead_letters.c.source == source)
     if reason is not None:

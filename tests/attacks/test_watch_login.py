@@ -190,8 +190,9 @@ def test_an_answer_without_issuer_is_refused_when_the_provider_says_that_it_send
 )
 def test_a_description_that_leads_nowhere_is_an_error_in_good_order(world: World, provider: Provider, metadata: dict[str, Any]) -> None:
     browser = world.client()
+    answer = provider.peer.authorize(browser.get("/connexion").headers["location"])
     provider.peer.metadata = metadata
-    assert come_back(browser, provider.peer).status_code in {400, 503}
+    assert browser.get("/connexion/retour", params=answer).status_code in {400, 503}
     assert shut_out(browser)
 
 

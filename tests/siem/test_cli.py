@@ -1,12 +1,19 @@
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from siem.cli import app
+from siem.event import RawRecord
+from siem.store import progress
+from siem.store.database import Database
+from siem.store.migrations import migrate
+from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome
+from siem.store.queue import Queue
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -97,3 +104,48 @@ def test_roles_are_applied_from_a_file_and_a_wrong_one_is_named(tmp_path: Path) 
     result = RUNNER.invoke(app, ["users", "apply", str(wrong)])
     assert result.exit_code == 2
     assert "users.yaml" in result.output
+
+
+def test_dead_letters_are_listed_and_put_back_once_their_source_is_mended(tmp_path: Path) -> None:
+    state = tmp_path / "siem"
+    state.mkdir()
+    database = Database(f"sqlite:///{state}/watch.sqlite")
+    migrate(str(database.engine.url))
+    at = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
+    letters = [
+        DeadLetter(number, RawRecord(source, f"1:{number}", at, b"secret", "default"), reason, "@timestamp", "a time expected\x1b[2J", at)
+        for number, source, reason in ((1, "web", DropReason.UNREADABLE), (2, "web", DropReason.DEFECT), (3, "idp", DropReason.UNREADABLE))
+    ]
+    counts = BatchCounts()
+    for letter in letters:
+        counts.add(letter.record.source, Outcome.RECEIVED)
+        counts.add(letter.record.source, Outcome.DROPPED, str(letter.reason))
+    with database.transaction() as connection:
+        progress.add_dead_letters(connection, letters)
+        progress.add_counts(connection, counts, at)
+    shown = RUNNER.invoke(app, ["dead-letters", "list", "--source", "web"])
+    assert "2 shown of 3" in shown.output and "@timestamp" in shown.output and "a time expected" in shown.output
+    assert "secret" not in shown.output and "\x1b" not in shown.output
+    listed = json.loads(RUNNER.invoke(app, ["dead-letters", "list", "--reason", "unreadable", "--json"]).output)
+    assert [(one["id"], one["source"], one["reason"], one["field"]) for one in listed] == [
+        (3, "idp", "unreadable", "@timestamp"),
+        (1, "web", "unreadable", "@timestamp"),
+    ]
+    assert RUNNER.invoke(app, ["dead-letters", "replay"]).exit_code == 2
+    assert RUNNER.invoke(app, ["dead-letters", "replay", "--reason", "boredom"]).exit_code == 2
+    wrong = RUNNER.invoke(app, ["dead-letters", "replay", "3", "99", "--source", "web"])
+    assert wrong.exit_code == 1 and "0 put back" in wrong.output
+    assert "1 put back" in RUNNER.invoke(app, ["dead-letters", "replay", "2"]).output
+    assert "2 put back" in RUNNER.invoke(app, ["dead-letters", "replay", "--all"]).output
+    queue = Queue(state / "queue.sqlite")
+    assert [queued.record.position for queued in queue.read(0, 10)] == ["1:2", "1:1", "1:3"]
+    with database.reading() as connection:
+        assert progress.count_dead_letters(connection) == 0
+        assert {(one.received, sum(one.dropped.values())) for one in progress.read_counts(connection)} == {(0, 0)}
+    queue.close()
+    database.close()
+
+
+def test_dead_letters_of_no_watch_are_a_clear_message() -> None:
+    result = RUNNER.invoke(app, ["dead-letters", "list"])
+    assert result.exit_code == 2 and "SIEM_STATE" in result.output
