@@ -65,6 +65,8 @@ _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 _IDLE_SECONDS = 0.2
 _AFTER_DEFECT_SECONDS = 5.0
+#: One event in so many is also evaluated against every rule, to see that the index leaves nothing out.
+_VERIFY_EVERY = 1000
 _FILINGS_EVERY = timedelta(seconds=30)
 _RETENTION_EVERY = timedelta(hours=6)
 
@@ -136,7 +138,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         enrichments=_enrichments(settings),
         pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
         make_engine=lambda: Engine(
-            ruleset, lateness=timedelta(seconds=settings.lateness_seconds), sources=[s.name for s in sources], clock=clock
+            ruleset,
+            lateness=timedelta(seconds=settings.lateness_seconds),
+            sources=[source.name for source in sources],
+            clock=clock,
+            verify_every=_VERIFY_EVERY,
         ),
         incidents=incidents,
         propose=runs.propose,

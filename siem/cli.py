@@ -37,6 +37,8 @@ OfSource = Annotated[str | None, typer.Option("--source", help="Only those of th
 ForReason = Annotated[
     str | None, typer.Option("--reason", help="Only those dropped for this reason: unreadable, unknown_source or defect.")
 ]
+#: Largest head (request line and headers) of a request, in bytes.
+_HEAD_BYTES = 65_536
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -84,6 +86,9 @@ def serve() -> None:
         application,
         host=settings.host,
         port=settings.port,
+        # Of uvicorn's two parsers the one that bounds the head of a request; the other reads headers without end.
+        http="h11",
+        h11_max_incomplete_event_size=_HEAD_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,

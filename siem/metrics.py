@@ -34,7 +34,24 @@ class _Watch(Collector):
         backlog.add_metric([], max(0, self._queue.last_sequence - self._pipeline.position))
         trouble = GaugeMetricFamily("siem_pipeline_in_trouble", "1 while the pipeline cannot go on and tries again")
         trouble.add_metric([], float(self._pipeline.trouble is not None))
-        return (received, stored, duplicate, dropped, backlog, trouble)
+        return (received, stored, duplicate, dropped, backlog, trouble, *self._detection())
+
+    def _detection(self) -> Iterable[Metric]:
+        """What the engine lost, saw late or out of its time, since it was made; each should stay at zero."""
+        engine = self._pipeline.engine
+        late = CounterMetricFamily("siem_events_late", "Events later than the allowed lateness, by source", labels=["source"])
+        ahead = CounterMetricFamily("siem_events_ahead", "Events dated in the future, by source", labels=["source"])
+        wrong = CounterMetricFamily(
+            "siem_rule_index_disagreements", "Events that the index judged otherwise than the rule", labels=["rule"]
+        )
+        lost = CounterMetricFamily("siem_correlation_matches_lost", "Matches forgotten because a correlation was full", labels=["rule"])
+        if engine is not None:
+            for family, counts in ((late, engine.late_counts), (ahead, engine.ahead_counts), (wrong, engine.disagreement_counts)):
+                for label, count in counts.items():
+                    family.add_metric([label], count)
+            for alarm in engine.alarms:
+                lost.add_metric([alarm.rule_id], alarm.lost_count)
+        return (late, ahead, wrong, lost)
 
 
 def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:

@@ -79,6 +79,11 @@ class Pipeline:
         self.trouble: str | None = None
         self._tripped = 0
 
+    @property
+    def engine(self) -> Engine | None:
+        """The engine in use, for its counters; None until the first batch and after a failure."""
+        return self._engine
+
     def step(self) -> int:
         """Process one batch; how many records it had. Raises OperationError when a store fails; nothing is lost then."""
         self._ready()
