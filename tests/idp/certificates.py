@@ -21,7 +21,9 @@ NAMES: list[x509.GeneralName] = [
 class Issued:
     """A certificate with its key; self-signed without ``authority``."""
 
-    def __init__(self, subject: str, at: datetime, authority: "Issued | None" = None, *, is_authority: bool = False) -> None:
+    def __init__(
+        self, subject: str, at: datetime, authority: "Issued | None" = None, *, is_authority: bool = False, host: str | None = None
+    ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name.from_rfc4514_string(subject)
         builder = (
@@ -33,7 +35,7 @@ class Issued:
             .not_valid_before(at - timedelta(days=1))
             .not_valid_after(at + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(NAMES), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))] if host else NAMES), critical=False)
         )
         self.certificate = builder.sign(authority.key if authority else self.key, hashes.SHA256())
 
