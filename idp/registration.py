@@ -7,7 +7,7 @@ made here, shown once, and kept as SHA-256.
 import hashlib
 import secrets
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -116,24 +116,27 @@ def parse_client(entry: object, place: str) -> Client:
 
 def _check(client: Client) -> None:
     _check_authentication(client)
+    public = client.token_endpoint_auth_method == "none"
+    _check_grants(client, public=public)
+    for member in ("redirect_uris", "post_logout_redirect_uris"):
+        for uri in getattr(client, member):
+            _check_uri(member, uri, public=public)
+
+
+def _check_grants(client: Client, *, public: bool) -> None:
     for name in client.grant_types:
         if name not in GRANT_TYPES:
             raise ValueError(f"grant_types: {name!r} is not one of {', '.join(GRANT_TYPES)}")
-    public = client.token_endpoint_auth_method == "none"
     if public and "client_credentials" in client.grant_types:
         raise ValueError("grant_types: a public client cannot use client_credentials")
-    if _EXCHANGE in client.grant_types:
-        _check_exchange(client, public=public)
-    if _BACKCHANNEL in client.grant_types:
-        _check_backchannel(client, public=public)
+    for name, check in _GRANT_CHECKS.items():
+        if name in client.grant_types:
+            check(client, public=public)
     if "authorization_code" in client.grant_types:
         if not client.redirect_uris:
             raise ValueError("redirect_uris: at least one is needed for authorization_code")
         if "openid" not in client.scope:
             raise ValueError("scope: must contain openid for authorization_code")
-    for member in ("redirect_uris", "post_logout_redirect_uris"):
-        for uri in getattr(client, member):
-            _check_uri(member, uri, public=public)
 
 
 def _check_exchange(client: Client, *, public: bool) -> None:
@@ -158,6 +161,9 @@ def _check_backchannel(client: Client, *, public: bool) -> None:
         raise ValueError("backchannel_client_notification_endpoint: goes with delivery mode ping, and ping needs it")
     if endpoint is not None:
         _check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
+
+
+_GRANT_CHECKS: Final[Mapping[str, Callable[..., None]]] = {_EXCHANGE: _check_exchange, _BACKCHANNEL: _check_backchannel}
 
 
 def _check_authentication(client: Client) -> None:

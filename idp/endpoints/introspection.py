@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from idp.endpoints.access import Access, find_access
+from idp.endpoints.access import find_access
 from idp.endpoints.answers import json_answer
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidClient, InvalidRequest
@@ -16,6 +16,7 @@ from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.claims import seconds
 from idp.tokens.issuer import hash_token
+from idp.tokens.live import Access
 from idp.tokens.resources import audience_of
 from vocabulary.audit import AuditAction, Outcome
 

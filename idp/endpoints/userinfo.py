@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from idp.endpoints.access import Access, require_access
+from idp.endpoints.access import require_access
 from idp.endpoints.answers import json_answer
 from idp.endpoints.sender import nonce_header, proof_header
 from idp.errors import InsufficientScope, InvalidToken
@@ -12,6 +12,7 @@ from idp.people.claims import psc_userinfo
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.claims import userinfo_claims
+from idp.tokens.live import Access
 from vocabulary.audit import AuditAction, Outcome
 
 

@@ -1,16 +1,41 @@
 """What holds for every grant, whatever it is."""
 
+from dataclasses import replace
+
 import pytest
 
 from idp.grants import GRANTS
-from tests.idp.wire import NATIONAL_ID, Wire
+from idp.model import ApprovalState
+from idp.provider import Provider
+from tests.idp.wire import NATIONAL_ID, PERSON, Wire
 
 #: What each grant consumes; None where it consumes nothing.
-CONSUMED = {"authorization_code": "code", "refresh_token": "refresh_token", "client_credentials": None}
+BACKCHANNEL, EXCHANGE = "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"
+CONSUMED = {
+    "authorization_code": "code",
+    "refresh_token": "refresh_token",
+    "client_credentials": None,
+    BACKCHANNEL: "auth_req_id",
+    EXCHANGE: None,
+}
+CLIENTS = {"client_credentials": "machine", BACKCHANNEL: "backchannel", EXCHANGE: "exchanger"}
 
 
 def _client_of(grant_type: str) -> str:
-    return "machine" if grant_type == "client_credentials" else "baseline"
+    return CLIENTS.get(grant_type, "baseline")
+
+
+def _approved(wire: Wire) -> str:
+    """A backchannel request that the person has approved."""
+    form = {"scope": "openid", "login_hint": NATIONAL_ID, "binding_message": "42"}
+    auth_req_id: str = wire.post("ext/ciba/auth", "backchannel", **form).json()["auth_req_id"]
+
+    async def approve(provider: Provider) -> None:
+        for approval in await provider.store.interactions.pending_approvals(PERSON.id, provider.clock()):
+            await provider.store.interactions.settle_approval(replace(approval, state=ApprovalState.APPROVED))
+
+    wire.call(approve)
+    return auth_req_id
 
 
 def _form(wire: Wire, grant_type: str) -> dict[str, str]:
@@ -23,6 +48,11 @@ def _form(wire: Wire, grant_type: str) -> dict[str, str]:
         }
     if grant_type == "refresh_token":
         return {"refresh_token": wire.tokens()["refresh_token"]}
+    if grant_type == BACKCHANNEL:
+        return {"auth_req_id": _approved(wire)}
+    if grant_type == EXCHANGE:
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        return {"subject_token": wire.tokens()["access_token"], "subject_token_type": kind, "scope": "drugs:read"}
     return {}
 
 
@@ -57,8 +87,8 @@ def test_a_request_without_client_authentication_is_refused_and_audited_once(wir
 @pytest.mark.parametrize("grant_type", [name for name, consumed in CONSUMED.items() if consumed])
 def test_what_a_grant_consumes_counts_once(wire: Wire, grant_type: str) -> None:
     form = _form(wire, grant_type)
-    assert wire.post("token", "baseline", grant_type=grant_type, **form).status_code == 200
-    again = wire.post("token", "baseline", grant_type=grant_type, **form)
+    assert wire.post("token", _client_of(grant_type), grant_type=grant_type, **form).status_code == 200
+    again = wire.post("token", _client_of(grant_type), grant_type=grant_type, **form)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     (refused,) = wire.events("access_token.refused")
     assert refused["health.grant.type"] == grant_type

@@ -1,0 +1,103 @@
+"""Token exchange (RFC 8693), as the interfaces of Pro Santé Connect's trust area use it: a person's token for one of an interface.
+
+The new token belongs to the grant of the token it came from: whatever ends the one ends the other, and it never lives longer.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from idp.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from idp.grants.phases import Authorization, Services, TokenRequest
+from idp.model import Account, Client
+from idp.profiles import rules_of
+from idp.tokens.actor import actor_of
+from idp.tokens.live import Access, find_live
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+PARAMETERS = frozenset({"subject_token", "subject_token_type", "scope", "audience", "resource", "actor_token", "actor_token_type"})
+REQUIRES_CLIENT_AUTH = True
+
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
+_JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+#: Scope values that release who the person is: only a token that has them gives them on.
+_PERSONAL: Final = frozenset({"profile", "identity", "scope_all"})
+
+
+async def authorize(request: TokenRequest, services: Services) -> Authorization:
+    """Validate the subject token as introspection does, and give what this client registered, never more than asked."""
+    parameters, client = request.parameters, request.client
+    if parameters.get("subject_token_type") not in (ACCESS_TOKEN, _JWT):
+        raise InvalidRequest(f"subject_token_type must be {ACCESS_TOKEN} or {_JWT}")
+    if parameters.get("requested_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, _JWT):
+        raise InvalidRequest(f"requested_token_type must be {ACCESS_TOKEN} or {_JWT}")
+    resources = frozenset({_target(request)})
+    access, account = await _subject(request, services)
+    scope = _scope(parameters.get("scope"), client, access)
+    grant = replace(
+        access.grant,
+        scope=scope,
+        nonce=None,
+        resources=resources,
+        id_token_claims=frozenset(),
+        exchanged=True,
+        actor=_actor(request, services),
+    )
+    until = min(access.record.expires_at, services.now + timedelta(seconds=rules_of(client).exchanged_token_seconds))
+    return Authorization(grant=grant, account=account, joined_until=until)
+
+
+async def _subject(request: TokenRequest, services: Services) -> tuple[Access, Account]:
+    """One answer for every token that does not count, so that nothing is learnt of tokens one found."""
+    token = request.parameters.get("subject_token")
+    if token is None:
+        raise InvalidRequest("subject_token is missing")
+    access = await find_live(services.tokens, services.store, token, services.now)
+    fault = "expired, revoked or not ours" if access is None else _fault(access, request.client)
+    if access is None or access.account is None or fault:
+        raise InvalidGrant("the subject_token does not count here", detail=f"subject_token: {fault}")
+    return access, access.account
+
+
+def _fault(access: Access, client: Client) -> str:
+    if access.account is None:
+        return "it is a client's own"
+    if access.record.exchanged:
+        return "it was got by an exchange itself"
+    if access.record.client_id not in client.exchange_subject_clients:
+        return "it was issued to a client whose tokens this one may not exchange"
+    return ""
+
+
+def _target(request: TokenRequest) -> str:
+    """§2.1: one of the resource servers the client registered; the only one need not be named."""
+    registered = request.client.resources
+    asked = [value for name in ("audience", "resource") if (value := request.parameters.get(name)) is not None]
+    if len(asked) > 1:
+        raise InvalidRequest("give audience or resource, not both")
+    if not asked and len(registered) == 1:
+        return registered[0]
+    if not asked or asked[0] not in registered:
+        raise InvalidTarget("audience must be one resource server that this client registered")
+    return asked[0]
+
+
+def _scope(asked: str | None, client: Client, access: Access) -> frozenset[str]:
+    scope = frozenset((asked or "").split())
+    if not scope:
+        raise InvalidScope("scope is missing: name what the interface needs")
+    allowed = (client.scope - {"openid"} - _PERSONAL) | (client.scope & access.record.scope & _PERSONAL)
+    if not scope <= allowed:
+        raise InvalidScope("this exchange cannot give that scope", detail=f"scope {min(scope - allowed)[:100]!r}")
+    return scope
+
+
+def _actor(request: TokenRequest, services: Services) -> dict[str, str]:
+    token, kind = request.parameters.get("actor_token"), request.parameters.get("actor_token_type")
+    if (token is None) != (kind is None):
+        raise InvalidRequest("actor_token and actor_token_type go together")
+    if token is None:
+        return {}
+    if kind != _JWT:
+        raise InvalidRequest(f"actor_token_type must be {_JWT}")
+    return dict(actor_of(token, request.client, issuer=services.tokens.issuer, now=services.now))
