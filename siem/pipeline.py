@@ -9,12 +9,13 @@ position stays where it is and the batch is tried again. A record that we fail o
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from siem.batch import Batch, read
 from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.enrichment import Enrichment
@@ -27,8 +28,7 @@ from siem.incidents.service import Incidents
 from siem.sources.source import Source
 from siem.store import progress
 from siem.store.database import Database
-from siem.store.events import EventStore, Scope, StoredEvent
-from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome
+from siem.store.events import EventStore, Scope
 from siem.store.queue import QueuedRecord, RecordQueue
 
 _log = logging.getLogger(__name__)
@@ -54,16 +54,6 @@ class Parts:
     incidents: Incidents
     propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
     on_commit: Callable[[Absorbed], None] = lambda _absorbed: None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What a batch became so far."""
-
-    at: datetime
-    events: list[StoredEvent] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    counts: BatchCounts = field(default_factory=BatchCounts)
 
 
 class Pipeline:
@@ -96,8 +86,8 @@ class Pipeline:
         """Take the records on their whole way. They must follow on :attr:`position`. ``refused``: why this one must be set aside."""
         try:
             engine = self._ready()
-            parsed = self._parse(batch, refused)
-            new, refusal = self._store(parsed, batch)
+            parsed = read(batch, self._parts.sources, self._parts.enrichments, self._parts.pseudonyms, self._clock(), refused)
+            new, refusal = self._store(parsed)
             if refusal is None:
                 detections = engine.evaluate(new)
                 absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
@@ -153,46 +143,14 @@ class Pipeline:
             self._engine = engine
         return self._engine
 
-    def _parse(self, batch: Sequence[QueuedRecord], refused: DataError | None) -> _Batch:
-        parsed = _Batch(self._clock())
-        for queued in batch:
-            record = queued.record
-            parsed.counts.add(record.source, Outcome.RECEIVED)
-            try:
-                source = self._parts.sources.get(record.source)
-                if source is None:
-                    raise DataError(record.source, 0, "", "no such source in the configuration any more")
-                events = source.parse(record)  # one to be set aside too: what follows may refer to it
-                if refused is not None:
-                    raise refused
-                for event in events:
-                    for enrichment in self._parts.enrichments:
-                        enrichment.enrich(event.fields)
-                    self._parts.pseudonyms.enrich(event.fields)
-            except DataError as error:
-                reason = DropReason.DEFECT if refused else DropReason.UNREADABLE if source else DropReason.UNKNOWN_SOURCE
-                parsed.letters.append(DeadLetter(queued.sequence, record, reason, error.field, error.problem, parsed.at))
-            except Exception as error:  # noqa: BLE001  # the guard: one line that our parser trips over must not stop all others
-                _log.exception("source %s: a record at %s was set aside, our parser failed on it", record.source, record.position)
-                parsed.letters.append(DeadLetter(queued.sequence, record, DropReason.DEFECT, "", repr(error)[:500], parsed.at))
-            else:
-                parsed.events.extend(StoredEvent(queued.sequence, event) for event in events)
-        return parsed
-
-    def _store(self, parsed: _Batch, batch: Sequence[QueuedRecord]) -> tuple[list[Event], DataError | None]:
-        """Append the events; the new ones, or why the store refuses them. Counts every record once, by what became of it."""
+    def _store(self, parsed: Batch) -> tuple[list[Event], DataError | None]:
+        """Append the events; the new ones, or why the store refuses them."""
         try:
-            fresh = self._parts.events.append(parsed.events)
+            return parsed.settle(self._parts.events.append(parsed.events)), None
         except DataError as refusal:
             return [], refusal
-        dropped = {letter.sequence: str(letter.reason) for letter in parsed.letters}
-        stored = {item.sequence for item, is_new in zip(parsed.events, fresh, strict=True) if is_new}
-        for queued in batch:
-            outcome = Outcome.DROPPED if queued.sequence in dropped else Outcome.STORED if queued.sequence in stored else Outcome.DUPLICATE
-            parsed.counts.add(queued.record.source, outcome, dropped.get(queued.sequence, ""))
-        return [item.event for item, is_new in zip(parsed.events, fresh, strict=True) if is_new], None
 
-    def _commit(self, engine: Engine, parsed: _Batch, new: Sequence[Event], detections: Sequence[Detection], position: int) -> Absorbed:
+    def _commit(self, engine: Engine, parsed: Batch, new: Sequence[Event], detections: Sequence[Detection], position: int) -> Absorbed:
         events_by_id = {event.id: event for event in new}
         for detection in detections:
             earlier = [event_id for event_id in detection.event_ids if event_id not in events_by_id]
