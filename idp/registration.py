@@ -5,6 +5,7 @@ made here, shown once, and kept as SHA-256.
 """
 
 import hashlib
+import re
 import secrets
 import warnings
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ _MIN_RSA_BITS: Final = 2048
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 #: FAPI 2.0 §5.3.2.1.
 _FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
@@ -177,8 +179,19 @@ def _check_authentication(client: Client) -> None:
     if client.jwks is not None:
         _check_jwks(client.jwks)
     _check_certificates(client)
+    _check_sector(client)
     _check_request_objects(client)
     _check_resources(client)
+
+
+def _check_sector(client: Client) -> None:
+    """OIDCC §8.1: which clients see the same subject must not be guessed."""
+    sector = client.sector_identifier
+    if sector is not None and not _HOST.fullmatch(sector):
+        raise ValueError("sector_identifier: must be a host name in lower case")
+    hosts = {urlsplit(uri).hostname for uri in client.redirect_uris}
+    if client.subject_type == "pairwise" and sector is None and len(hosts) > 1:
+        raise ValueError("sector_identifier: is needed by a pairwise client whose redirect_uris are on several hosts")
 
 
 def _check_certificates(client: Client) -> None:

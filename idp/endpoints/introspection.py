@@ -14,7 +14,7 @@ from idp.http import read_form
 from idp.model import AccountState, Client
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
-from idp.tokens.claims import seconds
+from idp.tokens.claims import login_name, seconds
 from idp.tokens.issuer import hash_token
 from idp.tokens.live import Access
 from idp.tokens.resources import audience_of
@@ -79,18 +79,18 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
     }
     if record.scope & {"identity", "profile"}:
         # As at userinfo: a service that was not granted the identity does not get it here, nor does the one it calls.
-        document["username"] = account.national_id or account.id
+        document["username"] = login_name(account, document["sub"])
     if rules_of(access.client).keycloak_introspection:
         # As ANS documents it; SubjectNameID only when an access token is introspected.
         document |= {
             "typ": "Bearer",
-            "username": account.national_id or account.id,
+            "username": login_name(account, document["sub"]),
             "azp": record.client_id,
             "nonce": grant.nonce or "",
             "session_state": grant.session_id,
-            "preferred_username": account.national_id or account.id,
+            "preferred_username": login_name(account, document["sub"]),
             "email_verified": False,
-            "SubjectNameID": account.national_id or "",
+            "SubjectNameID": login_name(account, ""),
         }
     return document
 

@@ -4,9 +4,10 @@ import hashlib
 import hmac
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from idp.keys.signing_key import base64url
-from idp.model import Account, Client, Grant
+from idp.model import Account, AccountKind, Client, Grant
 from idp.profiles import Rules
 
 Claims = dict[str, Any]
@@ -16,13 +17,33 @@ AUTH_MODES: Final = {"device": "MOBILE", "certificate": "CARD"}
 
 
 def subject(client: Client, account: Account, rules: Rules, *, storage_id: str, pairwise_pepper: bytes) -> str:
-    """The ``sub`` of this person at this client (§8): Keycloak-shaped, pairwise, or our own identifier of the account."""
-    if rules.keycloak_subject and account.national_id:
+    """The ``sub`` of this person at this client (§8): Keycloak-shaped, pairwise, or our own identifier of the account.
+
+    A patient's is always pairwise, whatever the client registered: two services cannot find out that they know the same one.
+    It is a MAC of our own random identifier, so that it can be turned back neither into that nor into anything else.
+    """
+    patient = account.kind is AccountKind.PATIENT
+    if rules.keycloak_subject and account.national_id and not patient:
         return f"f:{storage_id}:{account.national_id}"
-    if client.subject_type == "pairwise":
-        sector = client.sector_identifier or client.client_id
-        return base64url(hmac.digest(pairwise_pepper, f"{sector}\n{account.id}".encode(), hashlib.sha256))
+    if patient or client.subject_type == "pairwise":
+        return base64url(hmac.digest(pairwise_pepper, f"{sector_of(client)}\n{account.id}".encode(), hashlib.sha256))
     return account.id
+
+
+def sector_of(client: Client) -> str:
+    """The sector whose clients see one subject (§8.1): as registered, or the one host of the redirect URIs, or the client alone.
+
+    Loopback and an app's own scheme are no place that two clients share.
+    """
+    if client.sector_identifier:
+        return client.sector_identifier
+    hosts = {urlsplit(uri).hostname for uri in client.redirect_uris if uri.startswith("https:")}
+    return str(hosts.pop()) if len(hosts) == 1 else f"client:{client.client_id}"
+
+
+def login_name(account: Account, sub: str) -> str:
+    """How Keycloak's claims name the person: the national identifier of a professional, nothing but ``sub`` for anybody else."""
+    return account.national_id if account.national_id and account.kind is AccountKind.PROFESSIONAL else sub
 
 
 def access_claims(client: Client, grant: Grant, account: Account | None, rules: Rules, *, sub: str) -> Claims:
@@ -41,7 +62,7 @@ def access_claims(client: Client, grant: Grant, account: Account | None, rules: 
         "session_state": grant.session_id,
         "sid": grant.session_id,
         "acr": grant.acr,
-        "preferred_username": account.national_id or account.id,
+        "preferred_username": login_name(account, sub),
         "email_verified": False,
         **psc_login(account, grant.method),
     }
@@ -65,7 +86,7 @@ def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, s
             "typ": "ID",
             "azp": client.client_id,
             "session_state": grant.session_id,
-            "preferred_username": account.national_id or account.id,
+            "preferred_username": login_name(account, sub),
         }
         claims |= psc_login(account, grant.method)
     return claims
@@ -90,10 +111,11 @@ def psc_login(account: Account, method: str | None) -> Claims:
 def userinfo_claims(account: Account, scope: frozenset[str], *, sub: str) -> Claims:
     """The answer of the userinfo endpoint outside the PSC tree (§5.3.2, §5.4): only what the scope gives."""
     claims: Claims = {"sub": sub}
+    national_id = account.national_id if account.kind is AccountKind.PROFESSIONAL else None
     if "identity" in scope:
         claims |= {
-            "preferred_username": account.national_id,
-            "SubjectNameID": account.national_id,
+            "preferred_username": national_id,
+            "SubjectNameID": national_id,
             "given_name": account.given_name,
             "family_name": account.family_name,
             "codeCivilite": _civility(account),
@@ -103,7 +125,7 @@ def userinfo_claims(account: Account, scope: frozenset[str], *, sub: str) -> Cla
             "name": f"{account.given_name} {account.family_name}".strip(),
             "given_name": account.given_name,
             "family_name": account.family_name,
-            "preferred_username": account.national_id,
+            "preferred_username": national_id,
         }
     return {name: value for name, value in claims.items() if value is not None}
 
