@@ -49,11 +49,9 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "introspection_endpoint": f"{endpoints}/token/introspect",
         "revocation_endpoint": f"{endpoints}/revoke",
         "end_session_endpoint": f"{endpoints}/logout",
-        "pushed_authorization_request_endpoint": f"{endpoints}/ext/par/request",
         "jwks_uri": f"{endpoints}/certs",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(RESPONSE_TYPES),
-        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(GRANTS),
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
@@ -75,12 +73,9 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
-        "authorization_response_iss_parameter_supported": True,
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
-        "backchannel_authentication_endpoint": f"{endpoints}/ext/ciba/auth",
-        "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
-        "backchannel_user_code_parameter_supported": False,
-        "authorization_signing_alg_values_supported": list(ALGORITHMS),
+        **_backchannel(endpoints),
+        **_requests(endpoints),
     }
     if mtls:
         document["tls_client_certificate_bound_access_tokens"] = True
@@ -89,6 +84,30 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
             name: url.replace(base_url, mtls_base_url, 1) for name, url in document.items() if name in _MTLS_ENDPOINTS
         }
     return document
+
+
+def _backchannel(endpoints: str) -> dict[str, Any]:
+    """CIBA Core §4."""
+    return {
+        "backchannel_authentication_endpoint": f"{endpoints}/ext/ciba/auth",
+        "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
+        "backchannel_user_code_parameter_supported": False,
+    }
+
+
+def _requests(endpoints: str) -> dict[str, Any]:
+    """How an authorization request may come, and its answer go. No address of a request object is ever fetched."""
+    return {
+        "pushed_authorization_request_endpoint": f"{endpoints}/ext/par/request",
+        "require_pushed_authorization_requests": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": False,
+        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        "require_signed_request_object": False,
+        "response_modes_supported": list(RESPONSE_MODES),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
+        "authorization_response_iss_parameter_supported": True,
+    }
 
 
 def routes(realm: str, document: bytes) -> list[BaseRoute]:

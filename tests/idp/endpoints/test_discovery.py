@@ -27,8 +27,29 @@ def test_nothing_weak_is_announced() -> None:
     assert not {"none", "HS256"} & set(announced["id_token_signing_alg_values_supported"])
 
 
+@pytest.mark.spec("RFC9126-5", "RFC9101-10.5", "JARM-4", "OIDCD-3")
+def test_what_requests_and_answers_may_look_like_is_announced_exactly() -> None:
+    announced = metadata(ISSUER, BASE)
+    assert announced["response_modes_supported"] == ["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
+    assert announced["request_object_signing_alg_values_supported"] == ["ES256", "PS256", "RS256"]
+    assert announced["authorization_signing_alg_values_supported"] == announced["id_token_signing_alg_values_supported"]
+    assert announced["pushed_authorization_request_endpoint"].endswith("/ext/par/request")
+    assert (announced["request_parameter_supported"], announced["request_uri_parameter_supported"]) == (True, False)
+
+
 @pytest.mark.spec("OIDCD-3")
 def test_every_announced_endpoint_answers(wire: Wire) -> None:
     for name, value in metadata(ISSUER, BASE).items():
         if name.endswith("_endpoint") or name == "jwks_uri":
             assert wire.http.get(value, follow_redirects=False).status_code != 404, name
+
+
+@pytest.mark.spec("CIBA-4")
+def test_what_is_offered_without_a_browser_is_said(wire: Wire) -> None:
+    document = wire.http.get(f"{ISSUER}/.well-known/openid-configuration").json()
+    assert document["backchannel_authentication_endpoint"] == f"{ISSUER}/protocol/openid-connect/ext/ciba/auth"
+    assert document["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]
+    assert document["backchannel_user_code_parameter_supported"] is False
+    assert {"urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"} <= set(
+        document["grant_types_supported"]
+    )
