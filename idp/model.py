@@ -264,23 +264,14 @@ class AuthorizationCode:
     id_token_claims: frozenset[str] = frozenset()
 
 
-class AwaitedKind(StrEnum):
-    """How a service asks for tokens that a person grants elsewhere."""
-
-    BACKCHANNEL = "backchannel"
-    DEVICE = "device"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitedRequest:
-    """A request whose answer a person gives elsewhere than where it was made; the service asks for the answer by a handle.
+    """A request that a person answers elsewhere than where it was made; the service asks for the answer by a handle.
 
-    The handle is the ``auth_req_id`` of CIBA or the ``device_code`` of RFC 8628. A backchannel request is answered by its
-    approval; a device's by the person at the verification page, which gives it a session.
+    The handle is the ``auth_req_id`` of CIBA, and the answer is that of the approval.
     """
 
     handle_hash: str
-    kind: AwaitedKind
     client_id: str
     scope: frozenset[str]
     created_at: datetime

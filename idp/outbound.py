@@ -1,7 +1,7 @@
 """The one way out: every request that the provider makes to an address someone else chose goes through here.
 
 Private, loopback and other special addresses are refused after resolution, and the connection goes to the address that was
-looked at, so that a name cannot answer twice (SSRF by rebinding). No redirect is followed, no proxy of the environment
+looked at, so that a name cannot answer twice (rebinding). No redirect is followed, no proxy of the environment
 is used, size and time are capped. An error says what failed to the operator; nobody else learns it.
 """
 

@@ -32,7 +32,7 @@ from idp.errors import (
 )
 from idp.grants import backchannel
 from idp.http import read_form
-from idp.model import Approval, AwaitedKind, AwaitedRequest, Client
+from idp.model import Approval, AwaitedRequest, Client
 from idp.profiles import Rules, rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
@@ -182,7 +182,6 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
     auth_req_id = secrets.token_urlsafe(32)
     awaited = AwaitedRequest(
         handle_hash=hash_token(auth_req_id),
-        kind=AwaitedKind.BACKCHANNEL,
         client_id=client.client_id,
         scope=asked.scope,
         created_at=approval.requested_at,

@@ -4,7 +4,7 @@ from idp import sessions
 from idp.clock import ordered_id
 from idp.errors import AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, RequestDenied, SlowDown
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedKind, AwaitedRequest, Grant, Session
+from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedRequest, Grant, Session
 from idp.people.directory import profession_keys
 from idp.sessions import Proof
 from idp.tokens.issuer import hash_token
@@ -22,7 +22,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         raise InvalidRequest("auth_req_id is missing")
     handle_hash = hash_token(value)
     awaited = await services.store.awaited.get(handle_hash)
-    if awaited is None or awaited.kind is not AwaitedKind.BACKCHANNEL:
+    if awaited is None:
         raise InvalidGrant("the auth_req_id is unknown or used")
     if awaited.client_id != request.client.client_id:
         raise InvalidGrant("the auth_req_id is unknown or used", detail="it was issued to another client")

@@ -129,7 +129,7 @@ class CodeStore(Protocol):
 
 
 class AwaitedStore(Protocol):
-    """Requests of services that a person answers elsewhere (CIBA, device authorization).
+    """Requests of services that a person answers elsewhere (CIBA).
 
     One that has expired is still found for a while, so that the service hears that it has.
     """

@@ -16,7 +16,6 @@ from idp.model import (
     Approval,
     ApprovalState,
     AuthorizationCode,
-    AwaitedKind,
     AwaitedRequest,
     Client,
     Device,
@@ -133,7 +132,6 @@ def approval(name: str = "one", **changes: object) -> Approval:
 def awaited(name: str = "one", **changes: object) -> AwaitedRequest:
     made = AwaitedRequest(
         handle_hash=f"handle-{name}",
-        kind=AwaitedKind.BACKCHANNEL,
         client_id="client",
         scope=frozenset({"openid", "identity"}),
         created_at=NOW,
