@@ -74,6 +74,8 @@ class Client:
     #: The one algorithm of this client's request objects; without it every one we accept.
     request_object_signing_alg: str | None = None
     id_token_signed_response_alg: str = "ES256"
+    #: Of introspection answers that the client asks for as JWT (RFC 9701 §6; its default).
+    introspection_signed_response_alg: str = "RS256"
     #: What signs answers of the authorization endpoint (JARM §3); by default what signs the client's ID tokens.
     authorization_signed_response_alg: str | None = None
     subject_type: str = "public"

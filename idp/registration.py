@@ -58,6 +58,7 @@ class _Entry(BaseModel):
     require_signed_request_object: bool = False
     request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    introspection_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
     authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None

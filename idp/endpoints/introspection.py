@@ -21,6 +21,7 @@ from idp.tokens.resources import audience_of
 from vocabulary.audit import AuditAction, Outcome
 
 _INACTIVE = {"active": False}
+_JWT = "application/token-introspection+jwt"
 
 
 async def introspect(request: Request) -> Response:
@@ -47,7 +48,14 @@ async def introspect(request: Request) -> Response:
             "health.token.id": access.record.jti if access else None,
         },
     )
+    if _wants_jwt(request.headers.get("accept", "")):
+        return Response(provider.tokens.sign_introspection(client, document), media_type=_JWT)
     return json_answer(document)
+
+
+def _wants_jwt(accept: str) -> bool:
+    """RFC 9701 §4: only when asked for by its name."""
+    return any(part.partition(";")[0].strip().lower() == _JWT for part in accept.split(","))
 
 
 def _access_document(provider: Provider, access: Access) -> dict[str, Any]:

@@ -81,7 +81,10 @@ class Issuer:
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
         claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
-        if grant.resources or not rules.keycloak_claims:
+        standard = rules.access_token_type == "at+jwt"
+        if standard:
+            claims["client_id"] = client.client_id
+        if grant.resources or standard or not rules.keycloak_claims:
             claims["aud"] = audience_of(grant.resources, issuer=self.issuer)
         if grant.actor:
             claims["act"] = grant.actor
@@ -126,6 +129,12 @@ class Issuer:
         key = self._keys.signer(client.authorization_signed_response_alg or client.id_token_signed_response_alg)
         claims = {**members, "iss": self.issuer, "aud": client.client_id, "exp": seconds(self._clock() + _RESPONSE_LIFETIME)}
         return self._sign(key, "JWT", claims)
+
+    def sign_introspection(self, client: Client, document: Mapping[str, Any]) -> str:
+        """An introspection answer for one client, as a JWT that cannot be taken for a token (RFC 9701 §5: no sub, no exp)."""
+        key = self._keys.signer(client.introspection_signed_response_alg)
+        claims = {"iss": self.issuer, "aud": client.client_id, "iat": seconds(self._clock()), "token_introspection": document}
+        return self._sign(key, "token-introspection+jwt", claims)
 
     def recognise(self, token: str) -> str | None:
         """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""

@@ -1,6 +1,9 @@
+import json
+
+import jwt
 import pytest
 
-from tests.idp.wire import ISSUER, NATIONAL_ID, Wire
+from tests.idp.wire import CONNECT, ISSUER, NATIONAL_ID, SECRET, Wire, claims_of, client
 
 
 @pytest.mark.spec("RFC7662-2.2")
@@ -55,3 +58,27 @@ def test_each_look_is_audited(wire: Wire) -> None:
         ("success", NATIONAL_ID, "other"),
         ("failure", None, "other"),
     ]
+
+
+@pytest.mark.spec("RFC9701-4", "RFC9701-5", "RFC9701-6")
+@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+def test_an_answer_asked_for_as_jwt_is_signed_for_the_one_who_asked_and_is_no_token(wire: Wire, alg: str) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("other", introspection_signed_response_alg=alg)))
+    token = wire.tokens()["access_token"]
+    accept = {"Accept": "application/token-introspection+jwt"}
+    asked = {"data": {"token": token}, "auth": ("other", SECRET)}
+    answer = wire.http.post(f"{CONNECT}/token/introspect", headers=accept, **asked)
+    assert answer.headers["content-type"] == "application/token-introspection+jwt"
+    assert answer.headers["cache-control"] == "no-store"
+    header = jwt.get_unverified_header(answer.text)
+    assert (header["typ"], header["alg"]) == ("token-introspection+jwt", alg)
+    keys = jwt.PyJWKSet.from_dict(json.loads(wire.provider.keys.jwks()))
+    claims = jwt.decode(answer.text, keys[header["kid"]].key, [alg], audience="other", issuer=ISSUER, options={"verify_iat": False})
+    assert claims.keys() == {"iss", "aud", "iat", "token_introspection"}
+    assert claims["token_introspection"] == wire.http.post(f"{CONNECT}/token/introspect", **asked).json()
+    assert wire.userinfo(answer.text).status_code == 401
+    for other in ("*/*", "application/json"):
+        plain = wire.http.post(f"{CONNECT}/token/introspect", headers={"Accept": other}, **asked)
+        assert plain.headers["content-type"] == "application/json"
+    inactive = wire.http.post(f"{CONNECT}/token/introspect", headers=accept, data={"token": "x"}, auth=("other", SECRET))
+    assert claims_of(inactive.text)["token_introspection"] == {"active": False}

@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 
 import jwt
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.tokens import Issuer
-from tests.idp.wire import ISSUER, NATIONAL_ID, Wall, Wire, claims_of
+from tests.idp.wire import CLIENTS, ISSUER, NATIONAL_ID, Wall, Wire, claims_of
 
 _FORGED = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
 
@@ -98,3 +99,16 @@ class _NoKeys:
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     reader = Issuer(_NoKeys(), Wall(), issuer=ISSUER)  # type: ignore[arg-type]
     assert reader.recognise(text) is None
+
+
+@pytest.mark.spec("RFC9068-2.1", "RFC9068-2.2", "RFC9068-2.2.1", "RFC9068-2.2.3")
+@pytest.mark.parametrize("client_id", ["baseline", "psc"])
+def test_one_switch_makes_access_tokens_of_the_standard_s_profile(wire: Wire, client_id: str) -> None:
+    registered = replace({each.client_id: each for each in CLIENTS}[client_id], quirks={"access_token_type": "at+jwt"})
+    wire.call(lambda provider: provider.store.clients.put(registered))
+    token = wire.tokens(client_id)["access_token"]
+    assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
+    claims = _verified(wire, token, ISSUER)
+    assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "auth_time", "acr"} <= claims.keys()
+    assert claims["client_id"] == client_id
+    assert wire.userinfo(token).status_code == 200
