@@ -117,3 +117,30 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
     assert jwt.decode(said["access_token"], keys, algorithms=["ES256"]).claims["aud"] == resource
     assert said["token_type"] == "dpop"
     assert said["replayed"] == "invalid_request_object"
+
+
+@pytest.mark.service("node", "npm")
+@pytest.mark.spec("RFC9449-5", "RFC9449-7.1", "RFC9449-8", "RFC9449-9", "RFC9449-10", "RFC9449-5.1")
+def test_openid_client_uses_tokens_that_are_bound_to_its_key(provider: Scene, phone: Phone, tmp_path: Path) -> None:
+    redirect_uri = "http://127.0.0.1:8811/retour"
+    registration = {
+        "client_id": "application",
+        "client_name": "Application",
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [redirect_uri],
+        "dpop_bound_access_tokens": True,
+        "quirks": {"dpop_nonce_required": True},
+    }
+    (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [registration]}), encoding="utf-8")
+    run_command(["idp.cli", "clients", "apply", str(tmp_path / "clients.yaml")], provider.idp_environment)
+    folder = _install(tmp_path)
+    with _talking(["node", "dpop.mjs", provider.issuer, "application", redirect_uri, "openid"], folder) as (hear, say):
+        say({"callback": approve(hear()["authorize"], phone, redirect_uri)})
+        said = hear()
+    assert said["algorithms"] == ["ES256", "PS256"]
+    assert said["type"] == "dpop"
+    assert said["cnf"] == {"jkt": said["jkt"]}
+    assert said["userinfo"] == said["sub"]
+    assert (said["bearer"], said["stolen"], said["thief"]) == (401, "invalid_token", "invalid_grant")
+    assert said["again"] is None, "the refusal of a thief must not cost the client its login"
