@@ -11,6 +11,8 @@ from idp.registration import RegistrationError, hash_client_secret, make_secret,
 from tests.idp.relying_party import public_jwks
 
 DEMO = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
+CIBA, EXCHANGE = "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"
+PING = {"backchannel_token_delivery_mode": "ping"}
 GOOD: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"]}
 FAPI2: dict[str, Any] = {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": public_jwks()}
 
@@ -52,6 +54,15 @@ def test_the_demonstration_s_clients_are_sound() -> None:
         ({"client_secret": "s"}, "client_secret"),
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
         ({"authorization_signed_response_alg": "none"}, "authorization_signed_response_alg"),
+        ({"grant_types": [CIBA], "token_endpoint_auth_method": "none"}, "public client"),
+        ({"grant_types": [CIBA], "scope": "identity"}, "must contain openid"),
+        ({"grant_types": [CIBA], "backchannel_token_delivery_mode": "ping"}, "backchannel_client_notification_endpoint"),
+        ({"grant_types": [CIBA], "backchannel_client_notification_endpoint": "https://s.example/"}, "ping"),
+        ({"grant_types": [CIBA], "backchannel_token_delivery_mode": "push"}, "backchannel_token_delivery_mode"),
+        ({"grant_types": [CIBA], **PING, "backchannel_client_notification_endpoint": "http://10.0.0.1/"}, "must use https"),
+        ({"grant_types": [EXCHANGE], "token_endpoint_auth_method": "none"}, "public client"),
+        ({"grant_types": [EXCHANGE], "resources": ["https://api.example/"]}, "exchange_subject_clients"),
+        ({"grant_types": [EXCHANGE], "exchange_subject_clients": ["psc"]}, "resources: at least one"),
         ({"resources": ["/api"]}, "resources"),
         ({"resources": ["https://api.example/#part"]}, "resources"),
         ({"resources": ["https://api.example/ https://evil.example/"]}, "resources"),

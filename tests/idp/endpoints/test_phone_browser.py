@@ -18,7 +18,8 @@ from idp.app import create_app
 from idp.model import Client
 from idp.people.file import read_people
 from idp.settings import Environment, Settings
-from tests.idp.endpoints.login_flow import CAMILLE, PEOPLE
+from tests.idp.endpoints.backchannel_flow import service
+from tests.idp.endpoints.login_flow import CAMILLE, PEOPLE, SECRET
 
 ARGUMENTS = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run")
 #: Long enough for a busy machine; nothing waits for it when all is well.
@@ -81,6 +82,7 @@ def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
             for account in read_people(PEOPLE):
                 await store.accounts.put(account)
             await store.clients.put(Client(client_id="dossier", client_name="Dossier patient", redirect_uris=(f"{base_url}/phone/",)))
+            await store.clients.put(service("lps", client_name="Logiciel du cabinet"))
             listener.listen()
             ready.set()
             await server.serve(sockets=[listener])
@@ -128,6 +130,23 @@ def test_a_person_approves_on_the_phone_and_the_browser_goes_on(windows: Windows
     phone.wait_for_selector("[data-panel=done]:not([hidden])")
     page.wait_for_url("**/phone/?code=*")
     assert faults == []
+
+
+@pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
+def test_a_person_compares_the_message_of_a_service_that_asks_by_itself(windows: Windows, language: str) -> None:
+    phone = windows.enrolled_phone(language)
+    form = {"scope": "openid scope_all", "login_hint": CAMILLE, "binding_message": "K7-42"}
+    url = f"{windows.base_url}/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth"
+    assert httpx.post(url, data=form, auth=("lps", SECRET)).status_code == 200
+    phone.wait_for_selector("[data-panel=question]:not([hidden])")
+    expect(phone.locator("[data-fact=binding]")).to_have_text("K7-42")
+    expect(phone.locator("[data-fact=eyebrow]")).to_contain_text("service")
+    expect(phone.locator(".tile").first).to_be_hidden()
+    expect(phone.locator("[data-fact=browser]")).to_be_hidden()
+    _sound(phone)
+    phone.fill("#pin", "2580")
+    phone.click("#answer button[type=submit]")
+    phone.wait_for_selector("[data-panel=done]:not([hidden])")
 
 
 def test_a_person_logs_in_without_script(windows: Windows) -> None:
