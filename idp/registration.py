@@ -186,7 +186,7 @@ def _check_authentication(client: Client) -> None:
 
 
 def _check_sector(client: Client) -> None:
-    """OIDCC §8.1: which clients see the same subject must not be guessed."""
+    """OpenID Connect Core §8.1: which clients see the same subject must not be guessed."""
     sector = client.sector_identifier
     if sector is not None and not _HOST.fullmatch(sector):
         raise ValueError("sector_identifier: must be a host name in lower case")

@@ -75,8 +75,7 @@ class Issuer:
         rules = rules_of(client)
         now = self._clock()
         key = self._keys.signer(client.id_token_signed_response_alg)
-        sub = self.subject(client, account) if account else client.client_id
-        jti = ordered_id(now)
+        sub, jti = self.subject(client, account) if account else client.client_id, ordered_id(now)
         expires_at = min(now + rules.access_token_lifetime, until) if until else now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))

@@ -69,7 +69,7 @@ def test_a_certificate_that_is_not_verified_or_another_s_is_refused(proxied: Wir
         _refused(_ask(proxied, OWN, value=value))
 
 
-@pytest.mark.spec("RFC8705-6.5")
+@pytest.mark.spec("RFC8705-2.1")
 def test_a_certificate_out_of_date_is_refused(proxied: Wire) -> None:
     _register(proxied)
     proxied.wall.advance(31 * 86_400)
