@@ -162,7 +162,7 @@ class FileInput:
 
     def _head_is_same(self, file: _File) -> bool:
         opened = self._open[file.generation]
-        return _head(opened, file.head_length) == file.head
+        return file.head_length == 0 or _head(opened, file.head_length) == file.head
 
     def _drop_if_finished(self, file: _File) -> None:
         """Let go of a renamed file that nobody has written to for a while, taking its last line even without a line feed."""

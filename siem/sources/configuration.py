@@ -9,6 +9,8 @@
       type: fhir_audit_event
       http: true
       service: Dossier patient
+      finess: 0B0000005
+      structures: [0B0172805]
 
 A relative ``file`` is looked for beside sources.yaml.
 """
@@ -25,6 +27,7 @@ from siem.sources.source import SourceSettings
 
 #: A source's name is also the name of its index for shippers, hence Elasticsearch's rules for those.
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+_Finess = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Z][0-9]{7}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 
 
@@ -35,7 +38,8 @@ class _Entry(BaseModel):
     type: str
     service: _Text
     tenant: _Name = "default"
-    finess: Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Z][0-9]{7}$")] | None = None
+    finess: _Finess | None = None
+    structures: frozenset[_Finess] = frozenset()
     file: Path | None = Field(default=None)
     http: bool = False
 
@@ -83,4 +87,4 @@ def _source(path: Path, line: int, entry: object, types: Collection[str]) -> Sou
     if read.type not in types:
         raise DataError(str(path), line, "type", f"one of {', '.join(sorted(types))} expected, not {read.type!r}")
     file = None if read.file is None else path.parent / read.file
-    return SourceSettings(read.name, read.type, read.service, read.tenant, read.finess, file, read.http)
+    return SourceSettings(read.name, read.type, read.service, read.tenant, read.finess, file, read.http, read.structures)

@@ -141,13 +141,21 @@ class FhirAuditEvent(Stateless):
             ("user.id", _professional(record, agent)),
             ("source.ip", _address(agent)),
             ("health.session.id", _extension(document, _SESSION) or _extension(agent, _SESSION)),
-            ("health.structure.finess", _finess(document) or self._settings.finess),
+            ("health.structure.finess", self._structure(record, document)),
         ):
             if isinstance(value, str) and value:
                 fields[name] = value
         if (count := _record_count(record, document)) is not None:
             fields["health.record.count"] = count
         return fields
+
+    def _structure(self, record: RawRecord, document: Json) -> str | None:
+        """The establishment the event belongs to. A source speaks for its own and those listed with it, never for another's people."""
+        named, own = _finess(document), self._settings.finess
+        if named is None or own is None or named == own or named in self._settings.structures:
+            return named or own
+        problem = f"{named} is not an establishment of this source; add it to structures in the configuration of sources if it is"
+        raise DataError(record.source, 0, "source.observer", problem)
 
 
 def _objects(value: object) -> Iterator[Json]:

@@ -12,7 +12,8 @@ from siem.event import Event, RawRecord
 class SourceSettings:
     """One entry of sources.yaml. ``file`` is the log to follow, ``http`` says that records arrive by HTTP.
 
-    ``service`` names the health service for people, ``finess`` the establishment its events belong to by default.
+    ``service`` names the health service for people, ``finess`` the establishment its events belong to by default,
+    ``structures`` the others that its events may name. Without ``finess`` they may name any.
     """
 
     name: str
@@ -22,6 +23,7 @@ class SourceSettings:
     finess: str | None = None
     file: Path | None = None
     http: bool = False
+    structures: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

@@ -16,7 +16,9 @@ RECEIVED_AT = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
 
 def settings(kind: str) -> SourceSettings:
     """Settings of a source that receives by HTTP, for the invented establishment 0B0000005."""
-    return SourceSettings(f"{kind.replace('_', '-')}-1", kind, "Dossier patient", finess="0B0000005", http=True)
+    return SourceSettings(
+        f"{kind.replace('_', '-')}-1", kind, "Dossier patient", finess="0B0000005", http=True, structures=frozenset({"0C0000004"})
+    )
 
 
 def record(kind: str, line: str | bytes, position: str = "1:0") -> RawRecord:
