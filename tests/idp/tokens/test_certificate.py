@@ -51,7 +51,7 @@ def _userinfo(wire: Wire, token: str, issued: Issued | None) -> Any:
 
 
 @pytest.mark.spec("RFC8705-3", "RFC8705-3.1", "RFC8705-3.2", "PSC-8.1")
-@pytest.mark.parametrize(("quirks", "thumbprint"), [({}, RFC), ({"certificate_confirmation": "ans"}, ANS)])
+@pytest.mark.parametrize(("quirks", "thumbprint"), [({}, RFC), ({"certificate_confirmation": "ans"}, ANS)], ids=["rfc8705", "ans"])
 def test_a_token_is_bound_to_the_certificate_in_the_form_the_client_reads(proxied: Wire, quirks: dict[str, str], thumbprint: str) -> None:
     _register(proxied, quirks=quirks)
     body = _redeem(proxied, OWN).json()
