@@ -149,8 +149,10 @@ def init(
             Seal.create_file(settings.seal_key)
             typer.echo(f"seal key: {settings.seal_key} (back it up: without it no signing key can be opened)")
 
+    from idp.registration import apply_clients
+
     async def make(state: "State") -> tuple[list[str], dict[str, str]]:
-        made = await _apply_clients(state, wanted, known)
+        made = await apply_clients(state.store.clients, state.audit, wanted, known)
         await _apply_accounts(state, people)
         return [key.kid for key in state.keys.keys], made
 
@@ -243,10 +245,12 @@ def clients_apply(
     secrets_out: SecretsOption = None,
 ) -> None:
     """Register or update the clients of a file; secrets are made where there are none, and shown once."""
+    from idp.registration import apply_clients
+
     with _faults():
         clients = _read_clients(file)
         known = _known_secrets(secrets_out)
-    made = _with_state(lambda state: _apply_clients(state, clients, known))
+    made = _with_state(lambda state: apply_clients(state.store.clients, state.audit, clients, known))
     _hand_over(made, known, secrets_out)
     typer.echo(f"{len(clients)} clients applied, {len(made)} secrets made", err=True)
 
@@ -262,7 +266,7 @@ def clients_add(
     auth_method: Annotated[str, typer.Option(help="token_endpoint_auth_method.")] = "client_secret_basic",
 ) -> None:
     """Register one client and print its secret, once."""
-    from idp.registration import parse_client
+    from idp.registration import apply_clients, parse_client
 
     entry = {
         "client_id": client_id,
@@ -275,7 +279,7 @@ def clients_add(
     }
     with _faults():
         client = parse_client(entry, client_id)
-    for secret in _with_state(lambda state: _apply_clients(state, [client], {})).values():
+    for secret in _with_state(lambda state: apply_clients(state.store.clients, state.audit, [client], {})).values():
         typer.echo(secret)
 
 
@@ -296,30 +300,6 @@ def _hand_over(made: dict[str, str], known: dict[str, str], secrets_out: Path | 
         _write_private(secrets_out, json.dumps({**known, **made}, indent=2) + "\n")
     elif made:
         typer.echo(json.dumps(made, indent=2))
-
-
-async def _apply_clients(state: "State", clients: "list[Client]", known: dict[str, str]) -> dict[str, str]:
-    """Store the clients; returns the secrets that were made. A secret already given keeps its value."""
-    from idp.registration import hash_client_secret, make_secret, needs_secret
-    from vocabulary.audit import AuditAction, Outcome
-
-    made: dict[str, str] = {}
-    for client in clients:
-        present = await state.store.clients.get(client.client_id)
-        secret_hash: str | None = None
-        if needs_secret(client):
-            secret_hash = present.client_secret_hash if present else None
-            if client.client_id in known:
-                secret_hash = hash_client_secret(known[client.client_id])
-            elif secret_hash is None:
-                made[client.client_id], secret_hash = make_secret()
-        client = replace(client, client_secret_hash=secret_hash)
-        if client != present:
-            await state.store.clients.put(client)
-            state.audit.record(
-                AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}
-            )
-    return made
 
 
 @accounts_app.command("apply")

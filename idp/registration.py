@@ -8,7 +8,8 @@ import hashlib
 import re
 import secrets
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -16,10 +17,13 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from idp.audit import AuditLog
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
+from idp.store import ClientStore
 from idp.tokens.certificate import NAME_MEMBERS, is_name, read_der, registered_certificates
 from idp.tokens.resources import is_resource
+from vocabulary.audit import AuditAction, Outcome
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
 _MIN_RSA_BITS: Final = 2048
@@ -292,3 +296,23 @@ def make_secret() -> tuple[str, str]:
 def hash_client_secret(value: str) -> str:
     """SHA-256 in hex: a generated secret cannot be guessed, so a slow hash would only cost."""
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+async def apply_clients(store: ClientStore, audit: AuditLog, clients: Sequence[Client], known: Mapping[str, str]) -> dict[str, str]:
+    """Store the clients; returns the secrets that were made. ``known``: secrets given beforehand; one already stored keeps its value."""
+    made: dict[str, str] = {}
+    for client in clients:
+        present = await store.get(client.client_id)
+        secret_hash: str | None = None
+        if needs_secret(client):
+            secret_hash = present.client_secret_hash if present else None
+            if client.client_id in known:
+                secret_hash = hash_client_secret(known[client.client_id])
+            elif secret_hash is None:
+                made[client.client_id], secret_hash = make_secret()
+        client = replace(client, client_secret_hash=secret_hash)
+        if client != present:
+            await store.put(client)
+            fields = {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}
+            audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
+    return made
