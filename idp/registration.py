@@ -22,7 +22,6 @@ from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.profiles import check_quirks
 from idp.store import ClientStore
 from idp.tokens.certificate import NAME_MEMBERS, is_name, read_der, registered_certificates
-from idp.tokens.resources import is_resource
 from vocabulary.audit import AuditAction, Outcome
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
@@ -211,9 +210,15 @@ def _check_certificates(client: Client) -> None:
         raise ValueError("jwks: self_signed_tls_client_auth needs keys with their certificate, as x5c")
 
 
+def _is_resource(uri: str) -> bool:
+    """Whether it can name a resource server: an absolute URI without fragment (RFC 8707 §2)."""
+    parts = urlsplit(uri)
+    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in uri and uri.isascii() and not any(c.isspace() for c in uri)
+
+
 def _check_resources(client: Client) -> None:
     for uri in client.resources:
-        if not is_resource(uri):
+        if not _is_resource(uri):
             raise ValueError(f"resources: {uri!r} must be an absolute URI without fragment or space")
 
 

@@ -1,15 +1,7 @@
 """Resource indicators (RFC 8707): which resource servers an access token is for."""
 
-from urllib.parse import urlsplit
-
 from idp.errors import InvalidTarget
 from idp.model import Client, Grant
-
-
-def is_resource(uri: str) -> bool:
-    """Whether it can name a resource server: an absolute URI without fragment (§2)."""
-    parts = urlsplit(uri)
-    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in uri and uri.isascii() and not any(c.isspace() for c in uri)
 
 
 def asked_resources(client: Client, asked: str | None, *, issuer: str) -> frozenset[str]:

@@ -78,6 +78,8 @@ def test_the_demonstration_s_clients_are_sound() -> None:
             "sector_identifier: is needed",
         ),
         ({"resources": ["/api"]}, "resources"),
+        ({"resources": ["https://"]}, "resources"),
+        ({"resources": [""]}, "resources"),
         ({"resources": ["https://api.example/#part"]}, "resources"),
         ({"resources": ["https://api.example/ https://evil.example/"]}, "resources"),
         ({"request_object_signing_alg": "none"}, "request_object_signing_alg"),
@@ -96,6 +98,7 @@ def test_a_client_that_would_be_unsafe_is_refused_by_member(change: dict[str, An
 def test_a_client_says_how_its_requests_and_answers_travel() -> None:
     members = {
         "jwks": public_jwks(),
+        "resources": ("urn:example:dossier", "https://api.example/path?a=1"),
         "require_pushed_authorization_requests": True,
         "require_signed_request_object": True,
         "request_object_signing_alg": "PS256",

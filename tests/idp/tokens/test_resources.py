@@ -4,7 +4,7 @@ import pytest
 
 from idp.errors import InvalidTarget
 from idp.model import Grant
-from idp.tokens.resources import audience_of, is_resource, spoken_resources
+from idp.tokens.resources import audience_of, spoken_resources
 from tests.idp.wire import ISSUER, START, client
 
 A, B = "https://a.example/", "https://b.example/"
@@ -47,11 +47,3 @@ def test_the_audience_is_one_text_a_list_or_ourselves() -> None:
     assert audience_of(frozenset(), issuer=ISSUER) == ISSUER
     assert audience_of(frozenset({A}), issuer=ISSUER) == A
     assert audience_of(frozenset({B, A}), issuer=ISSUER) == [A, B]
-
-
-@pytest.mark.spec("RFC8707-2")
-def test_a_resource_is_an_absolute_uri_without_fragment() -> None:
-    assert all(map(is_resource, (A, "urn:example:dossier", "https://api.example/path?a=1")))
-    assert not any(
-        map(is_resource, ("", "/api", "api.example", "https://", "https://a.example/#", "https://a example/", "https://é.example/"))
-    )
