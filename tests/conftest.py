@@ -32,6 +32,13 @@ def pytest_report_header() -> str:
     return f"NIGHT_SEED={os.environ['NIGHT_SEED']} (set it to kill the watch at the same points of the night)"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's name must be the same in every process, or workers do not agree on what there is to run."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: the name holds an address in memory; give the parameters ids")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose program is missing, with the reason; under CI nothing may be missing."""
     for mark in item.iter_markers("service"):

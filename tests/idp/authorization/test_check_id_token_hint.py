@@ -46,7 +46,11 @@ def test_a_subject_that_claims_demands_is_expected_as_a_hint_is() -> None:
         decide(claims=other, prompt="none")
 
 
-@pytest.mark.parametrize("loaded", [{}, _hint(aud="other"), _hint(aud=["c"]), _hint(sub=None), _hint(sub=3)], ids=str)
+@pytest.mark.parametrize(
+    "loaded",
+    [{}, _hint(aud="other"), _hint(aud=["c"]), _hint(sub=None), _hint(sub=3)],
+    ids=["no_token", "another_client", "a_list_without_it", "no_subject", "a_number_as_subject"],
+)
 def test_a_hint_that_is_no_token_of_ours_for_this_client_is_refused(loaded: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="id_token_hint"):
         decide(id_token_hint="ours", loaded=loaded)
