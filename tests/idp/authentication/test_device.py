@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def test_the_pin_is_nowhere_in_what_is_kept(tmp_path: Path) -> None:
         kept = await setting.doors.store.devices.get(holder.device.id)
         assert kept == holder.device
         assert len(holder.device.pin_mac) == 64
-        assert "2580" not in (str(setting.events()) + str({**holder.device.public_jwk}))
+        # As a word: identifiers and hashes hold every four digits sooner or later.
+        assert not re.search(r"\b2580\b", str(setting.events()) + str({**holder.device.public_jwk}))
 
     with_doors(tmp_path, scenario)
 
