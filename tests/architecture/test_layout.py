@@ -14,6 +14,15 @@ COVERED_BY: dict[str, str] = {
     "siem/app.py": "tests/end_to_end/test_night.py",
     "siem/metrics.py": "tests/end_to_end/test_night.py",
 }
+#: Groups of commands, tried through the whole command line.
+COVERED_BY |= {
+    f"{package}/cli/{name}.py": f"tests/{package}/cli/test_cli.py"
+    for package, names in {
+        "idp": ("accounts", "audit", "clients", "context", "keys"),
+        "siem": ("context", "dead_letters", "playbooks", "replay", "rules", "users"),
+    }.items()
+    for name in names
+}
 #: The parts of one engine of a port, which its exam goes through as a whole.
 COVERED_BY |= dict.fromkeys(
     ("idp/store/sqlite_answers.py", "idp/store/sqlite_grants.py", "idp/store/sqlite_logins.py"), "tests/idp/store/test_sqlite.py"

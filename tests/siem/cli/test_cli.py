@@ -15,7 +15,7 @@ from siem.store.migrations import migrate
 from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome
 from siem.store.queue import Queue
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RUNNER = CliRunner()
 LINE = '198.51.100.7 - - [14/Mar/2026:22:00:01 +0000] "GET / HTTP/1.1" 200 153 "-" "curl/8.0"\n'
 

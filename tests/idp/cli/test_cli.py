@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from idp.cli import app
 
-DEMO = Path(__file__).parents[2] / "deploy/demo"
+DEMO = Path(__file__).parents[3] / "deploy/demo"
 
 
 @pytest.fixture(autouse=True)

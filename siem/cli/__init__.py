@@ -1,0 +1,53 @@
+"""The command ``siem``: serve, replay, check rules and playbooks, grant roles, look after dead letters.
+
+One module per group of commands. Exit status: 0 all well, 1 findings (each with file, line and field), 2 wrong use or configuration.
+"""
+
+import logging
+import sys
+
+import typer
+
+from siem.cli import dead_letters, playbooks, replay, rules, users
+from siem.cli.context import fail, settings
+from siem.errors import DataError, OperationError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
+app.add_typer(rules.app, name="rules")
+app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(users.app, name="users")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command("replay")(replay.replay_files)
+
+#: Largest head (request line and headers) of a request, in bytes.
+_HEAD_BYTES = 65_536
+
+
+@app.command()
+def serve() -> None:
+    """Receive, detect and serve the console until interrupted."""
+    import uvicorn
+
+    from siem.app import create_app
+
+    chosen = settings()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        application = create_app(chosen)
+    except (DataError, OperationError) as error:
+        fail(f"the watch cannot start: {error}")
+    uvicorn.run(
+        application,
+        host=chosen.host,
+        port=chosen.port,
+        # Of uvicorn's two parsers the one that bounds the head of a request; the other reads headers without end.
+        http="h11",
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(chosen.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in chosen.trusted_proxies],
+        timeout_graceful_shutdown=3,
+    )

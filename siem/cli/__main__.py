@@ -1,0 +1,5 @@
+"""``python -m siem.cli``."""
+
+from siem.cli import app
+
+app()

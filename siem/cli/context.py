@@ -1,0 +1,66 @@
+"""What every command needs: the settings, the database, and ways to end that say what is wrong."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from siem.errors import DataError, OperationError
+from siem.settings import ROOT, Settings, load
+
+if TYPE_CHECKING:  # the stores take long to import, and most commands need none
+    from siem.store.database import Database
+
+RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def settings() -> Settings:
+    """The settings; wrong ones end the command."""
+    try:
+        return load()
+    except ValueError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Wrong use or configuration."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def report(errors: list[DataError], *, as_json: bool, checked: str) -> None:
+    """Print what is wrong, each on its line; exit 1 when there is anything."""
+    if as_json:
+        typer.echo(
+            json.dumps([{"path": e.path, "line": e.line, "field": e.field, "problem": e.problem} for e in errors], ensure_ascii=False)
+        )
+    else:
+        for error in errors:
+            typer.echo(str(error))
+        typer.echo(f"{checked}: {len(errors)} problem(s)" if errors else f"{checked}: no problem")
+    if errors:
+        raise typer.Exit(1)
+
+
+def folder_of(path: Path) -> Path:
+    """A folder that is there."""
+    if not path.is_dir():
+        fail(f"{path} is not a folder")
+    return path
+
+
+def open_database() -> "Database":
+    """The watch's database, where there is a watch."""
+    from siem.store.database import Database
+    from siem.store.migrations import migrate
+
+    file = settings().state / "watch.sqlite"
+    if not file.exists():
+        fail(f"there is no watch in {file.parent} (SIEM_STATE)")
+    try:
+        migrate(f"sqlite:///{file}")
+    except OperationError as error:
+        fail(str(error))
+    return Database(f"sqlite:///{file}")
