@@ -35,7 +35,7 @@ FAULTS = {
     "a store reads the provider's settings": Fault("idp-settings", "idp/store/__init__.py", "import idp.settings\n", "idp.store"),
     "the pipeline reads the watch's settings": Fault("siem-settings", "siem/pipeline.py", "import siem.settings\n", "siem.pipeline"),
     "an event knows the database": Fault("plain", "siem/event.py", "import sqlalchemy\n", "sqlalchemy"),
-    "a noun knows the web framework": Fault("plain", "idp/model.py", "import starlette\n", "starlette"),
+    "a noun knows the web framework": Fault("plain", "idp/model/client.py", "import starlette\n", "starlette"),
     "a source knows the database through another module": Fault(
         "plain", "siem/sources/nginx.py", "import siem.store.database\n", "siem.store.database"
     ),

@@ -27,6 +27,10 @@ COVERED_BY |= {
 COVERED_BY |= dict.fromkeys(
     ("idp/store/sqlite_answers.py", "idp/store/sqlite_grants.py", "idp/store/sqlite_logins.py"), "tests/idp/store/test_sqlite.py"
 )
+#: The parts of one validator, which is tried as a whole by what it refuses.
+COVERED_BY |= dict.fromkeys(
+    (f"idp/registration/{name}.py" for name in ("checks", "entry", "jwks")), "tests/idp/registration/test_registration.py"
+)
 
 #: Names that say nothing: whatever has no place goes there.
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers", "core", "base", "stuff", "lib"}

@@ -10,7 +10,7 @@ from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Profile
 from idp.registration import RegistrationError, hash_client_secret, make_secret, parse_client, read_clients
 from tests.idp.relying_party import public_jwks
 
-DEMO = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
+DEMO = Path(__file__).parents[3] / "deploy/demo/clients.yaml"
 CIBA, EXCHANGE = "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"
 PING = {"backchannel_token_delivery_mode": "ping"}
 GOOD: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"]}

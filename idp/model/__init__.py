@@ -1,0 +1,38 @@
+"""The provider's nouns: plain frozen records, without input or output.
+
+Instants are aware UTC datetimes ending in ``_at``; durations are timedeltas; a ``_hash`` is SHA-256 in hex
+of a secret that is never stored itself.
+"""
+
+from idp.model.client import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
+from idp.model.grant import AccessTokenRecord, AuthorizationCode, AwaitedRequest, Grant, RefreshToken, Revocation
+from idp.model.limits import Lifetimes, Limits
+from idp.model.login import Approval, ApprovalKind, ApprovalState, Interaction, PushedRequest, Session
+from idp.model.people import Account, AccountKind, AccountState, Device, DeviceState, Enrolment
+
+__all__ = [
+    "CLIENT_AUTH_METHODS",
+    "GRANT_TYPES",
+    "AccessTokenRecord",
+    "Account",
+    "AccountKind",
+    "AccountState",
+    "Approval",
+    "ApprovalKind",
+    "ApprovalState",
+    "AuthorizationCode",
+    "AwaitedRequest",
+    "Client",
+    "Device",
+    "DeviceState",
+    "Enrolment",
+    "Grant",
+    "Interaction",
+    "Lifetimes",
+    "Limits",
+    "Profile",
+    "PushedRequest",
+    "RefreshToken",
+    "Revocation",
+    "Session",
+]

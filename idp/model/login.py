@@ -1,0 +1,96 @@
+"""What waits for a person and what a login leaves: questions, interactions, pushed requests, sessions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ApprovalState(StrEnum):
+    """Life of one approval request; the last five are final."""
+
+    REQUESTED = "requested"
+    SEEN = "seen"
+    APPROVED = "approved"
+    DENIED = "denied"
+    REPORTED = "reported"
+    MISMATCHED = "mismatched"
+    EXPIRED = "expired"
+
+
+class ApprovalKind(StrEnum):
+    """Where the person compares: a browser that shows a number, or a service that shows its own message (CIBA)."""
+
+    BROWSER = "browser"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One question put to a person's devices: «is it you who logs in to this service?»"""
+
+    id: str
+    account_id: str
+    interaction_id: str
+    #: What the device signs, so that an answer fits one question only.
+    challenge: str
+    #: Two digits shown in the browser, and the three choices shown on the phone.
+    code: str
+    choices: tuple[str, str, str]
+    client_name: str
+    structure_name: str | None
+    source_ip: str
+    user_agent: str
+    requested_at: datetime
+    expires_at: datetime
+    state: ApprovalState = ApprovalState.REQUESTED
+    device_id: str | None = None
+    kind: ApprovalKind = ApprovalKind.BROWSER
+    #: What a service shows on its screen and the phone on its own, so that the person sees that they belong together.
+    binding_message: str | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """An authorization request that waits for a person. ``request`` is the query as it was checked."""
+
+    id: str
+    request: Mapping[str, str]
+    client_id: str
+    #: SHA-256 of the cookie of the browser that began it: nobody else can go on with it.
+    browser_hash: str
+    created_at: datetime
+    expires_at: datetime
+    approval_id: str | None = None
+    #: Set once the person has proved who they are in *this* interaction (prompt=login, max_age).
+    authenticated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedRequest:
+    """An authorization request that its client pushed (RFC 9126), found by the hash of its ``request_uri``, for one use."""
+
+    request_hash: str
+    client_id: str
+    #: As they were checked, out of the request object if there was one.
+    parameters: Mapping[str, str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A person's single sign-on session in one browser; ``id`` is the ``sid`` claim, the cookie is another secret."""
+
+    id: str
+    cookie_hash: str
+    account_id: str
+    method: str
+    acr: str
+    amr: tuple[str, ...]
+    auth_time: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    source_ip: str
+    user_agent: str
+    device_id: str | None = None

@@ -1,0 +1,93 @@
+"""Relying parties read from a file: YAML with the member names of RFC 7591, each checked before anything is stored.
+
+Shape: ``clients: [{client_id, client_name, profile, redirect_uris, …}]``. Secrets are never in the file: they are
+made here, shown once, and kept as SHA-256.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+from pydantic import ValidationError
+
+from idp.audit import AuditLog
+from idp.model import Client
+from idp.registration.entry import Entry
+from idp.store import ClientStore
+from vocabulary.audit import AuditAction, Outcome
+
+_SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+
+
+class RegistrationError(ValueError):
+    """The file cannot be used; the text names file, client and member."""
+
+
+def read_clients(path: Path) -> list[Client]:
+    """The clients a file describes, without secrets; raises :class:`RegistrationError`, and returns nothing of a file with a fault."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RegistrationError(f"{path}: cannot be read: {error}") from error
+    entries = document.get("clients") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or set(document) != {"clients"}:
+        raise RegistrationError(f"{path}: the document must be a mapping with the one member 'clients', a list")
+    clients: dict[str, Client] = {}
+    for number, entry in enumerate(entries, start=1):
+        client = parse_client(entry, f"{path}: client {number}")
+        if client.client_id in clients:
+            raise RegistrationError(f"{path}: client {number}: client_id {client.client_id!r} is there twice")
+        clients[client.client_id] = client
+    return list(clients.values())
+
+
+def parse_client(entry: object, place: str) -> Client:
+    """One entry; ``place`` begins the message of what is wrong with it."""
+    try:
+        return Entry.model_validate(entry).client()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        member = ".".join(str(part) for part in fault["loc"])
+        raise RegistrationError(f"{place}: {member}: {fault['msg']}") from error
+    except ValueError as error:
+        raise RegistrationError(f"{place}: {error}") from error
+
+
+def needs_secret(client: Client) -> bool:
+    """Whether this client proves itself by a secret of ours."""
+    return client.token_endpoint_auth_method in _SECRET_METHODS
+
+
+def make_secret() -> tuple[str, str]:
+    """A new client secret (256 random bits) and the hash that is kept of it."""
+    value = secrets.token_urlsafe(32)
+    return value, hash_client_secret(value)
+
+
+def hash_client_secret(value: str) -> str:
+    """SHA-256 in hex: a generated secret cannot be guessed, so a slow hash would only cost."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+async def apply_clients(store: ClientStore, audit: AuditLog, clients: Sequence[Client], known: Mapping[str, str]) -> dict[str, str]:
+    """Store the clients; returns the secrets that were made. ``known``: secrets given beforehand; one already stored keeps its value."""
+    made: dict[str, str] = {}
+    for client in clients:
+        present = await store.get(client.client_id)
+        secret_hash: str | None = None
+        if needs_secret(client):
+            secret_hash = present.client_secret_hash if present else None
+            if client.client_id in known:
+                secret_hash = hash_client_secret(known[client.client_id])
+            elif secret_hash is None:
+                made[client.client_id], secret_hash = make_secret()
+        client = replace(client, client_secret_hash=secret_hash)
+        if client != present:
+            await store.put(client)
+            fields = {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}
+            audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
+    return made

@@ -1,0 +1,143 @@
+"""What a registration may not say: each check names the member at fault (RFC 7591 §2, RFC 9700)."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
+from idp.registration.jwks import check_jwks
+from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificates
+
+_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+_BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+#: FAPI 2.0 §5.3.2.1.
+_FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+
+
+def check_client(client: Client) -> None:
+    """Raise ValueError, naming the member at fault, for a client that would be unsafe or could not work."""
+    _check_authentication(client)
+    public = client.token_endpoint_auth_method == "none"
+    _check_grants(client, public=public)
+    for member in ("redirect_uris", "post_logout_redirect_uris"):
+        for uri in getattr(client, member):
+            _check_uri(member, uri, public=public)
+
+
+def _check_grants(client: Client, *, public: bool) -> None:
+    for name in client.grant_types:
+        if name not in GRANT_TYPES:
+            raise ValueError(f"grant_types: {name!r} is not one of {', '.join(GRANT_TYPES)}")
+    if public and "client_credentials" in client.grant_types:
+        raise ValueError("grant_types: a public client cannot use client_credentials")
+    for name, check in _GRANT_CHECKS.items():
+        if name in client.grant_types:
+            check(client, public=public)
+    if "authorization_code" in client.grant_types:
+        if not client.redirect_uris:
+            raise ValueError("redirect_uris: at least one is needed for authorization_code")
+        if "openid" not in client.scope:
+            raise ValueError("scope: must contain openid for authorization_code")
+
+
+def _check_exchange(client: Client, *, public: bool) -> None:
+    """RFC 8693 §2.1: whose tokens, and for which interfaces, is said on registration or not at all."""
+    if public:
+        raise ValueError(f"grant_types: a public client cannot use {_EXCHANGE}")
+    for member in ("exchange_subject_clients", "resources"):
+        if not getattr(client, member):
+            raise ValueError(f"{member}: at least one is needed for {_EXCHANGE}")
+
+
+def _check_backchannel(client: Client, *, public: bool) -> None:
+    """CIBA §4: who may ask for a person without a browser."""
+    if public:
+        raise ValueError(f"grant_types: a public client cannot use {_BACKCHANNEL}")
+    if client.profile is Profile.FAPI2:
+        raise ValueError(f"grant_types: profile fapi2 needs signed authentication requests for {_BACKCHANNEL}, which are not offered")
+    if "openid" not in client.scope:
+        raise ValueError(f"scope: must contain openid for {_BACKCHANNEL}")
+    endpoint = client.backchannel_client_notification_endpoint
+    if (client.backchannel_token_delivery_mode == "ping") != (endpoint is not None):
+        raise ValueError("backchannel_client_notification_endpoint: goes with delivery mode ping, and ping needs it")
+    if endpoint is not None:
+        _check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
+
+
+_GRANT_CHECKS: Final[Mapping[str, Callable[..., None]]] = {_EXCHANGE: _check_exchange, _BACKCHANNEL: _check_backchannel}
+
+
+def _check_authentication(client: Client) -> None:
+    method = client.token_endpoint_auth_method
+    if method not in CLIENT_AUTH_METHODS:
+        raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
+    if client.profile is Profile.FAPI2 and method not in _FAPI2_METHODS:
+        raise ValueError(f"token_endpoint_auth_method: profile fapi2 demands {' or '.join(_FAPI2_METHODS)}")
+    if method == "private_key_jwt" and client.jwks is None:
+        raise ValueError("jwks: private_key_jwt needs it")
+    if client.jwks is not None:
+        check_jwks(client.jwks)
+    _check_certificates(client)
+    _check_sector(client)
+    _check_request_objects(client)
+    _check_resources(client)
+
+
+def _check_sector(client: Client) -> None:
+    """OpenID Connect Core §8.1: which clients see the same subject must not be guessed."""
+    sector = client.sector_identifier
+    if sector is not None and not _HOST.fullmatch(sector):
+        raise ValueError("sector_identifier: must be a host name in lower case")
+    hosts = {urlsplit(uri).hostname for uri in client.redirect_uris}
+    if client.subject_type == "pairwise" and sector is None and len(hosts) > 1:
+        raise ValueError("sector_identifier: is needed by a pairwise client whose redirect_uris are on several hosts")
+
+
+def _check_certificates(client: Client) -> None:
+    """RFC 8705 §2.1.2, §2.2: one name, or the certificates themselves."""
+    names = {member: value for member in NAME_MEMBERS if (value := getattr(client, member)) is not None}
+    if len(names) != (1 if client.token_endpoint_auth_method == "tls_client_auth" else 0):
+        raise ValueError(f"{NAME_MEMBERS[0]}: exactly one of {', '.join(NAME_MEMBERS)} goes with tls_client_auth, none with another method")
+    for member, value in names.items():
+        if not is_name(member, value):
+            raise ValueError(f"{member}: {value!r} cannot be the name of a certificate")
+    if client.token_endpoint_auth_method == "self_signed_tls_client_auth" and not list(registered_certificates(client.jwks)):
+        raise ValueError("jwks: self_signed_tls_client_auth needs keys with their certificate, as x5c")
+
+
+def _is_resource(uri: str) -> bool:
+    """Whether it can name a resource server: an absolute URI without fragment (RFC 8707 §2)."""
+    parts = urlsplit(uri)
+    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in uri and uri.isascii() and not any(c.isspace() for c in uri)
+
+
+def _check_resources(client: Client) -> None:
+    for uri in client.resources:
+        if not _is_resource(uri):
+            raise ValueError(f"resources: {uri!r} must be an absolute URI without fragment or space")
+
+
+def _check_request_objects(client: Client) -> None:
+    """A client that must sign its requests needs keys to be verified with."""
+    for member in ("require_signed_request_object", "request_object_signing_alg"):
+        if getattr(client, member) and client.jwks is None:
+            raise ValueError(f"{member}: needs jwks")
+    if client.profile is Profile.FAPI2 and client.request_object_signing_alg == "RS256":
+        raise ValueError("request_object_signing_alg: profile fapi2 forbids RS256")
+
+
+def _check_uri(member: str, uri: str, *, public: bool) -> None:
+    """An absolute URI without fragment; http for loopback alone; an app's own scheme only for public clients (RFC 8252 §7.1)."""
+    parts = urlsplit(uri)
+    if not parts.scheme or parts.fragment or "#" in uri or "*" in uri or not uri.isascii() or any(c.isspace() or c in '\\"<>' for c in uri):
+        raise ValueError(f"{member}: {uri!r} must be an absolute URI without fragment, wildcard or space")
+    if parts.scheme in ("http", "https"):
+        if not parts.hostname or "@" in parts.netloc:
+            raise ValueError(f"{member}: {uri!r} must name a host, without user information")
+        if parts.scheme == "http" and parts.netloc.rpartition(":")[0] not in _LOOPBACK and parts.netloc not in _LOOPBACK:
+            raise ValueError(f"{member}: {uri!r} must use https (http is for loopback alone)")
+    elif not public or "." not in parts.scheme:
+        raise ValueError(f"{member}: {uri!r} must use https; a scheme of an app is for public clients and holds a dot")

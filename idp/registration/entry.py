@@ -1,0 +1,62 @@
+"""The members of a registration: their types and defaults, and the client that they make."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from idp.model import Client, Profile
+from idp.profiles import check_quirks
+from idp.registration.checks import check_client
+
+
+def _words(value: object) -> object:
+    """``scope`` may be a string (RFC 7591 §2) or a list."""
+    return value.split() if isinstance(value, str) else value
+
+
+class Entry(BaseModel):
+    """What may be said of a client, under the member names of RFC 7591 and of the standards that add to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    client_name: str = Field(min_length=1, max_length=100)
+    profile: Profile = Profile.BASELINE
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
+    token_endpoint_auth_method: str = "client_secret_basic"
+    jwks: dict[str, Any] | None = None
+    resources: tuple[str, ...] = ()
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
+    id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    introspection_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
+    authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier: str | None = None
+    dpop_bound_access_tokens: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    exchange_subject_clients: tuple[str, ...] = ()
+    backchannel_token_delivery_mode: Literal["poll", "ping"] = "poll"
+    backchannel_client_notification_endpoint: str | None = None
+    structure_name: str | None = None
+    structure_finess: str | None = None
+    quirks: dict[str, str | int | bool] = Field(default_factory=dict)
+    disabled: bool = False
+
+    def client(self) -> Client:
+        """The client, without secret; raises ValueError naming the member at fault."""
+        members = self.model_dump()
+        members["id_token_signed_response_alg"] = self.id_token_signed_response_alg or ("RS256" if self.profile is Profile.PSC else "ES256")
+        client = Client(**members)
+        check_client(client)
+        check_quirks(client)
+        return client
