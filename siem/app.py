@@ -34,6 +34,7 @@ from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
 from siem.detection.engine import Engine
+from siem.detection.folders import watch_folders
 from siem.detection.load import Ruleset, load_rules
 from siem.enrichment import Enrichment
 from siem.enrichment.directory import Directory, load_directory
@@ -118,7 +119,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
     api_keys = _load_api_keys(settings.api_keys_file)
     stores = _open_stores(settings)
-    ruleset = load_rules(settings.rules)
+    ruleset = load_rules(*watch_folders(settings.rules, settings.state, settings.extra_rules))
     incidents = Incidents(stores.database, clock, ruleset.rules, threshold=settings.incident_risk_count)
     forms = load_forms(settings.playbooks / "declarations")
     dossiers = _dossiers(settings, stores.database, clock, forms)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -18,15 +18,44 @@ PREFIX = "SIEM_"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Settings(BaseSettings):
-    """Everything the watch can be told from outside."""
+class RuleSettings(BaseSettings):
+    """Where rules are: all that a command needs which only reads them."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    state: Path = Field(
+        Path("var/siem"),
+        description="folder of the watch's state: queue, events, database, evidence, keys, the operator's rules (local-rules)",
+    )
+    rules: Path = Field(ROOT / "rules", description="folder of Sigma rules")
+    extra_rules: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="comma-separated folders of further rules, loaded with SIEM_RULES as one set: ids and names are unique over all"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what :func:`load` hands over: it has read the environment, and refuses what it does not know."""
+        return (init_settings,)
+
+    @field_validator("extra_rules", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        return _split(value)
+
+
+class Settings(RuleSettings):
+    """Everything the watch can be told from outside."""
 
     environment: Literal["production", "development"] = Field(
         "production", description="production refuses unsafe values; development allows plain http on loopback"
     )
-    state: Path = Field(Path("var/siem"), description="folder of the watch's state: queue, events, database, evidence, keys")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8900, description="port to listen on", json_schema_extra={"unit": "port"})
     base_url: str = Field(
@@ -36,7 +65,6 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = Field(
         None, description="JSON object from source name (or «guichet») to the SHA-256, in hex, of its API key"
     )
-    rules: Path = Field(ROOT / "rules", description="folder of Sigma rules")
     playbooks: Path = Field(ROOT / "playbooks", description="folder of playbooks and declaration forms")
     geography_file: Path | None = Field(None, description="CSV network,country_iso_code,city_name,lat,lon")
     directory_file: Path | None = Field(None, description="CSV national_id,profession,finess for enrichment")
@@ -72,22 +100,10 @@ class Settings(BaseSettings):
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what :func:`load` hands over: it has read the environment, and refuses what it does not know."""
-        return (init_settings,)
-
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def _split_networks(cls, value: object) -> object:
+        return _split(value)
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
@@ -109,12 +125,28 @@ class Settings(BaseSettings):
         return self
 
 
+_Of = TypeVar("_Of", bound=RuleSettings)
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
     Raises ValueError naming the variable when one with the prefix is unknown, a secret file cannot be read,
     or a value is not acceptable.
     """
+    return _load(Settings, environment)
+
+
+def load_rule_settings(environment: Mapping[str, str] | None = None) -> RuleSettings:
+    """Where rules are; what else the watch needs may be unset. Raises ValueError as :func:`load`."""
+    return _load(RuleSettings, environment)
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _load(kind: type[_Of], environment: Mapping[str, str] | None) -> _Of:
     environment = os.environ if environment is None else environment
     values: dict[str, object] = {}
     for name, value in environment.items():
@@ -128,7 +160,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         else:
             raise ValueError(f"{name} is not a setting of the watch; see docs/reference/settings.md")
     try:
-        return Settings(**values)  # type: ignore[arg-type]  # pydantic converts the strings
+        return kind(**{key: value for key, value in values.items() if key in kind.model_fields})  # type: ignore[arg-type]  # pydantic converts
     except ValidationError as error:
         raise ValueError("\n".join(_in_words(fault) for fault in error.errors(include_url=False))) from None
 

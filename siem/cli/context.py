@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from siem.errors import DataError, OperationError
-from siem.settings import ROOT, Settings, load
+from siem.settings import ROOT, Settings, load, load_rule_settings
 
-if TYPE_CHECKING:  # the stores take long to import, and most commands need none
+if TYPE_CHECKING:  # these take long to import, and most commands need none
+    from siem.detection.folders import RuleFolder
     from siem.store.database import Database
 
-RULES, PLAYBOOKS = ROOT / "rules", ROOT / "playbooks"
+PLAYBOOKS = ROOT / "playbooks"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -49,6 +50,19 @@ def folder_of(path: Path) -> Path:
     if not path.is_dir():
         fail(f"{path} is not a folder")
     return path
+
+
+def rule_folders(given: list[Path] | None) -> "tuple[RuleFolder, ...]":
+    """The folders of rules that were given, else those of the watch."""
+    from siem.detection.folders import named, watch_folders
+
+    if given:
+        return named([folder_of(folder) for folder in given])
+    try:
+        chosen = load_rule_settings()
+        return watch_folders(chosen.rules, chosen.state, chosen.extra_rules)
+    except (ValueError, DataError) as error:
+        fail(str(error))
 
 
 def open_database() -> "Database":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siem.cli.context import RULES, AsJson, fail, folder_of
+from siem.cli.context import AsJson, fail, rule_folders
 from siem.detection import Detection, Rule
 from siem.errors import DataError
 
@@ -16,7 +16,7 @@ def replay_files(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first.")],
     source_type: Annotated[str, typer.Option("--type", help="What the files are: idp, nginx or fhir_audit_event.")],
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
-    rules: Annotated[Path, typer.Option(help="Folder of rules.")] = RULES,
+    rules: Annotated[list[Path] | None, typer.Option(help="Folder of rules, instead of the watch’s. Repeatable.")] = None,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +30,7 @@ def replay_files(
 
     if source_type not in SOURCES:
         fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
-    ruleset = load_rules(folder_of(rules))
+    ruleset = load_rules(*rule_folders(rules))
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []

@@ -17,6 +17,7 @@ class Rule:
     """What the rest of the watch knows of a rule. ``level`` is Sigma's word; ``techniques`` are ATT&CK ids (``T1621``).
 
     ``title``, ``author`` and ``licence`` go with every match shown to anyone (Detection Rule License 1.1).
+    ``rule_set`` names the folder it comes from, empty for the first one loaded; ``path`` begins with it.
     ``summary`` is one French sentence with ``{field}`` placeholders, from the rule's own ``veilleur`` section;
     ``subject`` names the field whose value the alert is about; ``repeat`` seconds during which a further match joins the same alert.
     """
@@ -40,6 +41,7 @@ class Rule:
     correlation: bool
     #: The same in English, without placeholders: who and how often stand beside it on the screen.
     summary_en: str = ""
+    rule_set: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 
 import yaml
 
+from siem.detection.folders import RuleFolder
 from siem.detection.selections import RuleMistake
 from siem.errors import DataError
 
@@ -38,8 +39,9 @@ class RuleYaml(yaml.CSafeLoader):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document of a file. ``index`` counts the documents of the file."""
+    """One YAML document of a file of ``folder``. ``path`` is the file's name to people, ``index`` counts the documents of the file."""
 
+    folder: RuleFolder
     path: str
     text: str
     index: int
@@ -68,8 +70,9 @@ class Document:
         return line
 
 
-def read_documents(path: Path, name: str) -> tuple[list[Document], list[DataError]]:
-    """The documents of a file that are maps, and what is wrong with the others. ``name`` is the file's name in errors."""
+def read_documents(path: Path, folder: RuleFolder) -> tuple[list[Document], list[DataError]]:
+    """The documents of a file of the folder that are maps, and what is wrong with the others."""
+    name = folder.file_name(path)
     data = path.read_bytes()
     if len(data) > MAX_BYTES:
         return [], [DataError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")]
@@ -88,7 +91,7 @@ def read_documents(path: Path, name: str) -> tuple[list[Document], list[DataErro
     errors: list[DataError] = []
     for index, body in enumerate(bodies):
         if isinstance(body, dict):
-            found.append(Document(name, text, index, body))
+            found.append(Document(folder, name, text, index, body))
         elif body is not None:
             errors.append(DataError(name, 1, "", "a map with title, logsource and detection is expected"))
     if not found and not errors:

@@ -1,4 +1,4 @@
-"""Load a folder of rules: each YAML document becomes a compiled rule or a named error.
+"""Load folders of rules as one set: each YAML document becomes a compiled rule or a named error.
 
 A rule that cannot be honoured is refused with file, line and reason; the others load. Next to Sigma's own keys we read
 one of ours, ``veilleur``: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection),
@@ -17,6 +17,7 @@ from siem.detection.conditions import Node, all_of, predicates
 from siem.detection.correlations import Correlation, read_correlation
 from siem.detection.documents import Document, read_documents
 from siem.detection.filters import Filter, read_filter
+from siem.detection.folders import RuleFolder, named
 from siem.detection.logsource import LogSource, veilleur_sources
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.predicates import TIMESTAMP, fields_of
@@ -65,7 +66,7 @@ class CompiledCorrelation:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """What a folder holds. ``correlations`` stand after everything they refer to."""
+    """What the folders hold. ``correlations`` stand after everything they refer to."""
 
     rules: Mapping[str, Rule] = field(default_factory=dict)
     errors: tuple[DataError, ...] = ()
@@ -80,18 +81,21 @@ class Ruleset:
 
 
 def load_rules(
-    folder: Path,
-    *,
+    *folders: Path | RuleFolder,
     sources: Sequence[LogSource] | None = None,
     placeholders: Placeholders | None = None,
 ) -> Ruleset:
-    """Compile every ``.yml`` file under ``folder``, in the order of their paths. Raises OSError where a file cannot be read."""
+    """Compile every ``.yml`` file under the folders, folder by folder in the order of their paths; ids and names are unique over all.
+
+    Raises OSError where a file cannot be read.
+    """
     documents: list[Document] = []
     errors: list[DataError] = []
-    for path in sorted(folder.rglob("*.yml")):
-        found, wrong = read_documents(path, path.relative_to(folder).as_posix())
-        documents.extend(found)
-        errors.extend(wrong)
+    for folder in named(folders):
+        for path in sorted(folder.path.rglob("*.yml")):
+            found, wrong = read_documents(path, folder)
+            documents.extend(found)
+            errors.extend(wrong)
     known_sources = veilleur_sources(frozenset(FIELDS)) if sources is None else tuple(sources)
     return _Loader(known_sources, placeholders or {}, errors).load(documents)
 
@@ -278,13 +282,14 @@ def _rule(document: Document, rule_id: str, subject: str, *, correlation: bool) 
         title=title,
         description=_text(body, "description"),
         author=_text(body, "author"),
-        licence=_text(body, "license"),
+        licence=_text(body, "license") or document.folder.licence,
         level=level,
         status=status,
         techniques=tuple(dict.fromkeys(found[1].upper() for tag in tags if (found := _TECHNIQUE.fullmatch(tag)))),
         references=tuple(_text_list(body, "references")),
         falsepositives=tuple(_text_list(body, "falsepositives")),
         path=document.path,
+        rule_set=document.folder.name,
         source_text=document.text,
         title_fr=_text(ours, "titre", "veilleur") or title,
         summary_fr=_text(ours, "resume", "veilleur") or title,

@@ -17,6 +17,7 @@ import orjson
 
 from siem.detection import Rule
 from siem.detection.engine import Engine
+from siem.detection.folders import RuleFolder
 from siem.detection.load import Ruleset, load_rules, placeholders_of
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind
@@ -53,15 +54,17 @@ class _Line:
     event: Event
 
 
-def check(folder: Path, proofs: Path | None = None) -> list[DataError]:
-    """Everything wrong with a folder of rules: what does not load, and what our own rules must have besides.
+def check(*folders: Path | RuleFolder, proofs: Path | None = None) -> list[DataError]:
+    """Everything wrong with folders of rules: what does not load, and what the rules of the first must have besides, being our own.
 
-    With ``proofs``, a rule that raises alerts without both proof files is an error too.
+    With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too.
     """
-    ruleset = load_rules(folder)
+    ruleset = load_rules(*folders)
     problems = list(ruleset.errors)
     titles: dict[str, Rule] = {}
     for rule in ruleset.rules.values():
+        if rule.rule_set:
+            continue
         problems.extend(_of_rule(rule, alerts=rule.id in ruleset.alerting))
         if rule.title in titles:
             problems.append(_problem(rule, "title", f"the title is that of {titles[rule.title].path} too; titles are unique"))
@@ -75,9 +78,9 @@ def check(folder: Path, proofs: Path | None = None) -> list[DataError]:
     return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
 
 
-def test(folder: Path, proofs: Path) -> list[ProofResult]:
-    """Run the proofs that are there, in the order of the rules' paths."""
-    ruleset = load_rules(folder)
+def test(*folders: Path | RuleFolder, proofs: Path) -> list[ProofResult]:
+    """Run the proofs that are there of the first folder's rules, in the order of their paths; the other folders are loaded with it."""
+    ruleset = load_rules(*folders)
     results: list[ProofResult] = []
     for path, alerting in _by_path(ruleset).items():
         for rule in alerting:
@@ -89,9 +92,10 @@ def test(folder: Path, proofs: Path) -> list[ProofResult]:
 
 
 def _by_path(ruleset: Ruleset) -> Mapping[str, Sequence[Rule]]:
+    """The alerting rules of the first folder, by file."""
     found: dict[str, list[Rule]] = {}
     for rule in ruleset.rules.values():
-        if rule.id in ruleset.alerting:
+        if rule.id in ruleset.alerting and not rule.rule_set:
             found.setdefault(rule.path, []).append(rule)
     return dict(sorted(found.items()))
 

@@ -17,12 +17,12 @@ FILES = sorted(path.relative_to(RULES).as_posix() for path in RULES.rglob("*.yml
 
 
 def test_nothing_is_wrong_with_the_rules() -> None:
-    assert check(RULES, PROOFS) == []
+    assert check(RULES, proofs=PROOFS) == []
 
 
 @pytest.mark.parametrize("path", FILES)
 def test_a_rule_matches_what_it_must_and_ignores_the_near_miss(path: str) -> None:
-    results = [result for result in prove(RULES, PROOFS) if result.path == path]
+    results = [result for result in prove(RULES, proofs=PROOFS) if result.path == path]
     assert {result.kind for result in results} == {"match", "ignore"}
     assert [problem for result in results for problem in result.problems] == []
     assert all(result.line_count for result in results)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siem.settings import load
+from siem.settings import load, load_rule_settings
 
 SAFE = {
     "SIEM_BASE_URL": "https://veille.example",
@@ -81,3 +81,16 @@ def test_networks_are_read_from_a_list_and_a_wrong_one_is_refused() -> None:
 def test_a_number_out_of_its_bounds_is_refused() -> None:
     with pytest.raises(ValueError, match="SIEM_BATCH_COUNT"):
         load({**SAFE, "SIEM_BATCH_COUNT": "0"})
+
+
+def test_folders_of_rules_are_a_comma_separated_list() -> None:
+    given = {"SIEM_EXTRA_RULES": "/srv/a, /srv/b,", "SIEM_STATE": "/srv/state"}
+    assert load({**SAFE, **given}).extra_rules == (Path("/srv/a"), Path("/srv/b"))
+    assert load(SAFE).extra_rules == ()
+
+
+def test_commands_that_only_read_rules_need_no_other_setting() -> None:
+    chosen = load_rule_settings({"SIEM_RULES": "/srv/rules", "SIEM_BASE_URL": "http://unsafe.example"})
+    assert (chosen.rules, chosen.state) == (Path("/srv/rules"), Path("var/siem"))
+    with pytest.raises(ValueError, match="SIEM_RUELS is not a setting"):
+        load_rule_settings({"SIEM_RUELS": "/srv/rules"})

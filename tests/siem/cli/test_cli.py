@@ -54,6 +54,54 @@ def test_a_broken_rule_is_named_with_file_line_and_field(tmp_path: Path) -> None
     assert all(problem["line"] and problem["problem"] for problem in problems)
 
 
+BAD_FILTER = """\
+title: Hides a rule that is not there
+logsource: {product: nginx, category: webserver}
+filter:
+  rules: [no_such_rule]
+  selection:
+    source.ip: 192.0.2.1
+  condition: not selection
+"""
+
+
+def test_the_operators_own_rules_are_read_by_check_and_replay(tmp_path: Path) -> None:
+    own = tmp_path / "siem" / "local-rules" / "filters"
+    own.mkdir(parents=True)
+    (own / "backup.yml").write_text(BAD_FILTER, "utf-8")
+    log = tmp_path / "access.log"
+    log.write_text(LINE, "utf-8")
+    checked = RUNNER.invoke(app, ["rules", "check"])
+    assert checked.exit_code == 1
+    assert "local-rules/filters/backup.yml:4: filter.rules: no rule has the name or id «no_such_rule»" in checked.output
+    assert RUNNER.invoke(app, ["replay", str(log), "--type", "nginx"]).exit_code == 1
+
+
+def test_a_folder_of_further_rules_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIEM_EXTRA_RULES", str(tmp_path / "gone"))
+    result = RUNNER.invoke(app, ["rules", "check"])
+    assert result.exit_code == 2
+    assert "gone: is not a folder of rules" in result.output
+
+
+def test_proofs_are_run_with_the_filters_of_another_folder(tmp_path: Path) -> None:
+    hiding = """\
+title: Hides every scanner
+logsource: {product: nginx, category: webserver}
+filter:
+  rules: any
+  selection:
+    event.dataset: nginx.access
+  condition: not selection
+"""
+    (tmp_path / "hiding.yml").write_text(hiding, "utf-8")
+    command = ["rules", "test", str(ROOT / "rules"), str(ROOT / "tests/rules"), "--with", str(tmp_path)]
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 1
+    assert "nginx_scanner_agent" in result.output
+    assert "the rule does not match" in result.output
+
+
 def test_a_broken_playbook_is_named(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "playbooks", tmp_path / "playbooks")
     (tmp_path / "playbooks/response/broken.json").write_text('{"type": "playbook",}', "utf-8")

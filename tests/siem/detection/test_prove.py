@@ -42,8 +42,8 @@ def event(action: str) -> dict[str, str]:
 def test_a_complete_rule_has_nothing_wrong(folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"))
     prove_with(folder, "ignore", event("login.failed"))
-    assert check(folder / "rules", folder / "proofs") == []
-    assert [(result.kind, result.passed, result.line_count) for result in prove(folder / "rules", folder / "proofs")] == [
+    assert check(folder / "rules", proofs=folder / "proofs") == []
+    assert [(result.kind, result.passed, result.line_count) for result in prove(folder / "rules", proofs=folder / "proofs")] == [
         ("match", True, 1),
         ("ignore", True, 1),
     ]
@@ -52,7 +52,7 @@ def test_a_complete_rule_has_nothing_wrong(folder: Path) -> None:
 def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"), event("login.failed"))
     prove_with(folder, "ignore", event("login.failed"), event("login.succeeded"))
-    problems = [problem for result in prove(folder / "rules", folder / "proofs") for problem in result.problems]
+    problems = [problem for result in prove(folder / "rules", proofs=folder / "proofs") for problem in result.problems]
     assert [(Path(problem.path).name, problem.line, problem.problem) for problem in problems] == [
         ("match.jsonl", 2, "the rule does not match"),
         ("ignore.jsonl", 2, "the rule matches"),
@@ -74,7 +74,7 @@ def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
 )
 def test_a_faulty_event_of_a_proof_is_named(line: object, field: str, problem: str, folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"), line)
-    (result,) = prove(folder / "rules", folder / "proofs")
+    (result,) = prove(folder / "rules", proofs=folder / "proofs")
     (found,) = result.problems
     assert (found.line, found.field) == (2, field)
     assert problem in found.problem
@@ -82,7 +82,7 @@ def test_a_faulty_event_of_a_proof_is_named(line: object, field: str, problem: s
 
 def test_an_empty_proof_proves_nothing(folder: Path) -> None:
     prove_with(folder, "ignore")
-    (result,) = prove(folder / "rules", folder / "proofs")
+    (result,) = prove(folder / "rules", proofs=folder / "proofs")
     assert not result.passed
 
 
@@ -107,6 +107,6 @@ def test_a_rule_of_ours_says_all_it_must(old: str, new: str, problem: str, folde
 def test_missing_proofs_and_crowded_files_are_errors(folder: Path) -> None:
     second = RULE.replace("8a2f3a2e", "9b2f3a2e").replace("title: Abroad", "title: Far")
     (folder / "rules" / "a" / "idp_abroad.yml").write_text(f"{RULE}---\n{second}", encoding="utf-8")
-    problems = [problem.problem for problem in check(folder / "rules", folder / "proofs")]
+    problems = [problem.problem for problem in check(folder / "rules", proofs=folder / "proofs")]
     assert len([problem for problem in problems if "is missing" in problem]) == 2
     assert len([problem for problem in problems if "one rule that raises alerts" in problem]) == 1

@@ -1,0 +1,65 @@
+"""Folders of rules: the product's, the operator's own, and further ones, loaded together as one set.
+
+Ids and names are unique over all of them. A file is named by its path within its folder, after the folder's name unless it is the
+first: ``web/nginx_scan.yml``, ``local-rules/filters/backup.yml``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from siem.errors import DataError
+
+#: Within the state of the watch: the operator's own rules and filters, which no update touches.
+OWN: Final = "local-rules"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFolder:
+    """A folder to load. ``name`` begins the names of its files (empty: nothing does); ``licence`` is that of rules that say none."""
+
+    path: Path
+    name: str = ""
+    licence: str = ""
+
+    def file_name(self, file: Path) -> str:
+        """How a file of the folder is named in errors and to people."""
+        within = file.relative_to(self.path).as_posix()
+        return f"{self.name}/{within}" if self.name else within
+
+
+def watch_folders(rules: Path, state: Path, extra: Sequence[Path] = ()) -> tuple[RuleFolder, ...]:
+    """What a watch loads: its rules, the further folders in their order, then the operator's own where there is one.
+
+    Raises DataError for a folder that is not there: rules that are silently not loaded find nothing.
+    """
+    for folder in (rules, *extra):
+        if not folder.is_dir():
+            raise DataError(str(folder), 0, "", "is not a folder of rules; see SIEM_RULES and SIEM_EXTRA_RULES")
+    own = state / OWN
+    return named([rules, *extra, *([own] if own.is_dir() else [])])
+
+
+def named(folders: Sequence[Path | RuleFolder]) -> tuple[RuleFolder, ...]:
+    """Folders with distinct names: the first needs none, another has the shortest end of its path that nothing else is called by."""
+    found: list[RuleFolder] = []
+    for folder in folders:
+        if isinstance(folder, RuleFolder):
+            found.append(folder)
+        elif not found:
+            found.append(RuleFolder(folder))
+        else:
+            found.append(RuleFolder(folder, _name(folder.resolve(), found)))
+    return tuple(found)
+
+
+def _name(folder: Path, others: Sequence[RuleFolder]) -> str:
+    taken = {other.name for other in others}
+    unnamed = [other.path for other in others if not other.name]
+    parts = folder.parts[1:]
+    for length in range(1, len(parts)):
+        name = "/".join(parts[-length:])
+        if name not in taken and not any((path / name).exists() for path in unnamed):
+            return name
+    return folder.as_posix()
