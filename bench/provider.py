@@ -24,9 +24,9 @@ from deploy.demo.phone import Phone, wall
 from deploy.demo.services import AccessLog, RelyingParty
 from deploy.demo.stage import Server, run_command
 from deploy.demo.wire import Browser, Refused
+from idp.people.file import SAMPLES
 
 HERE = Path(__file__).resolve().parent
-_PEOPLE = HERE.parent / "deploy" / "demo" / "people.yaml"
 _PEOPLE_AT_ONCE = 8
 _REDIRECT_URI = "http://127.0.0.1:8899/retour"
 _PIN = "2468"
@@ -100,7 +100,7 @@ def _make(folder: Path) -> _Provider:
         "IDP_SOURCE_ATTEMPT_LIMIT_COUNT": unlimited,
     }
     secrets = folder / "secrets.json"
-    files = {"--clients": HERE / "clients.yaml", "--accounts": _PEOPLE, "--secrets-out": secrets}
+    files = {"--clients": HERE / "clients.yaml", "--accounts": SAMPLES, "--secrets-out": secrets}
     run_command(["idp.cli", "init", *(str(part) for pair in files.items() for part in pair)], environment)
     ready = f"{base_url}/auth/realms/esante-wallet/.well-known/openid-configuration"
     server = Server("idp", ["idp.cli", "serve"], environment, folder, ready)
@@ -133,7 +133,7 @@ def _documents(provider: _Provider, seconds: float) -> Iterator[Row]:
 
 def _logins(provider: _Provider, folder: Path, seconds: float) -> Row:
     """Several people log in side by side, each on their own phone: the store groups what they wait for."""
-    people = [person["national_id"] for person in yaml.safe_load(_PEOPLE.read_text("utf-8"))["people"]][:_PEOPLE_AT_ONCE]
+    people = [person["national_id"] for person in yaml.safe_load(SAMPLES.read_text("utf-8"))["people"]][:_PEOPLE_AT_ONCE]
     visits = [_Visit(provider, folder, person) for person in people]
     for visit in visits:
         visit.log_in()  # what is read or compiled once is no part of a login

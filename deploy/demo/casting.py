@@ -15,6 +15,7 @@ from deploy.demo.night import Person, Stage
 from deploy.demo.phone import Phone
 from deploy.demo.scene import AUDIT_SOURCE, HERE, Scene
 from deploy.demo.services import AccessLog, RelyingParty, Shipper
+from idp.people.file import SAMPLES
 
 SEED = 20261122
 PIN = "2580"
@@ -74,7 +75,7 @@ def cast(scene: Scene, begin: datetime, seed: int = SEED) -> Cast:
 
 
 def _professionals() -> list[str]:
-    document: dict[str, Any] = yaml.safe_load((HERE / "people.yaml").read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(SAMPLES.read_text(encoding="utf-8"))
     console = {national_id for _, _, national_id in console_people()}
     found = [p["national_id"] for p in document["people"] if p.get("state", "active") == "active" and p["national_id"] not in console]
     return [national_id for national_id in found if national_id.startswith("8")][:CAST_COUNT]

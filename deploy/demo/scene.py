@@ -19,6 +19,7 @@ import yaml
 from deploy.demo.night import FINESS
 from deploy.demo.stage import Server, run_command
 from deploy.demo.wire import Browser
+from idp.people.file import SAMPLES
 
 HERE = Path(__file__).resolve().parent
 #: name of the source → type, and file name in ``logs/`` (None: shipped over HTTP)
@@ -64,7 +65,7 @@ class Scene:
 
     def make_provider(self) -> None:
         """Make the provider's keys if there are none, and bring its services and people up to date."""
-        files = {"--clients": self.folder / "clients.yaml", "--accounts": HERE / "people.yaml", "--secrets-out": self.folder / SECRETS}
+        files = {"--clients": self.folder / "clients.yaml", "--accounts": SAMPLES, "--secrets-out": self.folder / SECRETS}
         run_command(["idp.cli", "init", *(str(part) for pair in files.items() for part in pair)], self.idp_environment)
 
     def set_clock(self, at: datetime | None) -> None:

@@ -16,6 +16,8 @@ from idp.model import Account, AccountKind, AccountState
 from idp.people.directory import ACTIVITY_FIELDS, EXERCICE_FIELDS, TOP_FIELDS, directory_entry
 from vocabulary.identifiers import PsIdNat
 
+#: Invented professionals with every shape of directory entry, for development and demonstrations.
+SAMPLES: Final = Path(__file__).with_name("samples.yaml")
 #: Accounts get the same identifier from the same file on every machine, so that applying it twice changes nothing.
 _NAMESPACE: Final = uuid.UUID("6f0c2f0e-0d5c-5b77-9a2a-0f6f2d9b8a11")
 _OVERRIDABLE: Final = frozenset(TOP_FIELDS) | {"Secteur_Activite", "SubjectOrganization", "SubjectOrganizationID"}

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from idp.cli import app
+from idp.people.file import SAMPLES
 
 DEMO = Path(__file__).parents[3] / "deploy/demo"
 
@@ -36,7 +37,7 @@ def test_init_makes_keys_once_for_their_owner_alone(tmp_path: Path) -> None:
 def test_init_applies_clients_and_people_at_once_and_changes_nothing_the_second_time(tmp_path: Path) -> None:
     out = tmp_path / "secrets.json"
     out.write_text('{"messagerie": "chosen before"}')
-    arguments = ("init", "--clients", str(DEMO / "clients.yaml"), "--accounts", str(DEMO / "people.yaml"), "--secrets-out", str(out))
+    arguments = ("init", "--clients", str(DEMO / "clients.yaml"), "--accounts", str(SAMPLES), "--secrets-out", str(out))
     assert _run(*arguments).count("signing key:") == 2
     secrets = json.loads(out.read_text())
     assert set(secrets) == {"dossier-patient", "messagerie", "prescription", "veilleur-console", "veilleur-siem"}
@@ -61,7 +62,7 @@ def test_commands_that_only_touch_the_state_load_nothing_of_the_web() -> None:
         "print(sorted({'starlette', 'fastapi', 'uvicorn', 'jinja2'} & sys.modules.keys()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(DEMO / "clients.yaml"), str(DEMO / "people.yaml")],
+        [sys.executable, "-c", script, str(DEMO / "clients.yaml"), str(SAMPLES)],
         cwd=DEMO.parents[1],
         capture_output=True,
         text=True,
@@ -94,7 +95,7 @@ def test_one_client_is_added_with_its_secret_shown_once() -> None:
 
 def test_people_are_applied_and_one_gets_the_right_to_enrol() -> None:
     _run("init")
-    _run("accounts", "apply", str(DEMO / "people.yaml"))
+    _run("accounts", "apply", str(SAMPLES))
     (given,) = json.loads(_run("accounts", "enrol", "899700000005", "--json"))
     assert given["activation_code"] in given["url"]
     assert "899700009999" in _run("accounts", "enrol", "899700009999", status=2)

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from idp.app import create_app
 from idp.clock import Clock
 from idp.model import Account, Client
-from idp.people.file import read_people
+from idp.people.file import SAMPLES, read_people
 from idp.settings import Environment, Settings
 
 BASE_URL = "http://127.0.0.1:8800"
@@ -28,7 +28,7 @@ CAMILLE, LUCAS, SUSPENDED, NOBODY = "899700000005", "899700000039", "89970000013
 START = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 REDIRECT_URI = "https://dossier.example/retour"
 SECRET = "a" * 43
-PEOPLE = Path(__file__).parents[3] / "deploy/demo/people.yaml"
+PEOPLE = SAMPLES
 
 
 def b64u(data: bytes) -> str:

@@ -1,12 +1,10 @@
-from pathlib import Path
-
 import pytest
 
 from idp.model import Account, AccountKind
 from idp.people.claims import psc_userinfo
-from idp.people.file import read_people
+from idp.people.file import SAMPLES, read_people
 
-PEOPLE = {account.national_id: account for account in read_people(Path(__file__).parents[3] / "deploy/demo/people.yaml")}
+PEOPLE = {account.national_id: account for account in read_people(SAMPLES)}
 #: Top level of the complete example of ANS's 2023 test card (identity.md §4.5).
 TOP = {
     "Secteur_Activite", "sub", "SubjectOrganization", "Mode_Acces_Raison", "preferred_username", "given_name", "Acces_Regulation_Medicale",

@@ -3,9 +3,7 @@ from pathlib import Path
 import pytest
 
 from idp.model import AccountState
-from idp.people.file import PeopleFileError, read_people
-
-DEMO = Path(__file__).parents[3] / "deploy/demo/people.yaml"
+from idp.people.file import SAMPLES, PeopleFileError, read_people
 
 
 def _read(tmp_path: Path, text: str) -> None:
@@ -15,7 +13,7 @@ def _read(tmp_path: Path, text: str) -> None:
 
 
 def test_the_demonstration_has_every_kind_of_person() -> None:
-    people = read_people(DEMO)
+    people = read_people(SAMPLES)
     exercices = [len(person.directory["SubjectRefPro"]["exercices"]) for person in people]  # type: ignore[index]
     assert len(people) == len({person.national_id for person in people}) == 20
     assert {0, 1, 2} <= set(exercices)
@@ -24,7 +22,7 @@ def test_the_demonstration_has_every_kind_of_person() -> None:
 
 
 def test_reading_twice_gives_the_same_accounts() -> None:
-    assert read_people(DEMO) == read_people(DEMO)
+    assert read_people(SAMPLES) == read_people(SAMPLES)
 
 
 @pytest.mark.parametrize(
