@@ -1,10 +1,12 @@
 """What every command needs: the settings, the database, and ways to end that say what is wrong."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from rich.console import Console
 
 from siem.errors import DataError, OperationError
 from siem.settings import ROOT, Settings, load, load_rule_settings
@@ -13,7 +15,9 @@ if TYPE_CHECKING:  # these take long to import, and most commands need none
     from siem.detection.folders import RuleFolder
     from siem.store.database import Database
 
-PLAYBOOKS = ROOT / "playbooks"
+RULES, PLAYBOOKS, PROOFS = ROOT / "rules", ROOT / "playbooks", ROOT / "tests" / "rules"
+#: Width of tables where no terminal says its own, in characters.
+_WIDTH = 160
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -23,6 +27,11 @@ def settings() -> Settings:
         return load()
     except ValueError as error:
         fail(str(error))
+
+
+def console() -> Console:
+    """Where tables are printed."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def fail(message: str) -> NoReturn:

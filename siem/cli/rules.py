@@ -1,11 +1,15 @@
 """``siem rules``: check them, test them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from siem.cli.context import AsJson, folder_of, report, rule_folders
+from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, report, rule_folders
+
+if TYPE_CHECKING:  # the engine takes long to import
+    from siem.detection.prove import ProofResult, Proven
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 
@@ -29,16 +33,51 @@ def rules_check(
 
 @app.command("test")
 def rules_test(
-    folder: Annotated[Path, typer.Argument(help="Folder of rules.")],
-    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of rules.")] = RULES,
+    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")] = PROOFS,
     beside: Annotated[
         list[Path] | None, typer.Option("--with", help="Folder loaded with it: filters on its rules, or rules it refers to. Repeatable.")
     ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the result to this file as JUnit XML.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run each rule against its proof: every match must fire, every near miss must not."""
     from siem.detection import prove
+    from siem.detection.junit import junit as as_junit
 
-    results = prove.test(*rule_folders([folder, *(beside or [])]), proofs=folder_of(proofs))
-    problems = [problem for result in results for problem in result.problems]
-    report(problems, as_json=as_json, checked=f"{len(results)} proofs")
+    proven = prove.test(*rule_folders([folder, *(beside or [])]), proofs=folder_of(proofs))
+    if junit is not None:
+        _write(junit, as_junit(proven))
+    if not as_json:
+        _print_table(proven)
+    report(proven.problems, as_json=as_json, checked=f"{len(proven.results)} proofs")
+
+
+def _print_table(proven: "Proven") -> None:
+    from rich.table import Table
+
+    table = Table("rule", title=None, expand=False)
+    for heading in ("matches", "near misses", "CPU ms"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    by_rule: dict[str, dict[str, ProofResult]] = {}
+    for result in proven.results:
+        by_rule.setdefault(result.rule_id, {})[result.kind] = result
+    for kinds in by_rule.values():
+        match, ignore = kinds["match"], kinds["ignore"]
+        holds = match.passed and ignore.passed
+        verdict = "[green]holds[/green]" if holds else "[bold red]does not hold[/bold red]"
+        milliseconds = f"{(match.seconds + ignore.seconds) * 1000:.0f}"
+        table.add_row(escape(match.path), _tally(match), _tally(ignore), milliseconds, verdict)
+    console().print(table)
+
+
+def _tally(result: "ProofResult") -> str:
+    return f"{result.held_count}/{result.case_count}" if result.case_count else "none"
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        fail(f"{file} cannot be written: {error.strerror}")

@@ -7,7 +7,7 @@ one of ours, ``veilleur``: ``titre`` and ``resume`` (French; ``{field}`` and ``{
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -78,6 +78,18 @@ class Ruleset:
         """Ids of the rules that raise alerts; the others only feed correlations."""
         single = (one.rule.id for one in self.singles if one.alerts)
         return frozenset(single) | frozenset(one.rule.id for one in self.correlations if one.alerts)
+
+    def only(self, rule_ids: Iterable[str]) -> "Ruleset":
+        """These rules and what feeds them, by whatever number of correlations; enough to say what the full set says of them."""
+        wanted = set(rule_ids)
+        for one in reversed(self.correlations):  # parents before children
+            if one.rule.id in wanted:
+                wanted.update(one.inputs)
+        return Ruleset(
+            rules={rule_id: rule for rule_id, rule in self.rules.items() if rule_id in wanted},
+            singles=tuple(one for one in self.singles if one.rule.id in wanted),
+            correlations=tuple(one for one in self.correlations if one.rule.id in wanted),
+        )
 
 
 def load_rules(

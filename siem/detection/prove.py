@@ -6,6 +6,7 @@ and each must (or must not) raise a detection.
 """
 
 import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,18 +32,39 @@ KINDS: Final = ("match", "ignore")
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """One proof file of one rule. ``problems`` name the lines that do not do what they must."""
+    """One proof file of one rule. ``problems`` name the lines that do not do what they must.
+
+    ``case_count`` is how often the rule was tried: once a line, or once a story for a correlation; ``held_count`` of them did
+    what they must. ``seconds`` is the processor time taken.
+    """
 
     rule_id: str
+    title: str
     path: str
     kind: str
     line_count: int
+    case_count: int
+    held_count: int
+    seconds: float
     problems: tuple[DataError, ...]
 
     @property
     def passed(self) -> bool:
         """Whether every line did what it must."""
         return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What running the proofs of a folder showed. ``errors`` are of rules that do not load: nothing proves them."""
+
+    results: tuple[ProofResult, ...]
+    errors: tuple[DataError, ...]
+
+    @property
+    def problems(self) -> list[DataError]:
+        """Everything that is not as it must be."""
+        return [*self.errors, *(problem for result in self.results for problem in result.problems)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +100,19 @@ def check(*folders: Path | RuleFolder, proofs: Path | None = None) -> list[DataE
     return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
 
 
-def test(*folders: Path | RuleFolder, proofs: Path) -> list[ProofResult]:
-    """Run the proofs that are there of the first folder's rules, in the order of their paths; the other folders are loaded with it."""
+def test(*folders: Path | RuleFolder, proofs: Path) -> Proven:
+    """Run both proofs of each rule of the first folder that raises alerts, in the order of their paths; a missing one does not hold.
+
+    The other folders are loaded with it.
+    """
     ruleset = load_rules(*folders)
-    results: list[ProofResult] = []
-    for path, alerting in _by_path(ruleset).items():
-        for rule in alerting:
-            for kind in KINDS:
-                file = _proof_file(proofs, path, kind)
-                if file.is_file():
-                    results.append(_prove(ruleset, rule, kind, file))
-    return results
+    results = [
+        _prove(ruleset.only([rule.id]), rule, kind, _proof_file(proofs, path, kind))
+        for path, alerting in _by_path(ruleset).items()
+        for rule in alerting
+        for kind in KINDS
+    ]
+    return Proven(tuple(results), ruleset.errors)
 
 
 def _by_path(ruleset: Ruleset) -> Mapping[str, Sequence[Rule]]:
@@ -133,18 +157,28 @@ def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
 
 
 def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
+    begun = time.process_time()
+    if not file.is_file():
+        missing = DataError(str(file), 0, "", f"the proof is missing: rule {rule.path} has none of this kind")
+        return ProofResult(rule.id, rule.title, rule.path, kind, 0, 0, 0, 0.0, (missing,))
     lines, problems = _read(file)
     if not lines and not problems:
         problems.append(DataError(str(file), 0, "", "the proof is empty"))
     expected = kind == "match"
+    cases = held = 0
+    engine = Engine(ruleset)
     for group in _attempts(lines, whole_stories=rule.correlation):
-        engine = Engine(ruleset)
+        if rule.correlation and cases:
+            engine = Engine(ruleset)  # one story knows nothing of another; a rule on single events remembers nothing anyway
         detections = [*engine.evaluate([line.event for line in group]), *engine.flush()]
         fired = any(detection.rule_id == rule.id for detection in detections)
+        cases += 1
+        held += fired is expected
         if fired is not expected:
             said = "the rule does not match" if expected else "the rule matches"
             problems.append(DataError(str(file), group[0].number, "", said))
-    return ProofResult(rule.id, rule.path, kind, len(lines), tuple(problems))
+    seconds = time.process_time() - begun
+    return ProofResult(rule.id, rule.title, rule.path, kind, len(lines), cases, held, seconds, tuple(problems))
 
 
 def _attempts(lines: Sequence[_Line], *, whole_stories: bool) -> Iterator[Sequence[_Line]]:

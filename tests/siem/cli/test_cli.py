@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from junitparser import JUnitXml
 from typer.testing import CliRunner
 
 from siem.cli import app
@@ -100,6 +101,25 @@ filter:
     assert result.exit_code == 1
     assert "nginx_scanner_agent" in result.output
     assert "the rule does not match" in result.output
+
+
+def test_testing_rules_prints_a_table_and_writes_junit(tmp_path: Path) -> None:
+    for name in ("web/nginx_scan", "web/nginx_scanner_agent"):
+        rule, proof = tmp_path / "rules" / f"{name}.yml", tmp_path / "proofs" / name
+        rule.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / "rules" / f"{name}.yml", rule)
+        shutil.copytree(ROOT / "tests" / "rules" / name, proof)
+    command = ["rules", "test", str(tmp_path / "rules"), str(tmp_path / "proofs"), "--junit", str(tmp_path / "result.xml")]
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "web/nginx_scan.yml" in result.output and result.output.count("holds") == 2 and "4 proofs: no problem" in result.output
+    assert sum(suite.tests for suite in JUnitXml.fromfile(str(tmp_path / "result.xml"))) == 4
+    (tmp_path / "proofs/web/nginx_scan/ignore.jsonl").unlink()
+    result = RUNNER.invoke(app, command)
+    assert result.exit_code == 1 and "does not hold" in result.output and "the proof is missing" in result.output
+    assert sum(suite.failures for suite in JUnitXml.fromfile(str(tmp_path / "result.xml"))) == 1
+    unwritable = RUNNER.invoke(app, [*command[:-1], str(tmp_path / "no/such/folder.xml")])
+    assert unwritable.exit_code == 2 and "cannot be written" in unwritable.output
 
 
 def test_a_broken_playbook_is_named(tmp_path: Path) -> None:

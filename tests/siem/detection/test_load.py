@@ -141,3 +141,20 @@ def test_correlations_stand_after_what_they_refer_to(tmp_path: Path) -> None:
     loaded = load(tmp_path, a_parent=parent, b_child=CORRELATION.format(rule="login"), c_base=named)
     assert loaded.errors == ()
     assert [one.name for one in loaded.correlations] == ["many", "more"]
+
+
+def test_a_part_of_a_rule_set_holds_what_feeds_it_and_nothing_else(tmp_path: Path) -> None:
+    def correlation(number: int, name: str, feeding: str) -> str:
+        return (
+            f"title: C{number}\nid: 00000000-0000-4000-8000-00000000000{number}\nname: {name}\n"
+            f"correlation: {{type: event_count, rules: [{feeding}], timespan: 1h, group-by: [user.id], condition: {{gte: 2}}}}\n"
+        )
+
+    first = RULE.replace("title: A rule", "title: A rule\nname: first")
+    loaded = load(
+        tmp_path, a=first, b=correlation(2, "middle", "first"), c=correlation(3, "top", "middle"), d=correlation(4, "aside", "first")
+    )
+    assert loaded.errors == ()
+    part = loaded.only(["00000000-0000-4000-8000-000000000003"])
+    assert [rule_id[-1] for rule_id in part.rules] == ["1", "2", "3"]
+    assert [one.rule.id[-1] for one in part.singles] == ["1"] and part.alerting == {"00000000-0000-4000-8000-000000000003"}

@@ -43,16 +43,20 @@ def test_a_complete_rule_has_nothing_wrong(folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"))
     prove_with(folder, "ignore", event("login.failed"))
     assert check(folder / "rules", proofs=folder / "proofs") == []
-    assert [(result.kind, result.passed, result.line_count) for result in prove(folder / "rules", proofs=folder / "proofs")] == [
-        ("match", True, 1),
-        ("ignore", True, 1),
+    proven = prove(folder / "rules", proofs=folder / "proofs")
+    assert proven.problems == []
+    assert [(result.kind, result.passed, result.line_count, result.held_count, result.case_count) for result in proven.results] == [
+        ("match", True, 1, 1, 1),
+        ("ignore", True, 1, 1, 1),
     ]
 
 
 def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"), event("login.failed"))
     prove_with(folder, "ignore", event("login.failed"), event("login.succeeded"))
-    problems = [problem for result in prove(folder / "rules", proofs=folder / "proofs") for problem in result.problems]
+    proven = prove(folder / "rules", proofs=folder / "proofs")
+    problems = proven.problems
+    assert [(result.held_count, result.case_count) for result in proven.results] == [(1, 2), (1, 2)]
     assert [(Path(problem.path).name, problem.line, problem.problem) for problem in problems] == [
         ("match.jsonl", 2, "the rule does not match"),
         ("ignore.jsonl", 2, "the rule matches"),
@@ -74,16 +78,25 @@ def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
 )
 def test_a_faulty_event_of_a_proof_is_named(line: object, field: str, problem: str, folder: Path) -> None:
     prove_with(folder, "match", event("login.succeeded"), line)
-    (result,) = prove(folder / "rules", proofs=folder / "proofs")
+    (result, _) = prove(folder / "rules", proofs=folder / "proofs").results
     (found,) = result.problems
     assert (found.line, found.field) == (2, field)
     assert problem in found.problem
 
 
 def test_an_empty_proof_proves_nothing(folder: Path) -> None:
+    prove_with(folder, "match", event("login.succeeded"))
     prove_with(folder, "ignore")
-    (result,) = prove(folder / "rules", proofs=folder / "proofs")
-    assert not result.passed
+    (problem,) = prove(folder / "rules", proofs=folder / "proofs").problems
+    assert problem.problem == "the proof is empty"
+
+
+def test_a_rule_without_a_proof_and_one_that_does_not_load_are_not_proved(folder: Path) -> None:
+    (folder / "rules" / "a" / "idp_broken.yml").write_text(RULE.replace("selection\n", "selecton\n"), encoding="utf-8")
+    proven = prove(folder / "rules", proofs=folder / "proofs")
+    assert [error.path for error in proven.errors] == ["a/idp_broken.yml"]
+    assert [(result.kind, result.passed, result.case_count) for result in proven.results] == [("match", False, 0), ("ignore", False, 0)]
+    assert all("is missing" in problem.problem for result in proven.results for problem in result.problems)
 
 
 @pytest.mark.parametrize(
