@@ -4,7 +4,6 @@ One module per group of commands. Exit status: 0 done, 1 findings (a broken audi
 command needs is imported by it, so that `idp serve` answers within a second.
 """
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,67 +13,20 @@ from idp.cli import accounts, audit, clients, keys
 from idp.cli.accounts import apply_accounts, read_people_file
 from idp.cli.clients import SecretsOption, hand_over, known_secrets, read_clients_file
 from idp.cli.context import faults, with_state
-from idp.errors import OperationError
-from idp.settings import Settings, load
+from idp.cli.dev import dev
+from idp.cli.serving import serve
+from idp.settings import load
 
 if TYPE_CHECKING:
     from idp.state import State
 
 app = typer.Typer(help="Veilleur's identity provider.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.command()(serve)
+app.command()(dev)
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
-
-
-@app.command()
-def serve() -> None:
-    """Answer requests until interrupted."""
-    import gc
-    import logging
-
-    import uvicorn
-
-    from idp.app import create_app
-    from idp.listener import BoundedProtocol
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    with faults():
-        settings = load()
-        _check_port(settings)
-        application = create_app(settings)
-    if not (settings.development or settings.trusted_proxies):
-        logging.getLogger("idp").warning(
-            "IDP_TRUSTED_PROXIES is empty: everyone seems to come from the TLS proxy, and one person's failed attempts limit all"
-        )
-    # What is loaded by now lives as long as the process: the collector need not look at it again and again.
-    gc.freeze()
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        http=BoundedProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        # The source address is ours to decide (IDP_TRUSTED_PROXIES), not the server's.
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
-
-
-def _check_port(settings: Settings) -> None:
-    import socket
-
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise OperationError(
-                f"listening ({error.strerror}; choose another port with IDP_PORT)", f"{settings.host}:{settings.port}", retry_helps=False
-            ) from error
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from idp.errors import OperationError
-from idp.settings import load
+from idp.settings import Settings, load
 
 if TYPE_CHECKING:
     from idp.state import State
@@ -32,20 +32,20 @@ def faults() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = False) -> T:
-    """Open the state folder of the settings, do one thing, close it."""
+def with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = False, settings: Settings | None = None) -> T:
+    """Open the state folder of the settings (by default those of the environment), do one thing, close it."""
     from idp.clock import Clock
     from idp.state import open_state
 
     async def run() -> T:
-        settings = load()
+        chosen = settings or load()
         state = open_state(
-            settings.state,
-            seal_key=settings.seal_key,
-            may_create_seal_key=settings.development,
-            issuer=settings.issuer,
-            clock=Clock(lambda: datetime.now(UTC), start_at=settings.clock_start),
-            synchronous=settings.store_synchronous,
+            chosen.state,
+            seal_key=chosen.seal_key,
+            may_create_seal_key=chosen.development,
+            issuer=chosen.issuer,
+            clock=Clock(lambda: datetime.now(UTC), start_at=chosen.clock_start),
+            synchronous=chosen.store_synchronous,
         )
         try:
             if create_keys:

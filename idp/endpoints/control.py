@@ -3,12 +3,12 @@
 Include :data:`router` only where it is wanted; should it be included elsewhere, each request still answers 404.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from idp.authentication.device_approval import already_settled, is_final
 from idp.authentication.device_login import end
@@ -31,18 +31,22 @@ _Provider = Annotated[Provider, Depends(_open_provider)]
 
 router = APIRouter(prefix="/control/v1", tags=["control"])
 
+#: A year: what lives longer than that is not worth waiting for in a test.
+_LONGEST_JUMP_SECONDS: Final = 366 * 86_400
+
 
 class ClockChange(BaseModel):
-    """Either an instant to jump to, or ``follow: wall``."""
+    """An instant to jump to, a number of seconds to jump by, or ``follow: wall``."""
 
     model_config = ConfigDict(extra="forbid")
     at: AwareDatetime | None = None
+    by_seconds: float | None = Field(None, gt=0, le=_LONGEST_JUMP_SECONDS)
     follow: Literal["wall"] | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "ClockChange":
-        if (self.at is None) == (self.follow is None):
-            raise ValueError("give either at (RFC 3339) or follow")
+        if sum(member is not None for member in (self.at, self.by_seconds, self.follow)) != 1:
+            raise ValueError("give one of at (RFC 3339), by_seconds and follow")
         return self
 
 
@@ -56,10 +60,14 @@ class ClockReading(BaseModel):
 async def set_clock(change: ClockChange, provider: _Provider) -> ClockReading:
     """Jump forward, or follow the wall again; 409 when that would go back."""
     try:
-        now = provider.clock.set(change.at) if change.at is not None else provider.clock.follow_wall()
+        now = provider.clock.follow_wall() if change.follow else provider.clock.set(_target(change, provider.clock()))
     except ClockError as error:
         raise HTTPException(409, str(error)) from error
     return ClockReading(now=now)
+
+
+def _target(change: ClockChange, now: datetime) -> datetime:
+    return change.at or now + timedelta(seconds=change.by_seconds or 0)
 
 
 class EnrolmentRequest(BaseModel):

@@ -40,7 +40,10 @@ def test_sets_the_clock_forward_only(provider: Provider) -> None:
     assert back.status_code == 409
     assert "never goes back" in back.json()["detail"]
     assert provider.control("PUT", "clock", {"follow": "wall"}).status_code == 409
-    assert provider.control("PUT", "clock", {}).status_code == 422
+    assert provider.control("PUT", "clock", {"by_seconds": 90}).status_code == 200
+    assert provider.state.clock() == later + timedelta(seconds=90)
+    for wrong in ({}, {"by_seconds": -1}, {"by_seconds": 1e300}, {"by_seconds": 1, "follow": "wall"}):
+        assert provider.control("PUT", "clock", wrong).status_code == 422
     assert provider.control("PUT", "clock", {"at": "2026-11-22T20:00:00"}).status_code == 422
 
 

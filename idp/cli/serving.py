@@ -1,0 +1,98 @@
+"""``idp serve``, and how an application is put on a socket."""
+
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from idp.cli.context import faults
+from idp.errors import OperationError
+from idp.settings import Settings, load
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
+
+
+def serve() -> None:
+    """Answer requests until interrupted."""
+    import gc
+    import logging
+
+    from idp.app import create_app
+
+    begin_logging()
+    with faults():
+        settings = load()
+        check_port(settings.host, settings.port)
+        application = create_app(settings)
+    if not (settings.development or settings.trusted_proxies):
+        logging.getLogger("idp").warning(
+            "IDP_TRUSTED_PROXIES is empty: everyone seems to come from the TLS proxy, and one person's failed attempts limit all"
+        )
+    # What is loaded by now lives as long as the process: the collector need not look at it again and again.
+    gc.freeze()
+    run(server(application, settings))
+
+
+def begin_logging() -> None:
+    """Lines on standard error, with their time."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+
+
+def server(application: "ASGIApp", settings: Settings, on_ready: Callable[[], None] = lambda: None) -> "uvicorn.Server":
+    """The HTTP server, not yet listening; ``on_ready`` is called once it does."""
+    import uvicorn
+
+    from idp.listener import BoundedProtocol
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+    return Server(
+        uvicorn.Config(
+            application,
+            host=settings.host,
+            port=settings.port,
+            http=BoundedProtocol,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            # The source address is ours to decide (IDP_TRUSTED_PROXIES), not the server's.
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+
+def run(made: "uvicorn.Server", sockets: list[socket.socket] | None = None) -> None:
+    """Answer until interrupted; ends the process with status 3 where the application could not start."""
+    with contextlib.suppress(KeyboardInterrupt):
+        made.run(sockets)
+    if not made.started:
+        sys.exit(3)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise OperationError where something else listens."""
+    listening(host, port).close()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to that port (0: any free one); raises OperationError where something else listens."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OperationError(
+            f"listening ({error.strerror}; choose another port with IDP_PORT)", f"{host}:{port}", retry_helps=False
+        ) from error
+    return bound

@@ -1,0 +1,171 @@
+"""A provider in a process of its own, started for tests and stopped after them."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from html.parser import HTMLParser
+from typing import Any, Final, Literal
+from urllib.parse import urljoin
+
+import httpx
+
+#: How a person answers; ``wait`` leaves the question open.
+Outcome = Literal["approve", "deny", "report", "wrong_code", "expire", "wait"]
+_REDIRECTS: Final = (302, 303)
+#: A login passes through four of them.
+_MAX_STEPS: Final = 12
+
+
+class LoginStopped(AssertionError):
+    """The provider did not send the person back to the service: it showed a page. The text says which and where."""
+
+
+class DevProvider:
+    """A running ``idp dev``. ``told`` is what it said of itself once it was ready."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self.issuer: str = told["issuer"]
+        self.base_url: str = told["base_url"]
+        self.client_secret: str = told["client_secret"]
+        self.clients: Sequence[Mapping[str, Any]] = told["clients"]
+        self.people: Sequence[Mapping[str, str]] = told["people"]
+        self._control = httpx.Client(base_url=f"{self.base_url}/control/v1", timeout=10, trust_env=False)
+
+    @property
+    def client_id(self) -> str:
+        """The first client."""
+        return str(self.clients[0]["client_id"])
+
+    def log_in(self, authorization_url: str, national_id: str, outcome: Outcome = "approve") -> str:
+        """Go where a service sends a browser, say who one is, answer on the phone; the address at which the service gets the browser back.
+
+        Raises :class:`LoginStopped` where the provider shows a page instead, such as for a client or redirect_uri that it does not know.
+        """
+        with httpx.Client(timeout=10, trust_env=False, headers={"Accept-Language": "en"}) as browser:
+            answer = self._follow(browser, browser.get(authorization_url))
+            if isinstance(answer, str):
+                return answer
+            fields = _fields(answer, "identify")
+            answer = self._follow(browser, browser.post(answer.url, data={**fields, "national_id": national_id}))
+            if isinstance(answer, str) or outcome == "wait":
+                return answer if isinstance(answer, str) else str(answer.url)
+            self.answer(national_id, outcome)
+            answer = self._follow(browser, browser.get(answer.url))
+            if isinstance(answer, str):
+                return answer
+            raise LoginStopped(f"{answer.url} shows a page ({answer.status_code}) after «{outcome}»: {_heading(answer)}")
+
+    def answer(self, national_id: str, outcome: Outcome = "approve") -> None:
+        """Answer the newest question that waits for a person, of a browser or of a service (CIBA)."""
+        found = self._control.get("/approvals", params={"national_id": national_id}).raise_for_status().json()["approvals"]
+        if not found:
+            raise LoginStopped(f"no question waits for {national_id}")
+        self._control.post(f"/approvals/{found[-1]['id']}", json={"outcome": outcome}).raise_for_status()
+
+    def advance(self, seconds: float) -> None:
+        """Move the provider's clock on: codes, tokens and sessions age at once."""
+        self._control.put("/clock", json={"by_seconds": seconds}).raise_for_status()
+
+    def close(self) -> None:
+        """Close the connections to it."""
+        self._control.close()
+
+    def _follow(self, browser: httpx.Client, answer: httpx.Response) -> httpx.Response | str:
+        """The page at the end of the redirects, or the address outside of the provider that they lead to."""
+        for _ in range(_MAX_STEPS):
+            if answer.status_code not in _REDIRECTS:
+                if answer.status_code >= httpx.codes.BAD_REQUEST:
+                    raise LoginStopped(f"{answer.url} answers {answer.status_code}: {_heading(answer)}")
+                return answer
+            target = urljoin(str(answer.url), answer.headers["location"])
+            if not target.startswith(f"{self.base_url}/"):
+                return target
+            answer = browser.get(target)
+        raise LoginStopped(f"{answer.url}: redirected without end")
+
+
+@contextlib.contextmanager
+def running(*options: str) -> Iterator[DevProvider]:
+    """Run ``idp dev`` with these options (such as ``--redirect-uri URL``) on a free port; it is stopped at the end.
+
+    Raises RuntimeError with what it said where it does not start.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "idp.cli", "dev", "--port", "0", "--json", *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None and process.stderr is not None
+    said: list[str] = []
+    # Its log is read as it comes: a pipe that nobody reads would stop it one day.
+    reader = threading.Thread(target=lambda stream: said.extend(stream), args=(process.stderr,), daemon=True)
+    reader.start()
+    try:
+        line = process.stdout.readline()
+        if not line:
+            process.wait()
+            reader.join()
+            raise RuntimeError(f"idp dev does not start: {''.join(said).strip()}")
+        provider = DevProvider(json.loads(line))
+        try:
+            yield provider
+        finally:
+            provider.close()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+class _Form(HTMLParser):
+    """The fields of one form with the values it was served with, and the page's first heading."""
+
+    def __init__(self, form_id: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self.heading = ""
+        self._form_id = form_id
+        self._inside = self._in_heading = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = given.get("id") == self._form_id
+        elif tag == "h1":
+            self._in_heading = not self.heading
+        elif tag == "input" and self._inside and "name" in given and (given.get("type") != "radio" or "checked" in given):
+            self.fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+        elif tag == "h1":
+            self._in_heading = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_heading:
+            self.heading += data
+
+
+def _fields(page: httpx.Response, form_id: str) -> dict[str, str]:
+    form = _Form(form_id)
+    form.feed(page.text)
+    if not form.fields:
+        raise LoginStopped(f"{page.url} does not ask who one is: {_heading(page)}")
+    return form.fields
+
+
+def _heading(page: httpx.Response) -> str:
+    form = _Form("")
+    form.feed(page.text)
+    return " ".join(form.heading.split()) or page.text[:200]

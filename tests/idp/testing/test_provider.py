@@ -1,0 +1,77 @@
+"""A provider for the tests of services: a stock client library logs invented people in, and time passes when a test says so."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from idp.testing import DevProvider, LoginStopped, running
+
+CALLBACK = "http://127.0.0.1:9876/retour"
+CAMILLE, LUCAS = "899700000005", "899700000039"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[DevProvider]:
+    with running("--redirect-uri", CALLBACK) as started:
+        yield started
+
+
+def _url(provider: DevProvider, **changes: str) -> str:
+    asked = {"response_type": "code", "client_id": "dev", "redirect_uri": CALLBACK, "scope": "openid scope_all", "state": "s"}
+    metadata = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", trust_env=False).json()
+    return str(httpx.URL(metadata["authorization_endpoint"], params={**asked, **changes}))
+
+
+def _answered(url: str) -> dict[str, str]:
+    assert url.startswith(CALLBACK)
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def _redeem(provider: DevProvider, code: str) -> httpx.Response:
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+    credentials = (provider.client_id, provider.client_secret)
+    return httpx.post(f"{provider.issuer}/protocol/openid-connect/token", data=form, auth=credentials, trust_env=False)
+
+
+def test_a_person_logs_in_and_the_service_learns_who_it_is(provider: DevProvider) -> None:
+    tokens = _redeem(provider, _answered(provider.log_in(_url(provider), CAMILLE))["code"]).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    userinfo = httpx.get(f"{provider.issuer}/protocol/openid-connect/userinfo", headers=headers, trust_env=False).json()
+    assert userinfo["SubjectNameID"] == CAMILLE
+    assert CAMILLE in {person["national_id"] for person in provider.people}
+
+
+@pytest.mark.parametrize("outcome", ["deny", "report", "wrong_code", "expire"])
+def test_a_login_that_fails_shows_its_page_and_gives_no_code(provider: DevProvider, outcome: str) -> None:
+    with pytest.raises(LoginStopped, match=outcome):
+        provider.log_in(_url(provider), LUCAS, outcome)  # type: ignore[arg-type]
+
+
+def test_a_question_can_be_left_open_and_answered_later(provider: DevProvider) -> None:
+    waiting = provider.log_in(_url(provider), LUCAS, "wait")
+    assert waiting.startswith(provider.base_url)
+    provider.answer(LUCAS)
+    with pytest.raises(LoginStopped, match="no question waits"):
+        provider.answer(LUCAS)
+
+
+def test_an_error_comes_back_to_the_service(provider: DevProvider) -> None:
+    assert _answered(provider.log_in(_url(provider, prompt="none"), CAMILLE))["error"] == "login_required"
+
+
+def test_a_redirect_uri_that_is_not_registered_is_a_page_that_stops(provider: DevProvider) -> None:
+    with pytest.raises(LoginStopped, match="answers 400"):
+        provider.log_in(_url(provider, redirect_uri="http://127.0.0.1:9876/ailleurs"), CAMILLE)
+
+
+def test_time_passes_when_a_test_says_so(provider: DevProvider) -> None:
+    code = _answered(provider.log_in(_url(provider), CAMILLE))["code"]
+    provider.advance(61)
+    assert _redeem(provider, code).json()["error"] == "invalid_grant"
+
+
+def test_a_provider_that_does_not_start_says_why() -> None:
+    with pytest.raises(RuntimeError, match="redirect_uris"), running("--redirect-uri", "ftp://x"):
+        pass
