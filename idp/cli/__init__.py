@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Veilleur's identity provider.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.command()(serve)
 app.command()(dev)
+app.command("apply")(clients.clients_apply)
+app.command("export")(clients.clients_export)
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(accounts.app, name="accounts")

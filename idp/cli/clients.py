@@ -40,16 +40,54 @@ def clients_list(as_json: JsonOption = False) -> None:
 def clients_apply(
     file: Annotated[Path, typer.Argument(help="YAML file of clients.", exists=True, dir_okay=False)],
     secrets_out: SecretsOption = None,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would change; exit status 1 when something would.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Disable the clients that the file does not name.")] = False,
 ) -> None:
-    """Register or update the clients of a file; secrets are made where there are none, and shown once."""
+    """Make the clients what a file says, and say what that changes; secrets are made where there are none, and shown once."""
     from idp.registration import apply_clients
+    from idp.registration.plan import Change, Kind, plan
 
     with faults():
         clients = read_clients_file(file)
         known = known_secrets(secrets_out)
-    made = with_state(lambda state: apply_clients(state.store.clients, state.audit, clients, known))
+
+    async def work(state: "State") -> tuple[list[Change], dict[str, str]]:
+        changes = plan(await state.store.clients.all(), clients, prune=prune)
+        disabled = [change.client for change in changes if change.kind is Kind.DISABLED]
+        made = {} if plan_only else await apply_clients(state.store.clients, state.audit, [*clients, *disabled], known)
+        return changes, made
+
+    changes, made = with_state(work)
+    for change in changes:
+        typer.echo(f"{change.client.client_id}: {change.kind}", err=not plan_only)
+        for name, before, after in change.members:
+            typer.echo(f"  {name}: {_written(before)} → {_written(after)}", err=not plan_only)
+    if plan_only:
+        typer.echo(f"{len(changes)} of {len(clients)} clients would change" if changes else "nothing would change")
+        raise typer.Exit(1 if changes else 0)
     hand_over(made, known, secrets_out)
-    typer.echo(f"{len(clients)} clients applied, {len(made)} secrets made", err=True)
+    typer.echo(f"{len(clients)} clients applied, {len(changes)} changed, {len(made)} secrets made", err=True)
+
+
+def _written(value: object) -> str:
+    return "–" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+@app.command("export")
+def clients_export(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; by default the screen.")] = None,
+) -> None:
+    """Write every client as the file that would register it, without secrets: applying it changes nothing."""
+    from idp.registration.document import text_of
+
+    async def work(state: "State") -> str:
+        return text_of(await state.store.clients.all())
+
+    text = with_state(work)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, "utf-8")
 
 
 @app.command("add")

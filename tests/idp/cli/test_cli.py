@@ -133,3 +133,22 @@ def test_a_wrong_setting_or_a_taken_port_is_told_in_one_line(monkeypatch: pytest
 def test_migrate_is_harmless_when_there_is_nothing_to_do() -> None:
     _run("init")
     assert "schema" in _run("migrate")
+
+
+def test_a_file_of_clients_is_planned_applied_and_exported_to_what_changes_nothing(tmp_path: Path) -> None:
+    _run("init")
+    out = tmp_path / "export.yaml"
+    planned = _run("apply", str(DEMO / "clients.yaml"), "--plan", status=1)
+    assert "dossier-patient: created" in planned
+    assert _run("export") == "clients: []\n"
+    _run("apply", str(DEMO / "clients.yaml"))
+    _run("export", "--out", str(out))
+    assert _run("apply", str(out), "--plan", "--prune") == "nothing would change\n"
+    changed = out.read_text("utf-8").replace("client_name: Dossier patient", "client_name: Dossier")
+    out.write_text(changed.replace("client_id: messagerie", "client_id: courrier"), "utf-8")
+    planned = _run("apply", str(out), "--plan", "--prune", status=1)
+    assert '  client_name: "Dossier patient" → "Dossier"' in planned
+    assert "courrier: created" in planned and "messagerie: disabled" in planned
+    _run("apply", str(out), "--prune")
+    exported = _run("export")
+    assert "client_id: messagerie" in exported and exported.count("disabled: true") == 1

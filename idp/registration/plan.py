@@ -1,0 +1,48 @@
+"""What a file of clients would change, before anything is changed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from idp.model import Client
+from idp.registration.document import document_of
+
+
+class Kind(StrEnum):
+    """What becomes of a client."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One client. ``members``: name of each member that differs, with its value before and after (None: not written)."""
+
+    client: Client
+    kind: Kind
+    members: tuple[tuple[str, Any, Any], ...]
+
+
+def plan(present: Sequence[Client], wanted: Sequence[Client], *, prune: bool) -> list[Change]:
+    """The changes that make ``present`` into ``wanted``, by ``client_id``.
+
+    A client that the file does not name stays as it is; with ``prune`` it is disabled. It is never deleted: what it did stays explained.
+    """
+    known = {client.client_id: client for client in present}
+    named = {client.client_id for client in wanted}
+    absent = (replace(client, disabled=True) for client in present if prune and client.client_id not in named and not client.disabled)
+    changes = [*_changes(known, wanted), *(Change(client, Kind.DISABLED, (("disabled", None, True),)) for client in absent)]
+    return sorted(changes, key=lambda change: change.client.client_id)
+
+
+def _changes(known: dict[str, Client], wanted: Sequence[Client]) -> Iterator[Change]:
+    for client in wanted:
+        before = document_of(known[client.client_id]) if client.client_id in known else {}
+        after = document_of(client)
+        names = dict.fromkeys((*after, *before))
+        members = tuple((name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name))
+        if members:
+            yield Change(client, Kind.CHANGED if before else Kind.CREATED, members)
