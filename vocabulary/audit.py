@@ -52,6 +52,8 @@ class AuditAction(StrEnum):
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESTORED = "account.restored"
     BACKCHANNEL_LOGIN_NOTIFIED = "backchannel_login.notified"
+    DEVICE_AUTHORIZATION_GRANTED = "device_authorization.granted"
+    DEVICE_AUTHORIZATION_DENIED = "device_authorization.denied"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
@@ -106,6 +108,8 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.ACCOUNT_SUSPENDED: EcsClass(_IAM, ("change",)),
     AuditAction.ACCOUNT_RESTORED: EcsClass(_IAM, ("change",)),
     AuditAction.BACKCHANNEL_LOGIN_NOTIFIED: EcsClass(_AUTHENTICATION, ("info",)),
+    AuditAction.DEVICE_AUTHORIZATION_GRANTED: EcsClass(_AUTHENTICATION, ("allowed",)),
+    AuditAction.DEVICE_AUTHORIZATION_DENIED: EcsClass(_AUTHENTICATION, ("denied",)),
     AuditAction.SESSION_STARTED: EcsClass(_SESSION, ("start",)),
     AuditAction.SESSION_ENDED: EcsClass(_SESSION, ("end",)),
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),

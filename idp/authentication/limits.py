@@ -58,6 +58,13 @@ async def admit_address(counters: CounterStore, limits: Limits, *, ip: str, now:
         raise _too_many("this address", limits)
 
 
+async def admit_device(counters: CounterStore, limits: Limits, *, ip: str, now: datetime) -> None:
+    """Count one device authorization that an address asks for: a counter of its own, so that no device keeps people from logging in."""
+    count = await counters.count(f"attempts:device-authorization:{counted_network(ip)}", within=limits.window, now=now)
+    if count > limits.source_attempt_count:
+        raise _too_many("this address", limits)
+
+
 async def count_failure(counters: CounterStore, limits: Limits, *, shadow_id: str, now: datetime) -> None:
     """Count a failure seen at another door (wrong PIN, wrong code)."""
     await counters.count(_account_key(shadow_id), within=limits.window, now=now)

@@ -32,7 +32,7 @@ _CLAIMS = (
 #: Endpoints that a client may have to reach with its certificate (RFC 8705 §5).
 _MTLS_ENDPOINTS = (
     *("token_endpoint", "userinfo_endpoint", "introspection_endpoint", "revocation_endpoint"),
-    *("pushed_authorization_request_endpoint", "backchannel_authentication_endpoint"),
+    *("pushed_authorization_request_endpoint", "backchannel_authentication_endpoint", "device_authorization_endpoint"),
 )
 
 
@@ -49,6 +49,7 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "introspection_endpoint": f"{endpoints}/token/introspect",
         "revocation_endpoint": f"{endpoints}/revoke",
         "end_session_endpoint": f"{endpoints}/logout",
+        "device_authorization_endpoint": f"{endpoints}/auth/device",
         "jwks_uri": f"{endpoints}/certs",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(RESPONSE_TYPES),

@@ -5,12 +5,9 @@ gets one page that says nothing about the login (identity-engineering.md §4.1, 
 """
 
 import asyncio
-import hashlib
-import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -24,14 +21,15 @@ from idp.authentication.limits import normalised_national_id
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authorization.respond import refusal_members
 from idp.endpoints.authorization_response import answer_client
+from idp.endpoints.device_verification import refuse
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
+from idp.endpoints.visit import Visit, stopped, visit_of
 from idp.errors import AccessDenied
 from idp.http import read_form
-from idp.model import Approval, ApprovalState, Client, Interaction
+from idp.model import Approval, ApprovalState
 from idp.people.directory import profession_keys
-from idp.provider import Provider, provider_of
-from idp.sessions import browser_hash, login_cookie_name, set_cookie, start, user_agent
+from idp.sessions import set_cookie, start, user_agent
 from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
@@ -41,75 +39,26 @@ _HINT_LENGTH: Final = 64
 _STEPS: Final = {ApprovalState.REQUESTED: 0, ApprovalState.SEEN: 1, ApprovalState.APPROVED: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """One request that may go on with an interaction: everything was checked."""
-
-    request: Request
-    provider: Provider
-    interaction: Interaction
-    client: Client
-
-    @property
-    def ui_locales(self) -> str:
-        return self.interaction.request.get("ui_locales", "")
-
-    def csrf(self) -> str:
-        """A form token only this browser can have: keyed by its cookie, for this interaction."""
-        cookie = self.request.cookies[login_cookie_name(https=self.provider.https)]
-        return hmac.new(cookie.encode(), f"login-form\0{self.interaction.id}".encode(), hashlib.sha256).hexdigest()
-
-    def page(self, template: str, *, status: int = 200, **context: object) -> Response:
-        """A page of this login; its forms may end at the client, after a cancellation."""
-        parts = urlsplit(self.interaction.request.get("redirect_uri", ""))
-        return pages().render(
-            self.request,
-            template,
-            status=status,
-            ui_locales=self.ui_locales,
-            form_action=(f"{parts.scheme}://{parts.netloc}",) if parts.netloc else (f"{parts.scheme}:",) if parts.scheme else (),
-            client=self.client,
-            interaction_id=self.interaction.id,
-            csrf=self.csrf(),
-            **context,
-        )
-
-
-async def _visit(request: Request) -> _Visit | None:
-    """The visit, if the interaction lives, is of this browser, and its client is still served."""
-    provider = provider_of(request)
-    interaction = await provider.store.interactions.get(request.path_params["interaction_id"], provider.clock())
-    browser = browser_hash(request, https=provider.https)
-    if interaction is None or browser is None or not hmac.compare_digest(browser, interaction.browser_hash):
-        return None
-    client = await provider.store.clients.get(interaction.client_id)
-    return None if client is None or client.disabled else _Visit(request, provider, interaction, client)
-
-
-def _stopped(request: Request, reason: str, status: int) -> Response:
-    return pages().render(request, "stopped.html", status=status, reason=reason)
-
-
 async def identify(request: Request) -> Response:
     """GET: who asks, and the field for the national identifier."""
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
-        return _stopped(request, "gone", 410)
+        return stopped(request, "gone", 410)
     return _identify_page(visit, national_id=visit.interaction.request.get("login_hint", "")[:_HINT_LENGTH])
 
 
-def _identify_page(visit: _Visit, *, error: str = "", national_id: str = "", status: int = 200) -> Response:
+def _identify_page(visit: Visit, *, error: str = "", national_id: str = "", status: int = 200) -> Response:
     return visit.page("identify.html", status=status, error=error, national_id=national_id)
 
 
 async def send(request: Request) -> Response:
     """POST: put the question to the person's phones, whoever they are, and go and wait."""
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
-        return _stopped(request, "gone", 410)
+        return stopped(request, "gone", 410)
     form = await read_form(request)
-    if not hmac.compare_digest(form.get("csrf", "").encode(), visit.csrf().encode()):
-        return _stopped(request, "refused", 403)
+    if not visit.is_served_here(form):
+        return stopped(request, "refused", 403)
     typed = normalised_national_id(form.get("national_id", ""))
     texts = pages().messages(preferences(request, visit.ui_locales).language)
     if fault := _fault(typed):
@@ -137,9 +86,9 @@ def _fault(typed: str) -> str | None:
 
 async def wait(request: Request) -> Response:
     """GET: the number and the state of the question; once approved, the session begins and the flow goes on."""
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
-        return _stopped(request, "gone", 410)
+        return stopped(request, "gone", 410)
     if visit.interaction.approval_id is None:
         return RedirectResponse(f"/login/{visit.interaction.id}", 303)
     approval = await look(doors_of(visit.provider), visit.interaction, origin_of(visit.provider, request))
@@ -160,7 +109,7 @@ async def wait(request: Request) -> Response:
     )
 
 
-async def _enter(visit: _Visit, approval: Approval) -> Response:
+async def _enter(visit: Visit, approval: Approval) -> Response:
     """Begin the session, once per approval; the browser that waited is the one that gets it."""
     provider, request = visit.provider, visit.request
     origin = origin_of(provider, request)
@@ -168,9 +117,10 @@ async def _enter(visit: _Visit, approval: Approval) -> Response:
     if account is None:
         return visit.page("ended.html", state="used", status=409)
     method = METHODS["device"]
+    proved = replace(visit.interaction, authenticated_at=provider.clock())
     (session, cookie_value), _ = await asyncio.gather(
         start(provider, request, account, "device", method.acr, method.amr, approval.device_id),
-        provider.store.interactions.put(replace(visit.interaction, authenticated_at=provider.clock())),
+        provider.store.interactions.put(proved),
     )
     provider.audit.record(
         AuditAction.LOGIN_SUCCEEDED,
@@ -190,6 +140,10 @@ async def _enter(visit: _Visit, approval: Approval) -> Response:
             "health.structure.finess": visit.client.structure_finess,
         },
     )
+    if visit.interaction.device_code_hash is not None:
+        # The session is the device's: a browser that only lent its screen keeps none.
+        await provider.store.interactions.put(replace(proved, session_id=session.id))
+        return RedirectResponse(f"/device/{visit.interaction.id}/done", 303)
     response = RedirectResponse(f"/auth/resume/{visit.interaction.id}", 303)
     set_cookie(response, cookie_value, https=provider.https)
     return response
@@ -197,7 +151,7 @@ async def _enter(visit: _Visit, approval: Approval) -> Response:
 
 async def state(request: Request) -> Response:
     """GET: ``{"state", "seconds_left"}`` for the page's module; ``gone`` when the login cannot go on."""
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
         return JSONResponse({"state": "gone"}, 410)
     approval = await look(doors_of(visit.provider), visit.interaction, origin_of(visit.provider, request))
@@ -208,13 +162,15 @@ async def state(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     """POST: end the question and send the browser back to the client with ``access_denied``."""
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
-        return _stopped(request, "gone", 410)
+        return stopped(request, "gone", 410)
     form = await read_form(request)
-    if not hmac.compare_digest(form.get("csrf", "").encode(), visit.csrf().encode()):
-        return _stopped(request, "refused", 403)
+    if not visit.is_served_here(form):
+        return stopped(request, "refused", 403)
     await give_up(doors_of(visit.provider), visit.interaction, origin_of(visit.provider, request))
+    if visit.interaction.device_code_hash is not None:
+        return await refuse(visit)
     await visit.provider.store.interactions.delete(visit.interaction.id)
     visit.provider.audit.record(
         AuditAction.AUTHORIZATION_REFUSED,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from idp.errors import AuthorizationPending, InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
-from idp.grants import authorization_code, backchannel, client_credentials, refresh_token, token_exchange
+from idp.grants import authorization_code, backchannel, client_credentials, device_code, refresh_token, token_exchange
 from idp.grants.phases import (
     Authorization,
     GrantType,
@@ -29,7 +29,7 @@ from idp.tokens.sender import bind, check_bound
 
 #: Discovery lists them from here.
 GRANTS: Final[Mapping[str, GrantType]] = {
-    grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials, backchannel, token_exchange)
+    grant.GRANT_TYPE: grant for grant in (authorization_code, refresh_token, client_credentials, backchannel, device_code, token_exchange)
 }
 
 

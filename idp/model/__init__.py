@@ -7,7 +7,16 @@ of a secret that is never stored itself.
 from idp.model.client import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
 from idp.model.grant import AccessTokenRecord, AuthorizationCode, AwaitedRequest, Grant, RefreshToken, Revocation
 from idp.model.limits import Lifetimes, Limits
-from idp.model.login import Approval, ApprovalKind, ApprovalState, Interaction, PushedRequest, Session
+from idp.model.login import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
+    DeviceAuthorization,
+    DeviceAuthorizationState,
+    Interaction,
+    PushedRequest,
+    Session,
+)
 from idp.model.people import Account, AccountKind, AccountState, Device, DeviceState, Enrolment
 
 __all__ = [
@@ -24,6 +33,8 @@ __all__ = [
     "AwaitedRequest",
     "Client",
     "Device",
+    "DeviceAuthorization",
+    "DeviceAuthorizationState",
     "DeviceState",
     "Enrolment",
     "Grant",

@@ -11,6 +11,7 @@ GRANT_TYPES: Final = (
     "refresh_token",
     "client_credentials",
     "urn:openid:params:grant-type:ciba",
+    "urn:ietf:params:oauth:grant-type:device_code",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 )
 CLIENT_AUTH_METHODS: Final = (

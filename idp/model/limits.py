@@ -14,6 +14,7 @@ class Lifetimes:
     approval: timedelta = timedelta(seconds=120)
     pushed_request: timedelta = timedelta(seconds=90)
     enrolment: timedelta = timedelta(hours=24)
+    device_code: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

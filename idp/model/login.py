@@ -65,6 +65,9 @@ class Interaction:
     approval_id: str | None = None
     #: Set once the person has proved who they are in *this* interaction (prompt=login, max_age).
     authenticated_at: datetime | None = None
+    #: Set when a device asked (RFC 8628), not this browser: what the answer goes to, and the session that the login began.
+    device_code_hash: str | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +97,31 @@ class Session:
     source_ip: str
     user_agent: str
     device_id: str | None = None
+
+
+class DeviceAuthorizationState(StrEnum):
+    """Life of a device authorization; the last two are final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAuthorization:
+    """What a device without browser asks for (RFC 8628), found by the hash of its ``device_code`` or of its ``user_code``."""
+
+    device_code_hash: str
+    user_code_hash: str
+    client_id: str
+    scope: frozenset[str]
+    resources: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    interval_seconds: int
+    #: Where the device asked from: shown to the person, who may be somewhere else because somebody deceives them.
+    source_ip: str
+    user_agent: str
+    state: DeviceAuthorizationState = DeviceAuthorizationState.PENDING
+    #: The session that the person's approval began; it is the device's, no browser holds it.
+    session_id: str | None = None

@@ -11,6 +11,7 @@ from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificate
 
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
+_DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 #: FAPI 2.0 §5.3.2.1.
@@ -67,7 +68,19 @@ def _check_backchannel(client: Client, *, public: bool) -> None:
         _check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
 
 
-_GRANT_CHECKS: Final[Mapping[str, Callable[..., None]]] = {_EXCHANGE: _check_exchange, _BACKCHANNEL: _check_backchannel}
+def _check_device_code(client: Client, *, public: bool) -> None:
+    """RFC 8628: the person and the device may be far from each other, which FAPI 2.0 does not provide for."""
+    if client.profile is Profile.FAPI2:
+        raise ValueError(f"grant_types: profile fapi2 does not allow {_DEVICE_CODE}")
+    if "openid" not in client.scope:
+        raise ValueError(f"scope: must contain openid for {_DEVICE_CODE}")
+
+
+_GRANT_CHECKS: Final[Mapping[str, Callable[..., None]]] = {
+    _EXCHANGE: _check_exchange,
+    _BACKCHANNEL: _check_backchannel,
+    _DEVICE_CODE: _check_device_code,
+}
 
 
 def _check_authentication(client: Client) -> None:

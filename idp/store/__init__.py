@@ -18,6 +18,7 @@ from idp.model import (
     AwaitedRequest,
     Client,
     Device,
+    DeviceAuthorization,
     Enrolment,
     Grant,
     Interaction,
@@ -152,6 +153,31 @@ class AwaitedStore(Protocol):
         ...
 
 
+class DeviceCodeStore(Protocol):
+    """What devices without browser ask for (RFC 8628). One that has expired is still found for a while by its ``device_code``."""
+
+    async def put(self, authorization: DeviceAuthorization) -> None: ...
+    async def get(self, device_code_hash: str) -> DeviceAuthorization | None:
+        """Also one that has expired: look at ``expires_at``. None once consumed."""
+        ...
+
+    async def find_pending(self, user_code_hash: str, now: datetime) -> DeviceAuthorization | None:
+        """By what a person typed; None once it was answered or has expired."""
+        ...
+
+    async def settle(self, authorization: DeviceAuthorization, now: datetime) -> bool:
+        """Store a final state; false (and no change) when it was final already or has expired: one answer wins."""
+        ...
+
+    async def poll(self, device_code_hash: str, now: datetime) -> bool:
+        """As :meth:`AwaitedStore.poll`."""
+        ...
+
+    async def consume(self, device_code_hash: str, now: datetime) -> DeviceAuthorization | None:
+        """Return an approved one once and only once; absent, pending, denied, expired and consumed are all None."""
+        ...
+
+
 class TokenStore(Protocol):
     """Grants with their refresh and access tokens."""
 
@@ -233,6 +259,7 @@ class Store(Protocol):
     sessions: SessionStore
     codes: CodeStore
     awaited: AwaitedStore
+    device_codes: DeviceCodeStore
     tokens: TokenStore
     revocations: RevocationStore
     counters: CounterStore

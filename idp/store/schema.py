@@ -63,8 +63,15 @@ CREATE TABLE pushed_requests (
 ) WITHOUT ROWID;
 """
 
+_DEVICE_CODES = """
+CREATE TABLE device_codes (
+    device_code_hash TEXT PRIMARY KEY, user_code_hash TEXT NOT NULL UNIQUE, state TEXT NOT NULL, consumed INTEGER NOT NULL DEFAULT 0,
+    polled_at INTEGER, interval INTEGER NOT NULL, valid_until INTEGER NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (
@@ -74,6 +81,7 @@ EXPIRING: Final[tuple[str, ...]] = (
     "sessions",
     "codes",
     "awaited",
+    "device_codes",
     "refresh_tokens",
     "access_tokens",
     "remembered",

@@ -14,6 +14,7 @@ from idp.store import (
     ClientStore,
     CodeStore,
     CounterStore,
+    DeviceCodeStore,
     DeviceStore,
     InteractionStore,
     KeyStore,
@@ -26,6 +27,7 @@ from idp.store.records import Reader, to_bytes
 from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
 from idp.store.sqlite_awaited import SqliteAwaitedStore
+from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
 from idp.store.sqlite_logins import SqliteInteractionStore, SqlitePushedRequestStore, SqliteSessionStore
@@ -226,6 +228,7 @@ class SqliteStore:
         self.sessions: SessionStore = SqliteSessionStore(file)
         self.codes: CodeStore = SqliteCodeStore(file)
         self.awaited: AwaitedStore = SqliteAwaitedStore(file)
+        self.device_codes: DeviceCodeStore = SqliteDeviceCodeStore(file)
         self.tokens: TokenStore = SqliteTokenStore(file)
         self.revocations: RevocationStore = SqliteRevocationStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)

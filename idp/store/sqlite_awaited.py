@@ -10,7 +10,7 @@ from idp.store.sqlite_file import SqliteFile
 from idp.store.sqlite_time import microseconds
 
 #: For how long after its end a service still hears «expired» of its request, and not «unknown».
-_MEMORY = timedelta(minutes=10)
+MEMORY = timedelta(minutes=10)
 #: What asking too soon adds to the interval (RFC 8628 §3.5).
 _SLOWER = timedelta(seconds=5) // timedelta(microseconds=1)
 #: How much earlier than the interval a request may arrive, in microseconds: networks are not even.
@@ -32,7 +32,7 @@ class SqliteAwaitedStore:
             request.notification_token is not None,
             request.interval_seconds * 1_000_000,
             microseconds(request.expires_at),
-            microseconds(request.expires_at + _MEMORY),
+            microseconds(request.expires_at + MEMORY),
             to_bytes(request),
         )
         await self._file.write(
@@ -48,21 +48,7 @@ class SqliteAwaitedStore:
         return self._read_request(row[0]) if row else None
 
     async def poll(self, handle_hash: str, now: datetime) -> bool:
-        at = microseconds(now)
-
-        def poll(connection: sqlite3.Connection) -> bool:
-            row = connection.execute("SELECT polled_at, interval FROM awaited WHERE handle_hash = ?", (handle_hash,)).fetchone()
-            if row is None:
-                return True
-            polled_at, interval = row
-            too_soon = polled_at is not None and at - polled_at < interval - _JITTER
-            connection.execute(
-                "UPDATE awaited SET polled_at = ?, interval = ? WHERE handle_hash = ?",
-                (at, interval + _SLOWER if too_soon else interval, handle_hash),
-            )
-            return not too_soon
-
-        return await self._file.write(poll)
+        return await self._file.write(lambda connection: note_poll(connection, "awaited", "handle_hash", handle_hash, now))
 
     async def consume(self, handle_hash: str, now: datetime) -> AwaitedRequest | None:
         def consume(connection: sqlite3.Connection) -> bytes | None:
@@ -96,3 +82,18 @@ class SqliteAwaitedStore:
             return claimed
 
         return [(self._read_request(request), self._read_approval(approval)) for request, approval in await self._file.write(claim)]
+
+
+def note_poll(connection: sqlite3.Connection, table: str, key_column: str, key: str, now: datetime) -> bool:
+    """Note that a client asks; false when it asks sooner than its interval, which is then longer from now on (RFC 8628 §3.5)."""
+    at = microseconds(now)
+    row = connection.execute(f"SELECT polled_at, interval FROM {table} WHERE {key_column} = ?", (key,)).fetchone()
+    if row is None:
+        return True
+    polled_at, interval = row
+    too_soon = polled_at is not None and at - polled_at < interval - _JITTER
+    connection.execute(
+        f"UPDATE {table} SET polled_at = ?, interval = ? WHERE {key_column} = ?",
+        (at, interval + _SLOWER if too_soon else interval, key),
+    )
+    return not too_soon

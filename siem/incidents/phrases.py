@@ -23,6 +23,8 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "device_approval.mismatched": ("Mauvais nombre choisi sur le téléphone", "{n} fois un mauvais nombre choisi sur le téléphone"),
     "device_approval.expired": ("Demande d’approbation restée sans réponse", "{n} demandes d’approbation restées sans réponse"),
+    "device_authorization.granted": ("Appareil sans navigateur connecté", "{n} appareils sans navigateur connectés"),
+    "device_authorization.denied": ("Appareil sans navigateur refusé", "{n} appareils sans navigateur refusés"),
     "device.enrolled": ("Téléphone enrôlé", "{n} téléphones enrôlés"),
     "device.removed": ("Téléphone retiré", "{n} téléphones retirés"),
     "credential.changed": ("Moyen d’authentification modifié", "{n} moyens d’authentification modifiés"),

@@ -15,9 +15,10 @@ from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from deploy.demo.phone import Phone
+from deploy.demo.phone import Phone, wall
 from deploy.demo.scene import Scene
 from deploy.demo.stage import run_command
+from deploy.demo.wire import Browser
 from tests.end_to_end.conftest import DOCTOR, approve
 
 HERE = Path(__file__).parent / "openid_client"
@@ -144,3 +145,31 @@ def test_openid_client_uses_tokens_that_are_bound_to_its_key(provider: Scene, ph
     assert said["userinfo"] == said["sub"]
     assert (said["bearer"], said["stolen"], said["thief"]) == (401, "invalid_token", "invalid_grant")
     assert said["again"] is None, "the refusal of a thief must not cost the client its login"
+
+
+@pytest.mark.service("node", "npm")
+@pytest.mark.spec("RFC8628-3.1", "RFC8628-3.3", "RFC8628-3.4", "RFC8628-3.5", "RFC8414-2")
+def test_openid_client_logs_in_a_device_without_browser(provider: Scene, phone: Phone, tmp_path: Path) -> None:
+    registration = {
+        "client_id": "ecran",
+        "client_name": "Écran de salle",
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "scope": "openid identity",
+    }
+    (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [registration]}), encoding="utf-8")
+    run_command(["idp.cli", "clients", "apply", str(tmp_path / "clients.yaml")], provider.idp_environment)
+    folder = _install(tmp_path)
+    with _talking(["node", "device.mjs", provider.issuer, "ecran", "openid identity"], folder) as (hear, _):
+        asked = hear()
+        browser = Browser("192.0.2.10")
+        warning = browser.submit(browser.open(asked["page"]), "device")
+        waiting = browser.submit(browser.submit(warning, "decide", decision="continue"), "identify", national_id=DOCTOR)
+        html = waiting.answer.text()
+        code = html[html.index(">", html.index('id="code"')) + 1 :].split("<", 1)[0].strip()
+        assert phone.answer(phone.approvals(wall())[-1], "approve", wall(), code=code) == "approved"
+        assert browser.open(waiting.answer.url).answer.status == 200
+        said = hear()
+    assert said["claims"]["aud"] == "ecran"
+    assert said["userinfo"]["SubjectNameID"] == DOCTOR
+    assert said["refreshed"] is True

@@ -19,6 +19,8 @@ from idp.model import (
     AwaitedRequest,
     Client,
     Device,
+    DeviceAuthorization,
+    DeviceAuthorizationState,
     DeviceState,
     Enrolment,
     Grant,
@@ -138,6 +140,22 @@ def awaited(name: str = "one", **changes: object) -> AwaitedRequest:
         expires_at=NOW + 2 * MINUTE,
         interval_seconds=5,
         approval_id=f"approval-{name}",
+    )
+    return replace(made, **changes)
+
+
+def device_authorization(name: str = "one", **changes: object) -> DeviceAuthorization:
+    made = DeviceAuthorization(
+        device_code_hash=f"device-{name}",
+        user_code_hash=f"user-{name}",
+        client_id="client",
+        scope=frozenset({"openid"}),
+        resources=frozenset(),
+        created_at=NOW,
+        expires_at=NOW + 2 * MINUTE,
+        interval_seconds=5,
+        source_ip="192.0.2.1",
+        user_agent="Télévision",
     )
     return replace(made, **changes)
 
@@ -356,6 +374,57 @@ class StoreExam:
             await store.codes.consume("code-one", NOW)
             await store.expire(NOW + 60 * MINUTE)
             assert await store.codes.consumed_grant("code-one") == "grant-one"
+
+        self.sit(work)
+
+    def test_a_device_s_request_is_found_by_its_user_code_until_it_is_answered(self) -> None:
+        approved = device_authorization(state=DeviceAuthorizationState.APPROVED, session_id="session-one")
+
+        async def work(store: Store) -> None:
+            await store.device_codes.put(device_authorization())
+            assert await store.device_codes.find_pending("user-one", NOW) == device_authorization()
+            assert await store.device_codes.find_pending("user-one", NOW + 2 * MINUTE) is None
+            assert await store.device_codes.find_pending("device-one", NOW) is None
+            assert await store.device_codes.consume("device-one", NOW) is None
+            denied = device_authorization(state=DeviceAuthorizationState.DENIED)
+            answers = await asyncio.gather(*(store.device_codes.settle(answer, NOW) for answer in (approved, denied, approved)))
+            assert answers == [True, False, False]
+            assert await store.device_codes.find_pending("user-one", NOW) is None
+            assert await store.device_codes.get("device-one") == approved
+
+        self.sit(work)
+
+    def test_two_consumers_of_a_device_code_have_one_winner(self) -> None:
+        approved = device_authorization(state=DeviceAuthorizationState.APPROVED, session_id="session-one")
+
+        async def work(store: Store) -> None:
+            await store.device_codes.put(device_authorization())
+            await store.device_codes.settle(approved, NOW)
+            won = await asyncio.gather(*(store.device_codes.consume("device-one", NOW) for _ in range(5)))
+            assert [w for w in won if w] == [approved]
+            assert await store.device_codes.get("device-one") is None
+
+        self.sit(work)
+
+    def test_a_device_code_that_has_expired_is_known_for_a_while_and_gives_nothing(self) -> None:
+        approved = device_authorization(state=DeviceAuthorizationState.APPROVED, session_id="session-one")
+
+        async def work(store: Store) -> None:
+            await store.device_codes.put(device_authorization())
+            late = NOW + 2 * MINUTE
+            assert not await store.device_codes.settle(approved, late)
+            assert await store.device_codes.get("device-one") == device_authorization()
+            assert await store.device_codes.consume("device-one", late) is None
+            await store.expire(NOW + timedelta(hours=1))
+            assert await store.device_codes.get("device-one") is None
+
+        self.sit(work)
+
+    def test_a_device_that_asks_too_often_waits_longer(self) -> None:
+        async def work(store: Store) -> None:
+            await store.device_codes.put(device_authorization())
+            at = [NOW + timedelta(seconds=seconds) for seconds in (0, 5, 7, 13, 30)]
+            assert [await store.device_codes.poll("device-one", one) for one in at] == [True, True, False, False, True]
 
         self.sit(work)
 
