@@ -26,7 +26,7 @@ from siem.incidents.filters import Absorbed
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.sources.source import Source
-from siem.store import progress
+from siem.store import filter_hits, progress
 from siem.store.database import Database
 from siem.store.events import EventStore, Scope
 from siem.store.queue import QueuedRecord, RecordQueue
@@ -164,6 +164,7 @@ class Pipeline:
             self._parts.pseudonyms.save(connection)
             progress.add_dead_letters(connection, parsed.letters)
             progress.add_counts(connection, parsed.counts, parsed.at)
+            filter_hits.add(connection, {where: (hits.count, hits.last_at) for where, hits in engine.take_hidden().items()})
             progress.write_states(connection, _ENGINE, engine.changed_state())
             progress.write_states(connection, _SOURCE, {name: source.export_state() for name, source in self._parts.sources.items()})
             progress.write_position(connection, position)

@@ -1,5 +1,6 @@
 """``siem rules``: check them, test them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ def rules_check(
     """Say what is wrong with each rule: file, line, field and reason."""
     from siem.detection import prove
 
-    report(prove.check(*rule_folders(folders), proofs=proofs), as_json=as_json, checked="rules")
+    report(prove.check(*rule_folders(folders), proofs=proofs, at=datetime.now(UTC)), as_json=as_json, checked="rules")
 
 
 @app.command("test")

@@ -17,6 +17,7 @@ from typing import Final
 from siem.detection import Detection
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
+from siem.detection.filters import Hits
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
@@ -118,6 +119,11 @@ class Engine:
         for rule_id in differing:
             self.disagreement_counts[rule_id] = self.disagreement_counts.get(rule_id, 0) + 1
         return slowly
+
+    def take_hidden(self) -> dict[tuple[str, str], Hits]:
+        """Matches that filters hid since the last call, by key of the filter and id of the rule: to be added up with the detections."""
+        hidden, self._matcher.hidden = self._matcher.hidden, {}
+        return hidden
 
     def flush(self) -> list[Detection]:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""

@@ -16,8 +16,8 @@ from siem.detection import Rule
 from siem.detection.conditions import Node, all_of, predicates
 from siem.detection.correlations import Correlation, read_correlation
 from siem.detection.documents import Document, read_documents
-from siem.detection.filters import Filter, read_filter
-from siem.detection.folders import RuleFolder, named
+from siem.detection.filters import AddedFilter, Filter, read_filter
+from siem.detection.folders import OWN, RuleFolder, named
 from siem.detection.logsource import LogSource, veilleur_sources
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.predicates import TIMESTAMP, fields_of
@@ -36,11 +36,16 @@ _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A rule's condition over the events of some log sources that share the same field names."""
+    """A rule's condition over the events of some log sources that share the same field names.
+
+    ``tree`` holds the filters too; ``bare`` is the rule's own condition, and ``filters`` are what is added to it.
+    """
 
     sources: tuple[LogSource, ...]
     tree: Node
     fields: tuple[str, ...]
+    bare: Node
+    filters: tuple[AddedFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Ruleset:
     errors: tuple[DataError, ...] = ()
     singles: tuple[CompiledRule, ...] = ()
     correlations: tuple[CompiledCorrelation, ...] = ()
+    filters: tuple[Filter, ...] = ()
 
     @property
     def alerting(self) -> frozenset[str]:
@@ -89,7 +95,14 @@ class Ruleset:
             rules={rule_id: rule for rule_id, rule in self.rules.items() if rule_id in wanted},
             singles=tuple(one for one in self.singles if one.rule.id in wanted),
             correlations=tuple(one for one in self.correlations if one.rule.id in wanted),
+            filters=self.filters,
         )
+
+    def filters_of(self, rule_id: str) -> tuple[Filter, ...]:
+        """The filters added to a rule, or to those that feed it."""
+        variants = (variant for one in self.only([rule_id]).singles for variant in one.variants)
+        added = {one.filter.key: one.filter for variant in variants for one in variant.filters}
+        return tuple(added.values())
 
 
 def load_rules(
@@ -156,13 +169,15 @@ class _Loader:
             errors=tuple(sorted(self.errors, key=lambda error: (error.path, error.line, error.field))),
             singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
+            filters=tuple(one for one, _ in self.filters),
         )
 
     def _read_filters(self, documents: Sequence[Document]) -> None:
         for document in documents:
             if "filter" in document.body:
                 try:
-                    self.filters.append((read_filter(document.body), document))
+                    own = document.folder.path.name == OWN
+                    self.filters.append((replace(read_filter(document.body), path=document.path, own=own), document))
                 except RuleMistake as mistake:
                     self.errors.append(document.error(mistake))
 
@@ -224,17 +239,18 @@ class _Loader:
                 raise ItemError(f"the source has no field «{name}»")
             return renamed
 
-        trees = [detection_tree(body["detection"], self.placeholders, rename)]
+        bare = detection_tree(body["detection"], self.placeholders, rename)
+        added: list[AddedFilter] = []
         for one, document in self.filters:
             if one.applies_to(body):
                 try:
-                    trees.append(one.tree(self.placeholders, rename))
+                    added.append(AddedFilter(one, one.tree(self.placeholders, rename)))
                 except RuleMistake as mistake:
                     # A filter that cannot be honoured hides nothing: the rule goes on without it.
                     self.errors.append(document.error(mistake))
-        tree = all_of(trees)
+        tree = all_of([bare, *(one.tree for one in added)])
         fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
-        return Variant(sources, tree, tuple(fields))
+        return Variant(sources, tree, tuple(fields), bare, tuple(added))
 
     def _resolve(self, correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
         """Correlations with their references resolved, children before parents."""

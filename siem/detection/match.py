@@ -4,7 +4,7 @@
    what a rule asks of these fields is settled here, once for all events of the kind.
 2. **Gate**: each rule has a few predicates of which one holds whenever the rule does; a rule whose gate stays closed is not looked at.
 3. **Memo**: which gates a value of a field opens is remembered, as log values repeat; a new value is scanned once.
-4. The few rules left are evaluated in full.
+4. The few rules left are evaluated in full; filters are looked at only where the rule matched.
 
 Gates start from a guess and are chosen anew from what a route's first events measure. They never change a result, only its cost.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siem.detection.conditions import AllOf, Node, compile_tree, predicates, settled
+from siem.detection.filters import Filter, Hits
 from siem.detection.gates import best_gate, guessed_cost, measured_cost
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.predicates import ANYWHERE, Predicate, Test, View, text_of
@@ -44,10 +45,15 @@ class Candidate:
     rule: CompiledRule
     variant: Variant
     test: Test
+    filters: tuple[tuple[Filter, Test], ...]
 
     def reads(self, values: Mapping[str, str]) -> bool:
         """Whether events with these routing values (in lower case) are of its log sources."""
         return any(all(values[name] in wanted for name, wanted in source.select.items()) for source in self.variant.sources)
+
+    def hidden_by(self, view: View) -> Filter | None:
+        """The first filter that hides this match of the rule."""
+        return next((one for one, test in self.filters if one.holds_at(view.at) and not test(view)), None)
 
 
 class _Budget:
@@ -193,7 +199,7 @@ class Matcher:
     """Finds the rules that match an event. Not for several threads at once."""
 
     def __init__(self, rules: Sequence[CompiledRule]) -> None:
-        self._candidates = tuple(Candidate(rule, variant, compile_tree(variant.tree)) for rule in rules for variant in rule.variants)
+        self._candidates = tuple(_candidate(rule, variant) for rule in rules for variant in rule.variants)
         names = {name for one in self._candidates for source in one.variant.sources for name in source.select}
         self._routing: tuple[str, ...] = tuple(sorted(names))
         self._routes: dict[tuple[object, ...], _Route] = {}
@@ -201,6 +207,8 @@ class Matcher:
         self._budget = _Budget()
         #: Rules evaluated in full since the start, for the profile.
         self.evaluated_count = 0
+        #: Matches that filters hid, by key of the filter and id of the rule, since they were last taken.
+        self.hidden: dict[tuple[str, str], Hits] = {}
 
     def match(self, view: View) -> Iterator[Candidate]:
         """Rules that match, each once, in the order they were loaded."""
@@ -213,6 +221,10 @@ class Matcher:
             candidate = candidates[place]
             self.evaluated_count += 1
             if candidate.rule is not last and candidate.test(view):
+                hiding = candidate.hidden_by(view) if candidate.filters else None
+                if hiding is not None:
+                    self.hidden.setdefault((hiding.key, candidate.rule.rule.id), Hits()).add(view.at)
+                    continue
                 last = candidate.rule
                 yield candidate
 
@@ -228,7 +240,7 @@ class Matcher:
         """The same, evaluating every rule: what :meth:`match` is compared with."""
         last: CompiledRule | None = None
         for candidate in self._reading(view.fields):
-            if candidate.rule is not last and candidate.test(view):
+            if candidate.rule is not last and candidate.test(view) and candidate.hidden_by(view) is None:
                 last = candidate.rule
                 yield candidate
 
@@ -253,13 +265,19 @@ class Matcher:
         kept: list[tuple[int, Node]] = []
         for place, one in enumerate(self._candidates):
             if one.reads(values):
-                tree = settled(one.variant.tree, frozenset(self._routing), view)
+                tree = settled(one.variant.bare, frozenset(self._routing), view)
                 if tree is not False:
                     kept.append((place, AllOf(()) if tree is True else tree))
         same = tuple(kept)
         if same not in self._same:
             self._same[same] = _Route(tuple(self._candidates[place] for place, _ in kept), tuple(tree for _, tree in kept), self._budget)
         return self._same[same]
+
+
+def _candidate(rule: CompiledRule, variant: Variant) -> Candidate:
+    """What filters leave out is looked at only where the rule itself matches: it costs nothing else, and each hit can be counted."""
+    filters = tuple((added.filter, compile_tree(added.tree)) for added in variant.filters)
+    return Candidate(rule, variant, compile_tree(variant.bare), filters)
 
 
 def _loosely(value: object) -> str:

@@ -80,10 +80,11 @@ class _LowerTexts(dict[str, Text]):
 class View:
     """One event under evaluation. ``lower`` and ``exact`` give the text of a field, a tuple for a list, None if absent or null."""
 
-    __slots__ = ("_everything", "exact", "fields", "lower")
+    __slots__ = ("_everything", "at", "exact", "fields", "lower")
 
     def __init__(self, fields: Mapping[str, object], at: datetime | None = None) -> None:
         self.fields = fields
+        self.at = at
         self.exact = _Texts(fields, at)
         self.lower = _LowerTexts(self.exact)
         self._everything: dict[bool, tuple[str, ...]] = {}

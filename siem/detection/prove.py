@@ -18,6 +18,7 @@ import orjson
 
 from siem.detection import Rule
 from siem.detection.engine import Engine
+from siem.detection.filters import Filter
 from siem.detection.folders import RuleFolder
 from siem.detection.load import Ruleset, load_rules, placeholders_of
 from siem.errors import DataError
@@ -76,13 +77,14 @@ class _Line:
     event: Event
 
 
-def check(*folders: Path | RuleFolder, proofs: Path | None = None) -> list[DataError]:
+def check(*folders: Path | RuleFolder, proofs: Path | None = None, at: datetime | None = None) -> list[DataError]:
     """Everything wrong with folders of rules: what does not load, and what the rules of the first must have besides, being our own.
 
-    With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too.
+    With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too; with ``at``, so is a
+    filter that had expired by then.
     """
     ruleset = load_rules(*folders)
-    problems = list(ruleset.errors)
+    problems = [*ruleset.errors, *(problem for one in ruleset.filters for problem in _of_filter(one, at))]
     titles: dict[str, Rule] = {}
     for rule in ruleset.rules.values():
         if rule.rule_set:
@@ -154,6 +156,17 @@ def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
     for field, value in wanted.items():
         if not value:
             yield _problem(rule, field, "missing")
+
+
+def _of_filter(one: Filter, at: datetime | None) -> Iterator[DataError]:
+    """A filter of the operator hides alerts of a hospital: somebody answers for it, for a reason, until a day."""
+    said: dict[str, object] = {"owner": one.owner, "reason": one.reason, "expires": one.expires_at}
+    for name, value in said.items() if one.own else ():
+        if not value:
+            yield DataError(one.path, 0, f"veilleur.{name}", "missing: a filter says who answers for it, why, and its last day")
+    if at is not None and not one.holds_at(at):
+        problem = f"expired after {one.last_day}: it hides nothing any more; renew it or take it away"
+        yield DataError(one.path, 0, "veilleur.expires", problem)
 
 
 def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:

@@ -25,7 +25,7 @@ from siem.incidents.service import Incidents
 from siem.pipeline import Parts, Pipeline
 from siem.sources import SOURCES
 from siem.sources.source import Source, SourceSettings, Stateless
-from siem.store import progress
+from siem.store import filter_hits, progress
 from siem.store.database import Database, metadata
 from siem.store.events import EventStore, Scope, Search, StoredEvent
 from siem.store.progress import SourceCounts
@@ -62,6 +62,13 @@ correlation:
   timespan: 10m
   condition: {gte: 3}
 veilleur: {titre: Trois refus, resume: "{count} refus de {user.id}", summary: "{count} refusals", subject: user.id, repeat: 1h}
+---
+title: Some lines are left out
+logsource: {product: veilleur}
+filter:
+  rules: refusal
+  known: {event.sequence: [5, 8, 11]}
+  condition: not known
 """
 
 
@@ -80,6 +87,7 @@ class Totals:
     identities: set[str]
     position: int
     chain: bytes | None
+    hidden: list[filter_hits.Hidden]
 
 
 class World:
@@ -177,6 +185,7 @@ class World:
                 {row.identifier for row in connection.execute(select(identities))},
                 progress.read_position(connection),
                 progress.read_states(connection, "source/").get("idp"),
+                filter_hits.read(connection),
             )
 
     def close(self) -> None:
@@ -248,6 +257,7 @@ def test_received_is_stored_and_duplicates_and_dropped(tmp_path_factory: pytest.
     assert len(totals.letters) == sum(record.data in (b'{"half": ', b"line") for record in records)
     assert totals.position == len(records)
     assert not any(identifier in str(totals.alerts) for identifier in totals.identities)
+    assert sum(hidden.count for hidden in totals.hidden) == sum(plan.count("i") >= number for number in (5, 8, 11))
 
 
 @_ANY_FOLDER

@@ -1,10 +1,15 @@
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.match import Matcher
 from siem.detection.predicates import View
+from siem.event import Event
 
 RULE = """\
 title: Failed login
@@ -32,9 +37,12 @@ def load(folder: Path, rule: str = RULE, added: str = FILTER) -> Ruleset:
     return load_rules(folder)
 
 
+def failed_login(address: str) -> dict[str, str]:
+    return {"event.dataset": "idp.audit", "event.action": "login.failed", "source.ip": address}
+
+
 def matches(loaded: Ruleset, address: str) -> bool:
-    fields = {"event.dataset": "idp.audit", "event.action": "login.failed", "source.ip": address}
-    return bool(list(Matcher(loaded.singles).match(View(fields))))
+    return bool(list(Matcher(loaded.singles).match(View(failed_login(address)))))
 
 
 @pytest.mark.parametrize("rules", ["[failed]", "failed", "[00000000-0000-4000-8000-000000000001]", "any", "[any]"])
@@ -71,5 +79,72 @@ def test_a_faulty_filter_is_named_and_hides_nothing(old: str, new: str, line: in
     loaded = load(tmp_path, added=FILTER.replace(old, new))
     (error,) = loaded.errors
     assert (error.path, error.line, error.field) == ("a_filter.yml", line, field)
+    assert problem in error.problem
+    assert matches(loaded, "10.2.3.4")
+
+
+SAID = FILTER + "veilleur: {owner: Claire Martin-Essai, reason: The monitoring probe, expires: 2026-12-31}\n"
+LAST_DAY = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def events(*logins: tuple[str, datetime]) -> list[Event]:
+    return [Event(f"e{number}", at, "idp", "default", dict(failed_login(address))) for number, (address, at) in enumerate(logins)]
+
+
+def test_a_filter_says_who_answers_for_it_and_until_when(tmp_path: Path) -> None:
+    loaded = load(tmp_path, added=SAID)
+    assert loaded.errors == ()
+    (one,) = loaded.filters
+    assert (one.title, one.owner, one.reason, one.last_day) == (
+        "Not the probe",
+        "Claire Martin-Essai",
+        "The monitoring probe",
+        date(2026, 12, 31),
+    )
+    assert (one.path, one.key, one.own) == ("a_filter.yml", "00000000-0000-4000-8000-0000000000f1", False)
+    assert loaded.filters_of("00000000-0000-4000-8000-000000000001") == (one,)
+
+
+def test_past_its_last_day_a_filter_hides_nothing(tmp_path: Path) -> None:
+    engine = Engine(load(tmp_path, added=SAID), lateness=timedelta(0))
+    found = engine.evaluate(events(("10.2.3.4", LAST_DAY), ("10.2.3.4", LAST_DAY + timedelta(seconds=1))))
+    assert [detection.event_ids for detection in found] == [("e1",)]
+    ((where, hits),) = engine.take_hidden().items()
+    assert where == ("00000000-0000-4000-8000-0000000000f1", "00000000-0000-4000-8000-000000000001")
+    assert (hits.count, hits.last_at) == (1, LAST_DAY)
+    assert engine.take_hidden() == {}
+
+
+@pytest.fixture(scope="module")
+def hiding(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
+    return load(tmp_path_factory.mktemp("rules"), added=SAID)
+
+
+@given(from_probe=st.lists(st.booleans(), max_size=40), verify_every=st.integers(0, 3))
+def test_each_match_of_the_rule_is_either_found_or_counted_as_hidden(hiding: Ruleset, from_probe: list[bool], verify_every: int) -> None:
+    engine = Engine(hiding, verify_every=verify_every)
+    noise = [Event(f"n{number}", LAST_DAY, "idp", "default", {**failed_login("10.0.0.1"), "event.action": "x"}) for number in range(3)]
+    found = engine.evaluate([*noise, *events(*(("10.2.3.4" if probe else "192.0.2.1", LAST_DAY) for probe in from_probe))])
+    hidden = sum(hits.count for hits in engine.take_hidden().values())
+    assert (len(found), hidden) == (from_probe.count(False), from_probe.count(True))
+    assert engine.disagreement_counts == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "problem"),
+    [
+        ("expires: 2026-12-31", "expires: soon", 8, "veilleur.expires", "a day such as 2027-01-31"),
+        ("expires: 2026-12-31", "until: 2026-12-31", 8, "veilleur.until", "unknown key"),
+        ("owner: Claire Martin-Essai", "owner: [Claire]", 8, "veilleur.owner", "a text is expected"),
+        ("{owner: Claire Martin-Essai, reason: The monitoring probe, expires: 2026-12-31}", "[]", 8, "veilleur", "a map"),
+        ("expires: 2026-12-31", "expires: 9999-12-31", 8, "veilleur.expires", "a day such as"),
+    ],
+)
+def test_a_filter_that_says_it_wrongly_is_named_and_hides_nothing(
+    old: str, new: str, line: int, field: str, problem: str, tmp_path: Path
+) -> None:
+    loaded = load(tmp_path, added=SAID.replace(old, new))
+    (error,) = loaded.errors
+    assert (error.line, error.field) == (line, field)
     assert problem in error.problem
     assert matches(loaded, "10.2.3.4")

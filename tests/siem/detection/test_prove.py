@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,31 @@ def test_missing_proofs_and_crowded_files_are_errors(folder: Path) -> None:
     problems = [problem.problem for problem in check(folder / "rules", proofs=folder / "proofs")]
     assert len([problem for problem in problems if "is missing" in problem]) == 2
     assert len([problem for problem in problems if "one rule that raises alerts" in problem]) == 1
+
+
+FILTER = """\
+title: Not the probe
+logsource: {product: veilleur}
+filter:
+  rules: any
+  probe: {source.ip: 192.0.2.7}
+  condition: not probe
+"""
+
+
+def test_a_filter_of_the_operator_says_who_why_and_until_when_and_one_that_has_expired_is_told(folder: Path) -> None:
+    own = folder / "local-rules"
+    own.mkdir()
+    (own / "a_bare.yml").write_text(FILTER, encoding="utf-8")
+    said = FILTER + "veilleur: {owner: Claire, reason: The probe, expires: 2026-11-22}\n"
+    (own / "b_old.yml").write_text(said, encoding="utf-8")
+    (own / "c_good.yml").write_text(said.replace("2026", "2027"), encoding="utf-8")
+    found = check(folder / "rules", own, at=datetime(2026, 11, 23, tzinfo=UTC))
+    assert [(problem.path, problem.field) for problem in found] == [
+        ("local-rules/a_bare.yml", "veilleur.expires"),
+        ("local-rules/a_bare.yml", "veilleur.owner"),
+        ("local-rules/a_bare.yml", "veilleur.reason"),
+        ("local-rules/b_old.yml", "veilleur.expires"),
+    ]
+    assert "expired after 2026-11-22" in found[-1].problem
+    assert check(folder / "rules", own, at=datetime(2026, 11, 22, 23, 59, tzinfo=UTC))[-1].path == "local-rules/a_bare.yml"
