@@ -11,6 +11,7 @@ import typer
 
 from idp.cli import accounts, audit, clients, keys
 from idp.cli.accounts import apply_accounts, read_people_file
+from idp.cli.check import check
 from idp.cli.clients import SecretsOption, hand_over, known_secrets, read_clients_file
 from idp.cli.context import faults, with_state
 from idp.cli.dev import dev
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Veilleur's identity provider.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.command()(serve)
 app.command()(dev)
+app.command()(check)
 app.command("apply")(clients.clients_apply)
 app.command("export")(clients.clients_export)
 app.add_typer(keys.app, name="keys")

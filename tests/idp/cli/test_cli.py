@@ -152,3 +152,13 @@ def test_a_file_of_clients_is_planned_applied_and_exported_to_what_changes_nothi
     _run("apply", str(out), "--prune")
     exported = _run("export")
     assert "client_id: messagerie" in exported and exported.count("disabled: true") == 1
+
+
+def test_a_client_is_checked_against_what_is_asked_of_it() -> None:
+    _run("init", "--clients", str(DEMO / "clients.yaml"))
+    told = _run("check", "dossier-patient", status=1)
+    assert "RFC 9700" in told and "✗ not met" in told and "development provider" in told
+    rows = json.loads(_run("check", "dossier-patient", "--against", "fapi2", "--json", status=1))
+    assert {"source": "FAPI 2.0 §5.3.2.2", "verdict": "not met"}.items() <= next(r for r in rows if r["title"].startswith("pushed")).items()
+    assert "finding this client" in _run("check", "nobody", status=2)
+    assert "one of rfc9700, fapi2, psc" in _run("check", "dossier-patient", "--against", "iso", status=2)
