@@ -154,8 +154,8 @@ class EventStore:
 
     def search(self, search: Search, *, limit: int = 100, after: Cursor | None = None) -> Page:
         """One page of matching events, newest first."""
-        condition, parameters = _where(search)
-        with self._reading() as cursor:
+        condition, parameters = where(search)
+        with self.reading() as cursor:
             total = _count(cursor, condition, parameters)
             if after is not None:
                 condition += ' AND ("at", id) < (make_timestamp(?), ?)'
@@ -167,14 +167,14 @@ class EventStore:
 
     def count(self, search: Search) -> int:
         """How many events match."""
-        condition, parameters = _where(search)
-        with self._reading() as cursor:
+        condition, parameters = where(search)
+        with self.reading() as cursor:
             return _count(cursor, condition, parameters)
 
     def histogram(self, search: Search, *, bucket_count: int = 60) -> list[Bucket]:
         """Matching events over time, in equal buckets that cover the search's range (or the events, where it is open)."""
-        condition, parameters = _where(search)
-        with self._reading() as cursor:
+        condition, parameters = where(search)
+        with self.reading() as cursor:
             first, last = cursor.execute(
                 f'SELECT min(epoch_us("at")), max(epoch_us("at")) FROM events WHERE {condition}', parameters
             ).fetchall()[0]
@@ -195,27 +195,27 @@ class EventStore:
 
     def top_values(self, search: Search, field: str, *, limit: int = 10) -> list[tuple[str, int]]:
         """The most frequent values of a field among matching events, with their counts. Raises DataError for an unknown field."""
-        condition, parameters = _where(search)
+        condition, parameters = where(search)
         target = column(field)
         value = f"unnest({target})" if FIELDS.get(field) is Kind.KEYWORDS else target
         statement = (
             f"SELECT CAST(value AS VARCHAR), count(*) AS number FROM (SELECT {value} AS value FROM events WHERE {condition})"
             " WHERE value IS NOT NULL GROUP BY value ORDER BY number DESC, value LIMIT ?"
         )
-        with self._reading() as cursor:
+        with self.reading() as cursor:
             return cursor.execute(statement, [*parameters, limit]).fetchall()
 
     def get(self, ids: Collection[str], scope: Scope) -> list[Event]:
         """The events of these ids that the scope may see, in event time order; unknown ones are missing."""
         condition, parameters = _of_ids(ids, scope)
-        with self._reading() as cursor:
+        with self.reading() as cursor:
             rows = cursor.execute(f'SELECT {_READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters).fetchall()
         return [_event(row) for row in rows]
 
     def sequences(self, ids: Collection[str], scope: Scope) -> dict[str, int]:
         """For each event that the scope may see, the sequence of its raw record in the queue."""
         condition, parameters = _of_ids(ids, scope)
-        with self._reading() as cursor:
+        with self.reading() as cursor:
             return dict(cursor.execute(f"SELECT id, sequence FROM events WHERE {condition}", parameters).fetchall())
 
     def take_back(self, sequence: int) -> None:
@@ -258,7 +258,8 @@ class EventStore:
         return self._connection().cursor()
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for reading only, closed at the end; its failures are named. Others of the store read through it, by :func:`where`."""
         with self._failing_as("reading events"):
             cursor = self._cursor()
             try:
@@ -339,7 +340,8 @@ def _insert(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]) -> 
     cursor.execute(statement, [orjson.dumps(document).decode()])
 
 
-def _where(search: Search) -> tuple[str, list[object]]:
+def where(search: Search) -> tuple[str, list[object]]:
+    """The condition of a search on the event table, and its parameters: whose events, from when to when, and which."""
     conditions, parameters = _scoped(search.scope)
     if search.from_at is not None:
         conditions.append('"at" >= make_timestamp(?)')

@@ -1,0 +1,354 @@
+"""One predicate as conditions on the event table: what is sure to match, and what may.
+
+The engine decides what a predicate means; here it is said again for DuckDB, value by value of the column's type. Where the two could
+disagree (a regular expression, an address in an odd spelling), ``least`` says less and ``most`` says more than the engine would.
+
+In lower case, Python and DuckDB agree on every character but two. ``İ`` becomes two characters in Python and one in DuckDB: only
+patterns with an ``i`` can tell. ``Σ`` depends on what follows it in Python alone: patterns with a Greek sigma stay with the engine.
+A test compares all of Unicode.
+"""
+
+import ipaddress
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from siem.detection.patterns import How, Pattern, Wild
+from siem.detection.predicates import (
+    ANYWHERE,
+    TIMESTAMP,
+    Compare,
+    Exists,
+    InNetwork,
+    IsNull,
+    NumberIs,
+    Predicate,
+    SameAs,
+    TextIs,
+    TimePart,
+    TimePartIs,
+    text_of,
+    text_test,
+)
+from siem.event import FIELDS, Kind
+from siem.store.query import Query, column
+
+ALWAYS: Final = Query("TRUE")
+NEVER: Final = Query("FALSE")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Events sure to match (``least``), and events that may (``most``). They are the same where the translation is exact."""
+
+    least: Query
+    most: Query
+
+    @property
+    def exact(self) -> bool:
+        """Whether the condition means what the engine means."""
+        return self.least == self.most
+
+
+def exactly(query: Query) -> Bounds:
+    """A condition that means what the engine means."""
+    return Bounds(query, query)
+
+
+def at_most(query: Query) -> Bounds:
+    """A condition that leaves nothing out, and proves nothing."""
+    return exactly(query) if query == NEVER else Bounds(NEVER, query)
+
+
+_TEXTS: Final = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
+_OPERATORS: Final = {Compare.LT: "<", Compare.LTE: "<=", Compare.GT: ">", Compare.GTE: ">=", Compare.EQ: "=", Compare.NEQ: "<>"}
+_DATE_PARTS: Final = {part: part.value for part in TimePart}
+_IN_INTEGERS: Final = frozenset("-0123456789")
+_IN_FLOATS: Final = frozenset("-+.e0123456789")
+_LARGEST: Final = 2**63
+#: What ``İ`` becomes in lower case in Python: an i and a dot above.
+_DOT_ABOVE: Final = "\u0307"
+_SIGMAS: Final = frozenset("σς")
+_QUAD: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}"
+_PLAIN_NUMBER: Final = r"-?[0-9]{1,15}(\.[0-9]{1,9})?"
+
+
+def of_predicate(predicate: Predicate) -> Bounds:
+    """Conditions for one predicate. A predicate or a field that is not known here leaves nothing out."""
+    match predicate:
+        case Exists(name, expected):
+            return _presence(name, present=expected, timestamp=expected)
+        case IsNull(name):
+            return _presence(name, present=False, timestamp=False)
+        case SameAs():
+            return _same_as(predicate)
+        case TimePartIs(field, part, compare, limit) if field == TIMESTAMP:
+            return exactly(Query(f"""(date_part('{_DATE_PARTS[part]}', "at") {_OPERATORS[compare]} ?)""", (limit,)))
+        case _:
+            if predicate.field == ANYWHERE:
+                return any_of([_of_field(name, predicate) for name in FIELDS])
+            return _of_field(predicate.field, predicate)
+
+
+def _presence(name: str, *, present: bool, timestamp: bool) -> Bounds:
+    if name == TIMESTAMP:
+        return exactly(ALWAYS if timestamp else NEVER)
+    if name not in FIELDS:
+        return at_most(ALWAYS)
+    return exactly(Query(f"({column(name)} IS {'NOT ' if present else ''}NULL)"))
+
+
+def _of_field(name: str, predicate: Predicate) -> Bounds:
+    kind = FIELDS.get(name)
+    if kind is None:
+        return at_most(ALWAYS)
+    target = column(name)
+    if kind in _TEXTS:
+        return _of_text(target, predicate)
+    if kind is Kind.KEYWORDS:
+        inner = _of_text("x", predicate)
+        least = _in_list(target, inner.least)
+        return exactly(least) if inner.exact else Bounds(least, _in_list(target, inner.most))
+    if kind is Kind.BOOLEAN:
+        return _of_truth(target, predicate)
+    return _of_integer(target, predicate) if kind is Kind.INTEGER else _of_float(target, predicate)
+
+
+def _in_list(target: str, inner: Query) -> Query:
+    if inner == NEVER:
+        return NEVER
+    return Query(f"(len(list_filter({target}, lambda x: {inner.condition})) > 0)", inner.parameters)
+
+
+# ---------------------------------------------------------------------------------------------- texts
+def _of_text(target: str, predicate: Predicate) -> Bounds:
+    match predicate:
+        case TextIs(_, pattern, cased):
+            return of_pattern(target, pattern, cased=cased)
+        case NumberIs(_, compare, limit):
+            return _number_in_text(target, compare, limit)
+        case InNetwork(_, network):
+            return _network_in_text(target, network)
+        case _:
+            return at_most(_present(target))
+
+
+def of_pattern(target: str, pattern: Pattern, *, cased: bool) -> Bounds:
+    """A text column compared with a Sigma string; the pattern is in lower case unless ``cased``."""
+    if not all(map(_storable, pattern.literals())):
+        return exactly(NEVER)
+    if pattern.parts == (Wild.MANY,):
+        return exactly(_present(target))
+    if cased:
+        return exactly(_compared(target, pattern))
+    literals = "".join(pattern.literals())
+    if _SIGMAS.intersection(literals):
+        return at_most(_present(target))
+    if _DOT_ABOVE in literals or Wild.ONE in pattern.parts:
+        return exactly(_compared(_lower(target), pattern))
+    loosely = _compared(f"lower({target})", pattern)
+    return exactly(_guarded(target, loosely, _compared(_lower(target), pattern)) if "i" in literals else loosely)
+
+
+def of_equalities(target: str, texts: Sequence[str]) -> Bounds:
+    """A text column compared without case with several texts in lower case: it is one of them."""
+    kept = [text for text in dict.fromkeys(texts) if _storable(text)]
+    if not kept:
+        return exactly(NEVER)
+    if any(_SIGMAS.intersection(text) for text in kept):
+        return at_most(_present(target))
+    every = ", ".join("?" * len(kept))
+    precisely = Query(f"({_lower(target)} IN ({every}))", tuple(kept))
+    if any(_DOT_ABOVE in text for text in kept):
+        return exactly(precisely)
+    loosely = Query(f"(lower({target}) IN ({every}))", tuple(kept))
+    return exactly(_guarded(target, loosely, precisely) if any("i" in text for text in kept) else loosely)
+
+
+def _guarded(target: str, loosely: Query, precisely: Query) -> Query:
+    """What DuckDB's lower case lets through, looked at once more where it holds an ``İ``."""
+    condition = f"({loosely.condition} AND (NOT contains({target}, 'İ') OR {precisely.condition}))"
+    return Query(condition, loosely.parameters + precisely.parameters)
+
+
+def _lower(target: str) -> str:
+    """Python's lower case of a text without sigma."""
+    return f"lower(replace({target}, 'İ', 'i{_DOT_ABOVE}'))"
+
+
+def _compared(expression: str, pattern: Pattern) -> Query:
+    how, text = pattern.classify()
+    match how:
+        case How.EQUALS:
+            return Query(f"({expression} = ?)", (text,))
+        case How.CONTAINS:
+            return Query(f"contains({expression}, ?)", (text,))
+        case How.STARTS:
+            return Query(f"starts_with({expression}, ?)", (text,))
+        case How.ENDS:
+            return Query(f"ends_with({expression}, ?)", (text,))
+        case How.GLOB:
+            return Query(f"({expression} LIKE ? ESCAPE '\\')", ("".join(map(_like, pattern.parts)),))
+
+
+def _like(part: str | Wild) -> str:
+    if isinstance(part, Wild):
+        return "%" if part is Wild.MANY else "_"
+    return part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _storable(text: str) -> bool:
+    """Whether a stored text can hold it: half a surrogate pair, which YAML lets through, cannot be stored."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _present(target: str) -> Query:
+    return Query(f"({target} IS NOT NULL)")
+
+
+def _number_in_text(target: str, compare: Compare, limit: float) -> Bounds:
+    """Plain decimals are compared here; other spellings (1e3, 1_000, other scripts' digits) stay with the engine."""
+    plain = f"regexp_full_match({target}, '{_PLAIN_NUMBER}')"
+    value = f"TRY_CAST(CASE WHEN {plain} THEN {target} END AS DOUBLE) {_OPERATORS[compare]} ?"
+    odd = f"NOT {plain} AND regexp_matches({target}, '[0-9]|[^\\x00-\\x7F]')"
+    return Bounds(Query(f"coalesce({value}, FALSE)", (limit,)), Query(f"(coalesce({value}, FALSE) OR ({odd}))", (limit,)))
+
+
+def _network_in_text(target: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Bounds:
+    """IPv4 in four plain numbers is compared here; brackets, blanks, and addresses with colons stay with the engine."""
+    if network.version == 6:
+        return at_most(Query(f"contains({target}, ':')"))
+    first, last = str(network.network_address), str(network.broadcast_address)
+    pairs = zip(first.split("."), last.split("."), strict=True)
+    shared = [one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    prefix = ".".join(shared) + ("." if len(shared) < 4 else "")
+    numbers = " + ".join(f"TRY_CAST(split_part({target}, '.', {place}) AS BIGINT) * {256 ** (4 - place)}" for place in range(1, 5))
+    inside = f"CASE WHEN starts_with({target}, ?) AND regexp_full_match({target}, '{_QUAD}') THEN {numbers} BETWEEN ? AND ? ELSE FALSE END"
+    bounds = ("" if len(shared) == 0 else prefix, int(network.network_address), int(network.broadcast_address))
+    mapped = f"(contains({target}, ':') AND contains(lower({target}), 'ffff'))"
+    odd = f"{mapped} OR {target} < '0' OR {target} >= ':' OR NOT right({target}, 1) BETWEEN '0' AND '9'"
+    return Bounds(Query(f"({inside})", bounds), Query(f"({inside} OR {odd})", bounds))
+
+
+def _same_as(predicate: SameAs) -> Bounds:
+    kinds = [FIELDS.get(name) for name in (predicate.field, predicate.other)]
+    if None in kinds:
+        return at_most(ALWAYS)
+    left, right = column(predicate.field), column(predicate.other)
+    if not _TEXTS.issuperset(kinds):
+        return at_most(Query(f"({left} IS NOT NULL AND {right} IS NOT NULL)"))
+    relations: dict[How, Callable[[str, str], str]] = {
+        How.EQUALS: lambda one, other: f"({one} = {other})",
+        How.CONTAINS: lambda one, other: f"contains({one}, {other})",
+        How.STARTS: lambda one, other: f"starts_with({one}, {other})",
+        How.ENDS: lambda one, other: f"ends_with({one}, {other})",
+    }
+    relation = relations[predicate.how]
+    if predicate.cased:
+        return exactly(Query(relation(left, right)))
+    same = relation(_lower(left), _lower(right))
+    sigma = f"(contains({left}, 'Σ') OR contains({right}, 'Σ'))"
+    return Bounds(Query(f"({same} AND NOT {sigma})"), Query(f"({same} OR {sigma})"))
+
+
+# ---------------------------------------------------------------------------------------------- numbers and truths
+def _of_truth(target: str, predicate: Predicate) -> Bounds:
+    test = text_test(predicate)
+    answers = (test("false"), test("true"))
+    conditions = {(False, False): NEVER, (True, True): _present(target), (True, False): Query(f"(NOT {target})")}
+    return exactly(conditions.get(answers, Query(f"({target})")))
+
+
+def _of_integer(target: str, predicate: Predicate) -> Bounds:
+    match predicate:
+        case TextIs(_, pattern, _):
+            plain = pattern.plain
+            if plain is not None:
+                number = _integer(plain)
+                return exactly(NEVER if number is None else Query(f"({target} = ?)", (number,)))
+            if not _IN_INTEGERS.issuperset("".join(pattern.literals())):
+                return exactly(NEVER)
+            return exactly(_compared(f"CAST({target} AS VARCHAR)", pattern))
+        case NumberIs(_, compare, limit):
+            return exactly(Query(f"(CAST({target} AS DOUBLE) {_OPERATORS[compare]} ?)", (float(limit),)))
+        case InNetwork():
+            return exactly(NEVER)
+        case _:
+            return at_most(_present(target))
+
+
+def _integer(text: str) -> int | None:
+    """The stored integer with this very text."""
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if str(number) == text and -_LARGEST <= number < _LARGEST else None
+
+
+def _of_float(target: str, predicate: Predicate) -> Bounds:
+    match predicate:
+        case TextIs(_, pattern, _):
+            plain = pattern.plain
+            if plain is not None:
+                return exactly(_float_with_text(target, plain))
+            if pattern.parts == (Wild.MANY,):
+                return exactly(_present(target))
+            return at_most(_present(target) if _IN_FLOATS.issuperset("".join(pattern.literals())) else NEVER)
+        case NumberIs(_, compare, limit):
+            return exactly(Query(f"({target} {_OPERATORS[compare]} ?)", (float(limit),)))
+        case InNetwork():
+            return exactly(NEVER)
+        case _:
+            return at_most(_present(target))
+
+
+def _float_with_text(target: str, text: str) -> Query:
+    try:
+        number = float(text)
+    except ValueError:
+        return NEVER
+    return Query(f"({target} = ?)", (number,)) if text_of(number) == text else NEVER
+
+
+# ---------------------------------------------------------------------------------------------- joining
+def all_of(parts: Sequence[Bounds]) -> Bounds:
+    """Every part holds."""
+    return _joined(parts, " AND ", absorbing=NEVER, neutral=ALWAYS)
+
+
+def any_of(parts: Sequence[Bounds]) -> Bounds:
+    """At least one part holds."""
+    return _joined(parts, " OR ", absorbing=ALWAYS, neutral=NEVER)
+
+
+def negated(part: Bounds) -> Bounds:
+    """The part does not hold; what the event does not say makes a comparison unknown, which is not holding."""
+    if part.exact:
+        return exactly(_not(part.least))
+    return Bounds(_not(part.most), _not(part.least))
+
+
+def _not(query: Query) -> Query:
+    if query in (ALWAYS, NEVER):
+        return NEVER if query == ALWAYS else ALWAYS
+    return Query(f"(NOT coalesce({query.condition}, FALSE))", query.parameters)
+
+
+def _joined(parts: Sequence[Bounds], connective: str, *, absorbing: Query, neutral: Query) -> Bounds:
+    def join(queries: Sequence[Query]) -> Query:
+        kept = [query for query in queries if query != neutral]
+        if absorbing in kept:
+            return absorbing
+        if len(kept) < 2:
+            return kept[0] if kept else neutral
+        condition = connective.join(query.condition for query in kept)
+        return Query(f"({condition})", tuple(value for query in kept for value in query.parameters))
+
+    least = join([part.least for part in parts])
+    return exactly(least) if all(part.exact for part in parts) else Bounds(least, join([part.most for part in parts]))

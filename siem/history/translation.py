@@ -1,0 +1,83 @@
+"""A rule's condition as a condition on the event table.
+
+What an event is compared with goes to DuckDB as parameters; the text of a condition holds names of columns and our own words alone.
+"""
+
+from collections.abc import Sequence
+
+from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated, Node
+from siem.detection.load import CompiledRule, Variant
+from siem.detection.logsource import LogSource
+from siem.detection.patterns import How
+from siem.detection.predicates import Predicate, TextIs
+from siem.event import FIELDS, Kind
+from siem.history.leaves import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated, of_equalities, of_predicate
+from siem.store.query import Query, column
+
+_TEXTS = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
+
+
+def of_rules(rules: Sequence[CompiledRule]) -> Bounds:
+    """Events that match one rule at least."""
+    return any_of([of_rule(rule) for rule in rules])
+
+
+def of_rule(rule: CompiledRule) -> Bounds:
+    """Events that match a rule on single events."""
+    return any_of([_of_variant(variant) for variant in rule.variants])
+
+
+def _of_variant(variant: Variant) -> Bounds:
+    return all_of([any_of([_of_source(source) for source in variant.sources]), of_tree(variant.tree)])
+
+
+def _of_source(source: LogSource) -> Bounds:
+    """Events that a log source gives, as the engine routes them: an absent routing field reads as an empty text."""
+    return all_of([_routed(name, sorted(wanted)) for name, wanted in source.select.items()])
+
+
+def _routed(name: str, wanted: Sequence[str]) -> Bounds:
+    kind = FIELDS.get(name)
+    if kind in _TEXTS:
+        target = column(name)
+    elif kind is Kind.INTEGER:
+        target = f"CAST({column(name)} AS VARCHAR)"
+    else:
+        return at_most(ALWAYS)
+    among = of_equalities(target, wanted)
+    return any_of([among, exactly(Query(f"({target} IS NULL)"))]) if "" in wanted else among
+
+
+def of_tree(node: Node) -> Bounds:
+    """Events on which a condition holds."""
+    match node:
+        case Leaf(predicate):
+            return of_predicate(predicate)
+        case Negated(child):
+            return negated(of_tree(child))
+        case AllOf(children):
+            return all_of([of_tree(child) for child in children])
+        case AnyOf(children):
+            return _of_row(children)
+
+
+def _of_row(children: Sequence[Node]) -> Bounds:
+    """A disjunction; equalities about one text field are one look-up."""
+    together: dict[str, list[str]] = {}
+    parts: list[Bounds] = []
+    for child in children:
+        if isinstance(child, Leaf) and _is_plain(child.predicate):
+            together.setdefault(child.predicate.field, []).append(child.predicate.pattern.classify()[1])  # type: ignore[union-attr]
+        else:
+            parts.append(of_tree(child))
+    return any_of([*(of_equalities(column(name), texts) for name, texts in together.items()), *parts])
+
+
+def _is_plain(predicate: Predicate) -> bool:
+    """Whether it is an equality without case about a text field."""
+    return (
+        isinstance(predicate, TextIs)
+        and not predicate.cased
+        and FIELDS.get(predicate.field) in _TEXTS
+        and predicate.pattern.classify()[0] is How.EQUALS
+    )

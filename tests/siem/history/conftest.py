@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+
+import pytest
+
+from siem.event import Event
+from tests.siem.history.world import Shelf, crowd
+
+
+@pytest.fixture(scope="session")
+def shelf() -> Iterator[Shelf]:
+    made = Shelf()
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="session")
+def stored(shelf: Shelf) -> tuple[str, list[Event]]:
+    """A tenant with random events of every kind of field, and these events."""
+    return shelf.put(crowd(400, seed=20260314))

@@ -1,0 +1,76 @@
+"""What SQL finds is what the engine finds: never less, and where the translation is exact nothing else."""
+
+from typing import Any, Final
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from siem.detection import Rule
+from siem.detection.conditions import Node, compile_tree
+from siem.detection.load import CompiledRule, Variant, load_rules
+from siem.detection.logsource import LogSource
+from siem.detection.match import Matcher
+from siem.detection.modifiers import item_node
+from siem.detection.predicates import View
+from siem.event import Event
+from siem.history.translation import of_rule, of_rules, of_tree
+from siem.settings import ROOT
+from tests.siem.history import world
+from tests.siem.history.world import Shelf
+
+SOURCES: Final = (
+    LogSource("p", "", "one", {"event.dataset": frozenset({"idp.audit"})}),
+    LogSource("p", "", "two", {"event.dataset": frozenset({"nginx.access", ""}), "event.code": frozenset({"1"})}),
+    LogSource("p", "", "many", {"event.category": frozenset({"['a']", "a", ""})}),
+    LogSource("p", "", "any", {}),
+)
+quickly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def rule_of(rows: list[tuple[Node, tuple[LogSource, ...]]]) -> CompiledRule:
+    blank: dict[str, Any] = dict.fromkeys(Rule.__slots__, "") | {"repeat_seconds": 0, "correlation": False}
+    return CompiledRule(Rule(**blank), "", tuple(Variant(sources, tree, ()) for tree, sources in rows))
+
+
+@quickly
+@given(tree=world.trees)
+def test_a_condition_in_sql_is_the_condition_of_the_engine(shelf: Shelf, stored: tuple[str, list[Event]], tree: Node) -> None:
+    tenant, events = stored
+    test, bounds = compile_tree(tree), of_tree(tree)
+    engine = {one.id for one in events if test(View(one.fields, one.at))}
+    least, most = shelf.ids(tenant, bounds.least), shelf.ids(tenant, bounds.most)
+    assert least <= engine <= most
+    event("exact" if bounds.exact else "narrowed")
+    if bounds.exact:
+        assert least == engine == most
+
+
+@quickly
+@given(
+    variants=st.lists(st.tuples(world.trees, st.lists(st.sampled_from(SOURCES), min_size=1, max_size=2).map(tuple)), min_size=1, max_size=2)
+)
+def test_a_rule_in_sql_reads_the_events_of_its_log_sources(
+    shelf: Shelf, stored: tuple[str, list[Event]], variants: list[tuple[Node, tuple[LogSource, ...]]]
+) -> None:
+    tenant, events = stored
+    rule = rule_of(variants)
+    matcher, bounds = Matcher([rule]), of_rule(rule)
+    engine = {one.id for one in events if list(matcher.match(View(one.fields, one.at)))}
+    assert engine == {one.id for one in events if list(matcher.match_slowly(View(one.fields, one.at)))}
+    least, most = shelf.ids(tenant, bounds.least), shelf.ids(tenant, bounds.most)
+    assert least <= engine <= most
+    if bounds.exact:
+        assert least == engine
+
+
+def test_nothing_of_a_rule_becomes_sql() -> None:
+    tree = item_node("user.id", "x'); DROP TABLE events; --", {}, lambda name: name)
+    bounds = of_tree(tree)
+    assert "DROP" not in bounds.most.condition and bounds.most.parameters == ("x'); drop table events; --",)
+
+
+def test_our_own_rules_but_one_run_as_sql_alone() -> None:
+    ruleset = load_rules(ROOT / "rules")
+    # A regular expression is left to the engine; everything around it narrows what it looks at.
+    assert [rule.rule.path for rule in ruleset.singles if not of_rule(rule).exact] == ["web/nginx_sql_injection.yml"]
+    assert of_rules([rule for rule in ruleset.singles if of_rule(rule).exact]).exact
