@@ -1,5 +1,6 @@
-"""What the watch says of itself to Prometheus. Labels are bounded: sources of the configuration, reasons of one list."""
+"""What the watch says of itself to Prometheus. Labels are bounded: sources of the configuration, rules in force, reasons of one list."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -37,7 +38,7 @@ class _Watch(Collector):
         return (received, stored, duplicate, dropped, backlog, trouble, *self._detection())
 
     def _detection(self) -> Iterable[Metric]:
-        """What the engine lost, saw late or out of its time, since it was made; each should stay at zero."""
+        """What the engine lost, saw late or out of its time since it was made (each should stay at zero), and what each rule costs."""
         engine = self._pipeline.engine
         late = CounterMetricFamily("siem_events_late", "Events later than the allowed lateness, by source", labels=["source"])
         ahead = CounterMetricFamily("siem_events_ahead", "Events dated in the future, by source", labels=["source"])
@@ -45,13 +46,24 @@ class _Watch(Collector):
             "siem_rule_index_disagreements", "Events that the index judged otherwise than the rule", labels=["rule"]
         )
         lost = CounterMetricFamily("siem_correlation_matches_lost", "Matches forgotten because a correlation was full", labels=["rule"])
+        evaluated = CounterMetricFamily("siem_rule_evaluations", "Events for which a rule was evaluated in full", labels=["rule"])
+        matched = CounterMetricFamily("siem_rule_matches", "Matches of a rule", labels=["rule"])
+        cpu = CounterMetricFamily("siem_rule_cpu_seconds", "Processor time of a rule's evaluations, from a sample", labels=["rule"])
+        unseen = GaugeMetricFamily("siem_source_fields_unseen", "Fields that rules name and the source never had", labels=["source"])
         if engine is not None:
+            for profile in engine.profiles.rules():
+                if profile.evaluated_count or profile.match_count:
+                    evaluated.add_metric([profile.rule_id], profile.evaluated_count)
+                    matched.add_metric([profile.rule_id], profile.match_count)
+                    cpu.add_metric([profile.rule_id], profile.cpu_seconds)
+            for source, count in Counter(one.source for one in engine.profiles.unseen()).items():
+                unseen.add_metric([source], count)
             for family, counts in ((late, engine.late_counts), (ahead, engine.ahead_counts), (wrong, engine.disagreement_counts)):
                 for label, count in counts.items():
                     family.add_metric([label], count)
             for alarm in engine.alarms:
                 lost.add_metric([alarm.rule_id], alarm.lost_count)
-        return (late, ahead, wrong, lost)
+        return (late, ahead, wrong, lost, evaluated, matched, cpu, unseen)
 
 
 def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:

@@ -9,6 +9,7 @@ State is in memory and grows out in small parts: :meth:`Engine.changed_state` gi
 written in the same transaction as the detections. **If that transaction fails, the engine must be made anew and restored.**
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
 from siem.detection.predicates import Text, View, number
+from siem.detection.profile import Profiles
 from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
 from siem.detection.windows import Entry
 from siem.event import Event
@@ -34,6 +36,9 @@ _BETWEEN_VALUES: Final = "\x1f"
 _AHEAD: Final = 300_000_000
 #: A match that belongs to more groups than this (lists in several group-by fields) is a mistake of the source.
 _MAX_GROUPS: Final = 64
+#: Fields are noted of the first events, then of one in so many.
+_NOTED_FIRST: Final = 4096
+_NOTED_EVERY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,9 @@ class Engine:
         self._max_lag = max_lag // _MICROSECOND
         self._sources = tuple(sources)
         self._max_matches = max_matches
-        self._matcher = Matcher(ruleset.singles)
+        #: What each rule costs and finds, and which fields its sources never had.
+        self.profiles = Profiles(ruleset.rules)
+        self._matcher = Matcher(ruleset.singles, self.profiles.tallies)
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
         self._fingerprints = {one.rule.id: fingerprint(one) for one in ruleset.correlations}
         self._carried = carried_fields(ruleset.correlations)
@@ -99,8 +106,11 @@ class Engine:
             self._note_time(event, at, now)
             tenants.add(event.tenant)
             view = View(event.fields, event.at)
+            if self._evaluated_count < _NOTED_FIRST or self._evaluated_count % _NOTED_EVERY == 0:
+                self.profiles.note(event, self._matcher)
             for candidate in self._matched(view):
                 rule = candidate.rule
+                candidate.tally.match(event.at)
                 if rule.alerts:
                     detections.append(self._of_single(candidate, event, view))
                 for feed in self._feeds.get(rule.rule.id, ()):
@@ -150,6 +160,8 @@ class Engine:
         for tenant in self._newest_changed:
             changed[StateKey.of_newest(tenant).text()] = pack_newest(self._newest[tenant])
         self._newest_changed = set()
+        if self.profiles.due(self._evaluated_count):
+            changed[StateKey.of_profiles().text()] = self.profiles.export()
         return changed
 
     def export_state(self) -> dict[str, bytes]:
@@ -164,6 +176,7 @@ class Engine:
                         state[self._state_key(rule_id, tenant, key, part).text()] = packed
         for tenant, newest in self._newest.items():
             state[StateKey.of_newest(tenant).text()] = pack_newest(newest)
+        state[StateKey.of_profiles().text()] = self.profiles.export()
         return state
 
     def restore(self, state: Mapping[str, bytes]) -> int:
@@ -174,6 +187,9 @@ class Engine:
         dropped = 0
         for text, data in state.items():
             key = StateKey.parse(text)
+            if key == StateKey.of_profiles():
+                self.profiles.restore(data, self._matcher)
+                continue
             if key.rule_id == "":
                 self._newest[key.tenant] = unpack_newest(data)
                 continue
@@ -247,6 +263,9 @@ class Engine:
                 return
         carried = tuple([_joined(fields[name]) or "" for name in feed.carried])
         correlator = self._correlator(feed.target, tenant)
+        tally = self.profiles.tallies[feed.target.rule.id]
+        tally.evaluated += 1
+        tally.timed += 1  # its windows are settled, and timed, for all matches together
         for position in feed.positions:
             for key in keys:
                 correlator.add(key, (at, position, event_id, value, origin, carried))
@@ -258,7 +277,11 @@ class Engine:
             correlator = self._correlators.get((one.rule.id, tenant))
             if correlator is None:
                 continue
+            tally, begun = self.profiles.tallies[one.rule.id], time.thread_time_ns()
             found, occurrences = correlator.settle(closed_at)
+            tally.timed_ns += time.thread_time_ns() - begun
+            for episode in found:
+                tally.match(_EPOCH + episode.last * _MICROSECOND)
             for occurrence in occurrences:
                 for feed in self._feeds.get(one.rule.id, ()):
                     self._feed(

@@ -9,8 +9,9 @@
 Gates start from a guess and are chosen anew from what a route's first events measure. They never change a result, only its cost.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from siem.detection.conditions import AllOf, Node, compile_tree, predicates, settled
@@ -18,6 +19,7 @@ from siem.detection.filters import Filter, Hits
 from siem.detection.gates import best_gate, guessed_cost, measured_cost
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.predicates import ANYWHERE, Predicate, Test, View, text_of
+from siem.detection.profile import TIMED_EVERY, Tally
 from siem.detection.scan import Scanner, about_one_value
 
 #: Distinct combinations of routing values remembered; a source that varies them without end only costs time.
@@ -40,12 +42,13 @@ _IN_WHOLE_NUMBERS: Final = frozenset("-0123456789")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One rule as it reads one family of log sources."""
+    """One rule as it reads one family of log sources. ``tally`` counts its evaluations."""
 
     rule: CompiledRule
     variant: Variant
     test: Test
     filters: tuple[tuple[Filter, Test], ...]
+    tally: Tally = field(compare=False)
 
     def reads(self, values: Mapping[str, str]) -> bool:
         """Whether events with these routing values (in lower case) are of its log sources."""
@@ -198,15 +201,14 @@ class _Route:
 class Matcher:
     """Finds the rules that match an event. Not for several threads at once."""
 
-    def __init__(self, rules: Sequence[CompiledRule]) -> None:
-        self._candidates = tuple(_candidate(rule, variant) for rule in rules for variant in rule.variants)
+    def __init__(self, rules: Sequence[CompiledRule], tallies: Mapping[str, Tally] | None = None) -> None:
+        counted = {rule.rule.id: Tally() for rule in rules} if tallies is None else tallies
+        self._candidates = tuple(_candidate(rule, variant, counted[rule.rule.id]) for rule in rules for variant in rule.variants)
         names = {name for one in self._candidates for source in one.variant.sources for name in source.select}
         self._routing: tuple[str, ...] = tuple(sorted(names))
         self._routes: dict[tuple[object, ...], _Route] = {}
         self._same: dict[tuple[tuple[int, Node], ...], _Route] = {}
         self._budget = _Budget()
-        #: Rules evaluated in full since the start, for the profile.
-        self.evaluated_count = 0
         #: Matches that filters hid, by key of the filter and id of the rule, since they were last taken.
         self.hidden: dict[tuple[str, str], Hits] = {}
 
@@ -219,14 +221,26 @@ class Matcher:
         candidates = route.candidates
         for place in route.opened(view):
             candidate = candidates[place]
-            self.evaluated_count += 1
-            if candidate.rule is not last and candidate.test(view):
+            tally = candidate.tally
+            tally.evaluated += 1
+            held = _timed(candidate, view) if tally.evaluated % TIMED_EVERY == 1 else candidate.test(view)
+            if held and candidate.rule is not last:
                 hiding = candidate.hidden_by(view) if candidate.filters else None
                 if hiding is not None:
                     self.hidden.setdefault((hiding.key, candidate.rule.rule.id), Hits()).add(view.at)
                     continue
                 last = candidate.rule
                 yield candidate
+
+    def kind_of(self, fields: Mapping[str, object]) -> tuple[str, ...]:
+        """What kind of event it is: its routing values, as texts in lower case."""
+        return tuple([text_of(fields.get(name, "")).lower() for name in self._routing])
+
+    def named_by_readers(self, kind: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Rules that read a kind of event and that it can match, each with the fields it names."""
+        fields = {name: value for name, value in zip(self._routing, kind, strict=True) if value}
+        for candidate in self._route(fields).candidates:
+            yield candidate.rule.rule.id, candidate.variant.fields
 
     def readers(self, fields: Mapping[str, object]) -> list[CompiledRule]:
         """Rules whose log sources an event is of, whether they match or not."""
@@ -274,10 +288,19 @@ class Matcher:
         return self._same[same]
 
 
-def _candidate(rule: CompiledRule, variant: Variant) -> Candidate:
+def _candidate(rule: CompiledRule, variant: Variant, tally: Tally) -> Candidate:
     """What filters leave out is looked at only where the rule itself matches: it costs nothing else, and each hit can be counted."""
     filters = tuple((added.filter, compile_tree(added.tree)) for added in variant.filters)
-    return Candidate(rule, variant, compile_tree(variant.bare), filters)
+    return Candidate(rule, variant, compile_tree(variant.bare), filters, tally)
+
+
+def _timed(candidate: Candidate, view: View) -> bool:
+    """Evaluate a rule and note what it cost."""
+    begun = time.thread_time_ns()
+    held = candidate.test(view)
+    candidate.tally.timed += 1
+    candidate.tally.timed_ns += time.thread_time_ns() - begun
+    return held
 
 
 def _loosely(value: object) -> str:
@@ -300,14 +323,12 @@ def _shares(trees: Sequence[Node], sample: Sequence[View]) -> dict[Predicate, fl
         for predicate in predicates(tree):
             if about_one_value(predicate):
                 by_field.setdefault(predicate.field, {})[predicate] = 0
-    for field, counts in by_field.items():
+    for name, counts in by_field.items():
         scanner, listed = Scanner(list(counts)), list(counts)
         known: dict[str, list[int]] = {}
         for view in sample:
             held: set[int] = set()
-            for text in (
-                view.everything(cased=True) if field == ANYWHERE else _texts(view.fields.get(field)) if field in view.fields else ()
-            ):
+            for text in view.everything(cased=True) if name == ANYWHERE else _texts(view.fields.get(name)) if name in view.fields else ():
                 if text not in known:
                     known[text] = scanner.scan(text, text.lower())
                 held.update(known[text])

@@ -16,7 +16,7 @@ from siem.detection.load import CompiledCorrelation
 
 @dataclass(frozen=True, slots=True)
 class StateKey:
-    """Where a record belongs. An empty ``rule_id`` is the tenant's newest instants."""
+    """Where a record belongs. An empty ``rule_id`` is the tenant's newest instants; with a ``fingerprint``, what it names of the engine."""
 
     rule_id: str
     fingerprint: str
@@ -28,6 +28,11 @@ class StateKey:
     def of_newest(cls, tenant: str) -> "StateKey":
         """The key of a tenant's newest instants."""
         return cls("", "", tenant, (), 0)
+
+    @classmethod
+    def of_profiles(cls) -> "StateKey":
+        """The key of the counters of all rules."""
+        return cls("", "profiles", "", (), 0)
 
     @classmethod
     def parse(cls, text: str) -> "StateKey":

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.state import StateKey
 from siem.event import Event
 
 T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
 SPAN_SECONDS = 60
+COUNTERS = StateKey.of_profiles().text()
 KINDS = ("a", "b", "c")
 HEAD = """
 title: {name}
@@ -178,7 +180,9 @@ def replayed(loaded: Ruleset, events: Sequence[Event], rng: random.Random) -> li
             written.pop(key, None)
             if data is not None:
                 written[key] = data
-        assert written == engine.export_state()
+        # Counters are written from time to time only; what correlations keep is written with every batch.
+        assert written.keys() | {COUNTERS} == engine.export_state().keys() | {COUNTERS}
+        assert all(written[key] == data for key, data in engine.export_state().items() if key != COUNTERS)
         if rng.random() < 0.3:
             engine = Engine(loaded, lateness=timedelta(hours=1))
             assert engine.restore(written) == 0
