@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from siem.declarations.service import Dossiers
 from siem.detection.engine import Engine
 from siem.detection.folders import watch_folders
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.pipelines import OWN as OWN_PIPELINES
+from siem.detection.pipelines import load_pipelines
 from siem.enrichment import Enrichment
 from siem.enrichment.directory import Directory, load_directory
 from siem.enrichment.geography import load_geography
@@ -119,7 +121,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
     api_keys = _load_api_keys(settings.api_keys_file)
     stores = _open_stores(settings)
-    ruleset = load_rules(*watch_folders(settings.rules, settings.state, settings.extra_rules))
+    ruleset = _load_rules(settings, sources)
     incidents = Incidents(stores.database, clock, ruleset.rules, threshold=settings.incident_risk_count)
     forms = load_forms(settings.playbooks / "declarations")
     dossiers = _dossiers(settings, stores.database, clock, forms)
@@ -164,6 +166,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         configuration_errors=(*ruleset.errors, *library.errors, *forms.errors),
         open_dossier=open_dossier,
     )
+
+
+def _load_rules(settings: Settings, sources: Sequence[SourceSettings]) -> Ruleset:
+    """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
+    pipelines = load_pipelines(settings.state / OWN_PIPELINES)
+    folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
+    ruleset = load_rules(*folders, sources=pipelines.fed_by({source.type for source in sources}))
+    return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
 
 
 def _open_stores(settings: Settings) -> Stores:

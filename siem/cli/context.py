@@ -13,6 +13,7 @@ from siem.settings import ROOT, Settings, load, load_rule_settings
 
 if TYPE_CHECKING:  # these take long to import, and most commands need none
     from siem.detection.folders import RuleFolder
+    from siem.detection.pipelines import Pipelines
     from siem.store.database import Database
 
 RULES, PLAYBOOKS, PROOFS = ROOT / "rules", ROOT / "playbooks", ROOT / "tests" / "rules"
@@ -71,6 +72,16 @@ def rule_folders(given: list[Path] | None) -> "tuple[RuleFolder, ...]":
         chosen = load_rule_settings()
         return watch_folders(chosen.rules, chosen.state, chosen.extra_rules)
     except (ValueError, DataError) as error:
+        fail(str(error))
+
+
+def pipelines() -> "Pipelines":
+    """The pipelines of the product and the operator's own."""
+    from siem.detection.pipelines import OWN, load_pipelines
+
+    try:
+        return load_pipelines(load_rule_settings().state / OWN)
+    except ValueError as error:
         fail(str(error))
 
 

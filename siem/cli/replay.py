@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siem.cli.context import AsJson, fail, rule_folders
+from siem.cli.context import AsJson, fail, pipelines, rule_folders
 from siem.detection import Detection, Rule
 from siem.errors import DataError
 
@@ -30,7 +30,7 @@ def replay_files(
 
     if source_type not in SOURCES:
         fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
-    ruleset = load_rules(*rule_folders(rules))
+    ruleset = load_rules(*rule_folders(rules), sources=pipelines().fed_by({source_type}))
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []

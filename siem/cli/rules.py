@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, report, rule_folders
+from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, pipelines, report, rule_folders
 
 if TYPE_CHECKING:  # the engine takes long to import
     from siem.detection.prove import ProofResult, Proven
@@ -29,7 +29,9 @@ def rules_check(
     """Say what is wrong with each rule: file, line, field and reason."""
     from siem.detection import prove
 
-    report(prove.check(*rule_folders(folders), proofs=proofs, at=datetime.now(UTC)), as_json=as_json, checked="rules")
+    known = pipelines()
+    problems = prove.check(*rule_folders(folders), proofs=proofs, at=datetime.now(UTC), sources=known.sources)
+    report([*known.errors, *problems], as_json=as_json, checked="rules")
 
 
 @app.command("test")
@@ -46,7 +48,7 @@ def rules_test(
     from siem.detection import prove
     from siem.detection.junit import junit as as_junit
 
-    proven = prove.test(*rule_folders([folder, *(beside or [])]), proofs=folder_of(proofs))
+    proven = prove.test(*rule_folders([folder, *(beside or [])]), proofs=folder_of(proofs), sources=pipelines().sources)
     if junit is not None:
         _write(junit, as_junit(proven))
     if not as_json:

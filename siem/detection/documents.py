@@ -59,6 +59,10 @@ class Document:
                 node = candidate
         line = node.start_mark.line + 1 if node is not None else 0
         for key in path:
+            if isinstance(node, yaml.SequenceNode) and key.isdecimal() and int(key) < len(node.value):
+                node = node.value[int(key)]
+                line = node.start_mark.line + 1
+                continue
             if not isinstance(node, yaml.MappingNode):
                 break
             for name, value in node.value:

@@ -22,7 +22,7 @@ from siem.detection.filters import Hits
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
-from siem.detection.predicates import Text, View, number
+from siem.detection.predicates import Renamed, Text, View, number
 from siem.detection.profile import Profiles
 from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
 from siem.detection.windows import Entry
@@ -111,10 +111,11 @@ class Engine:
             for candidate in self._matched(view):
                 rule = candidate.rule
                 candidate.tally.match(event.at)
+                fields = Renamed(view.exact, candidate.variant.event_names)
                 if rule.alerts:
-                    detections.append(self._of_single(candidate, event, view))
+                    detections.append(self._of_single(candidate, event, fields))
                 for feed in self._feeds.get(rule.rule.id, ()):
-                    self._feed(feed, event.tenant, at, event.id, view.exact, ())
+                    self._feed(feed, event.tenant, at, event.id, fields, ())
         for tenant in tenants:
             detections.extend(self._settle(tenant, self._closed_at(tenant)))
             self._forget(tenant)
@@ -297,12 +298,12 @@ class Engine:
         fields.update(zip(one.correlation.group_by, occurrence.key, strict=True))
         return fields
 
-    def _of_single(self, candidate: Candidate, event: Event, view: View) -> Detection:
+    def _of_single(self, candidate: Candidate, event: Event, fields: Mapping[str, Text]) -> Detection:
         rule = candidate.rule.rule
-        subject = _joined(view.exact[rule.subject]) or ""
+        subject = _joined(fields[rule.subject]) or ""
         values = {rule.subject: subject}
         for name in self._summaries[rule.id]:
-            values[name] = _joined(view.exact[name]) or ""
+            values[name] = _joined(fields[name]) or ""
         return Detection(
             rule_id=rule.id,
             tenant=event.tenant,

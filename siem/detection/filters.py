@@ -7,13 +7,13 @@ Beside Sigma's keys a filter says who answers for it and until when, in our own 
 Source: Sigma specification 2.1.0, «Sigma Filters»; pySigma for how the two conditions are taken together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypedDict
 
 from siem.detection.conditions import Node
-from siem.detection.modifiers import Placeholders
+from siem.detection.modifiers import Placeholders, Rename
 from siem.detection.selections import RuleMistake, detection_tree
 
 _LOGSOURCE_KEYS: Final = ("product", "category", "service")
@@ -63,7 +63,7 @@ class Filter:
             return False
         return self.every or body.get("id") in self.rules or body.get("name") in self.rules
 
-    def tree(self, placeholders: Placeholders, rename: Callable[[str], str]) -> Node:
+    def tree(self, placeholders: Placeholders, rename: Rename) -> Node:
         """Its condition, over the field names of a rule's log source. Raises RuleMistake."""
         try:
             return detection_tree(self.detection, placeholders, rename)
@@ -94,7 +94,7 @@ def read_filter(body: Mapping[str, object]) -> Filter:
         **_of_ours(body.get("veilleur")),
     )
     # Faults that do not depend on a rule's log source are found here, once.
-    result.tree({}, lambda name: name)
+    result.tree({}, lambda name: (name,))
     return result
 
 

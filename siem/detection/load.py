@@ -18,12 +18,12 @@ from siem.detection.correlations import Correlation, read_correlation
 from siem.detection.documents import Document, read_documents
 from siem.detection.filters import AddedFilter, Filter, read_filter
 from siem.detection.folders import OWN, RuleFolder, named
-from siem.detection.logsource import LogSource, veilleur_sources
+from siem.detection.logsource import LogSource
 from siem.detection.modifiers import ItemError, Placeholders
-from siem.detection.predicates import TIMESTAMP, fields_of
+from siem.detection.pipelines import product_pipelines
+from siem.detection.predicates import fields_of
 from siem.detection.selections import RuleMistake, detection_tree
 from siem.errors import DataError
-from siem.event import FIELDS
 
 LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 _STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
@@ -46,6 +46,10 @@ class Variant:
     fields: tuple[str, ...]
     bare: Node
     filters: tuple[AddedFilter, ...] = ()
+
+    def event_names(self, name: str) -> tuple[str, ...]:
+        """The fields of these events of which the rule, or a correlation that it feeds, speaks as ``name``; the likeliest first."""
+        return self.sources[0].event_names(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def load_rules(
             found, wrong = read_documents(path, folder)
             documents.extend(found)
             errors.extend(wrong)
-    known_sources = veilleur_sources(frozenset(FIELDS)) if sources is None else tuple(sources)
+    known_sources = product_pipelines().sources if sources is None else tuple(sources)
     return _Loader(known_sources, placeholders or {}, errors).load(documents)
 
 
@@ -158,7 +162,7 @@ class _Loader:
                 singles[one.rule.id] = one
             else:
                 correlations[one.rule.id] = one
-        ordered = self._resolve(correlations)
+        ordered = self._resolve(singles, correlations)
         for one_filter, document in self.filters:
             for reference in one_filter.rules - self.names.keys():
                 self.errors.append(document.error(RuleMistake(f"no rule has the name or id «{reference}»", "filter", "rules")))
@@ -225,19 +229,18 @@ class _Loader:
         if not agreeing:
             described = ", ".join(f"{key} {value}" for key, value in keys.items()) or "nothing"
             raise RuleMistake(f"no source gives {described}", "logsource")
-        by_names: dict[tuple[tuple[str, str], ...], list[LogSource]] = {}
-        for source in agreeing:
-            by_names.setdefault(tuple(sorted(source.fields.items())), []).append(source)
-        return tuple(self._variant(body, dict(names), tuple(found)) for names, found in by_names.items())
+        by_names: dict[tuple[object, ...], list[LogSource]] = {}
+        for source in [source for source in agreeing if source.fed] or agreeing[:1]:
+            by_names.setdefault((source.prefix, *sorted(source.fields.items())), []).append(source)
+        return tuple(self._variant(body, tuple(found)) for found in by_names.values())
 
-    def _variant(self, body: Mapping[str, object], names: Mapping[str, str], sources: tuple[LogSource, ...]) -> Variant:
-        known = frozenset().union(*(source.known for source in sources)) if all(source.known for source in sources) else frozenset()
+    def _variant(self, body: Mapping[str, object], sources: tuple[LogSource, ...]) -> Variant:
+        event_names = sources[0].event_names
 
-        def rename(name: str) -> str:
-            renamed = names.get(name, name)
-            if known and renamed not in known and renamed != TIMESTAMP:
+        def rename(name: str) -> tuple[str, ...]:
+            if not any(source.gives(name) for source in sources):
                 raise ItemError(f"the source has no field «{name}»")
-            return renamed
+            return event_names(name)
 
         bare = detection_tree(body["detection"], self.placeholders, rename)
         added: list[AddedFilter] = []
@@ -252,7 +255,7 @@ class _Loader:
         fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
         return Variant(sources, tree, tuple(fields), bare, tuple(added))
 
-    def _resolve(self, correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
+    def _resolve(self, singles: Mapping[str, CompiledRule], correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
         """Correlations with their references resolved, children before parents."""
         ordered: dict[str, CompiledCorrelation] = {}
         refused: set[str] = set()
@@ -260,31 +263,46 @@ class _Loader:
         def visit(rule_id: str, above: tuple[str, ...]) -> None:
             if rule_id in ordered or rule_id in refused:
                 return
-            one = correlations[rule_id]
-            inputs: list[str] = []
-            for reference in one.correlation.references:
-                found = self.names.get(reference)
-                if found is None:
-                    refuse(rule_id, f"no rule has the name or id «{reference}»")
-                    return
-                if found in above or found == rule_id:
-                    refuse(rule_id, f"«{reference}» refers back to this correlation")
-                    return
-                if found in correlations:
-                    visit(found, (*above, rule_id))
-                    if found in refused:
-                        refuse(rule_id, f"«{reference}» was refused")
-                        return
-                inputs.append(found)
-            ordered[rule_id] = replace(one, inputs=tuple(inputs))
+            try:
+                inputs = [resolved(rule_id, reference, above) for reference in correlations[rule_id].correlation.references]
+            except RuleMistake as mistake:
+                refused.add(rule_id)
+                self.errors.append(self.where[rule_id].error(mistake))
+            else:
+                ordered[rule_id] = replace(correlations[rule_id], inputs=tuple(inputs))
 
-        def refuse(rule_id: str, problem: str) -> None:
-            refused.add(rule_id)
-            self.errors.append(self.where[rule_id].error(RuleMistake(problem, "correlation", "rules")))
+        def resolved(rule_id: str, reference: str, above: tuple[str, ...]) -> str:
+            found = self._named(reference, (*above, rule_id))
+            if found in singles:
+                _check_fields(singles[found], correlations[rule_id].correlation, reference)
+            elif found in correlations:
+                visit(found, (*above, rule_id))
+                if found in refused:
+                    raise RuleMistake(f"«{reference}» was refused", "correlation", "rules")
+            return found
 
         for rule_id in correlations:
             visit(rule_id, ())
         return list(ordered.values())
+
+    def _named(self, reference: str, above: tuple[str, ...]) -> str:
+        """Id of the rule that a correlation names. ``above`` are the correlations that lead to it. Raises RuleMistake."""
+        found = self.names.get(reference)
+        if found is None:
+            raise RuleMistake(f"no rule has the name or id «{reference}»", "correlation", "rules")
+        if found in above:
+            raise RuleMistake(f"«{reference}» refers back to this correlation", "correlation", "rules")
+        return found
+
+
+def _check_fields(rule: CompiledRule, correlation: Correlation, reference: str) -> None:
+    """Raises RuleMistake where a correlation speaks of a field that no source of the rule has."""
+    sources = [source for variant in rule.variants for source in variant.sources]
+    translated = [correlation.aliases.get(name, {}).get(reference, name) for name in correlation.group_by]
+    for names, place in ((translated, ("group-by",)), (correlation.fields, ("condition", "field"))):
+        for name in names:
+            if not any(source.gives(name) for source in sources):
+                raise RuleMistake(f"the source of «{reference}» has no field «{name}»", "correlation", *place)
 
 
 def _rule(document: Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:

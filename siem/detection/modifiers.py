@@ -12,7 +12,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from siem.detection.conditions import Leaf, Negated, Node, all_of, any_of
@@ -78,9 +78,22 @@ class _Item:
     negated: bool
 
 
-def item_node(key: str, value: object, placeholders: Placeholders, rename: Callable[[str], str]) -> Node:
+#: The fields of an event that may hold what a rule calls by one name, the likeliest first.
+Rename = Callable[[str], Sequence[str]]
+
+
+def item_node(key: str, value: object, placeholders: Placeholders, rename: Rename) -> Node:
     """The tree of one line. ``rename`` maps a rule's field to the event's. Raises ItemError."""
-    item = _read_key(key, rename)
+    item, names = _read_key(key, rename)
+    nodes = [_line_node(replace(item, field=name), value, placeholders, rename) for name in names]
+    # Absent means absent from all of the fields that could hold it; a value may be in any of them.
+    absence = (item.kind == "exists" and value is False) or (item.kind == "text" and value is None)
+    node = all_of(nodes) if absence else any_of(nodes)
+    return Negated(node) if item.negated else node
+
+
+def _line_node(item: _Item, value: object, placeholders: Placeholders, rename: Rename) -> Node:
+    """The tree of one line for one field, not yet negated."""
     values = value if isinstance(value, list) else [value]
     if not values:
         raise ItemError("the list of values is empty")
@@ -91,11 +104,11 @@ def item_node(key: str, value: object, placeholders: Placeholders, rename: Calla
     if any(isinstance(one, dict | list) for one in values):
         raise ItemError("a value is a text, a number, a boolean or null; found a map or a list in it")
     nodes = [_value_node(item, one, placeholders, rename) for one in values]
-    node = all_of(nodes) if item.every else any_of(nodes)
-    return Negated(node) if item.negated else node
+    return all_of(nodes) if item.every else any_of(nodes)
 
 
-def _read_key(key: str, rename: Callable[[str], str]) -> _Item:
+def _read_key(key: str, rename: Rename) -> tuple[_Item, Sequence[str]]:
+    """What the modifiers ask for, and the fields it is asked of."""
     name, *modifiers = key.split("|")
     unknown = [word for word in modifiers if word not in MODIFIERS]
     if unknown:
@@ -117,8 +130,8 @@ def _read_key(key: str, rename: Callable[[str], str]) -> _Item:
         raise ItemError(f"«{misplaced[0]}» cannot be combined with «{kind}»")
     if name == "" and kind not in {"text", "re"}:
         raise ItemError(f"«{kind}» needs a field")
-    return _Item(
-        field=rename(name) if name else ANYWHERE,
+    item = _Item(
+        field=name,
         transforms=transforms,
         kind="number" if kind in _COMPARES else kind,
         compare=_COMPARES[compare[0]] if compare else Compare.EQ,
@@ -127,9 +140,10 @@ def _read_key(key: str, rename: Callable[[str], str]) -> _Item:
         cased="cased" in modifiers,
         negated="neq" in modifiers,
     )
+    return item, rename(name) if name else (ANYWHERE,)
 
 
-def _value_node(item: _Item, value: object, placeholders: Placeholders, rename: Callable[[str], str]) -> Node:
+def _value_node(item: _Item, value: object, placeholders: Placeholders, rename: Rename) -> Node:
     """The tree of one value."""
     match item.kind:
         case "text":
@@ -139,7 +153,7 @@ def _value_node(item: _Item, value: object, placeholders: Placeholders, rename: 
                 raise ItemError("«exists» takes true or false")
             return Leaf(Exists(item.field, value))
         case "fieldref":
-            return Leaf(_field_reference(item, value, rename))
+            return any_of([Leaf(same) for same in _field_references(item, value, rename)])
         case "number":
             return Leaf(NumberIs(item.field, item.compare, _number(value)))
         case "re":
@@ -280,12 +294,12 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         raise ItemError(f"not a network (expected 192.0.2.0/24 or 2001:db8::/32): {text}") from error
 
 
-def _field_reference(item: _Item, value: object, rename: Callable[[str], str]) -> SameAs:
+def _field_references(item: _Item, value: object, rename: Rename) -> list[SameAs]:
     other = Pattern.parse(_string(value)).plain
     if not other:
         raise ItemError("«fieldref» takes the name of a field, without wildcard")
     how = _PLACES[item.transforms[0]] if item.transforms else How.EQUALS
-    return SameAs(item.field, rename(other), how, item.cased)
+    return [SameAs(item.field, name, how, item.cased) for name in rename(other)]
 
 
 def _number(value: object) -> float:

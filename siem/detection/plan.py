@@ -83,13 +83,18 @@ def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
 
 
 def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
-    """For each correlation, every field that it or a rule behind it reads."""
+    """For each correlation, every field of an event that it or a rule behind it reads, under the names that events have."""
+    singles = {one.rule.id: one for one in ruleset.singles}
     read: dict[str, tuple[str, ...]] = {
-        one.rule.id: tuple(dict.fromkeys(name for variant in one.variants for name in variant.fields)) for one in ruleset.singles
+        rule_id: tuple(dict.fromkeys(name for variant in one.variants for name in variant.fields)) for rule_id, one in singles.items()
     }
     for one in ruleset.correlations:
-        names = dict.fromkeys(one.correlation.group_by)
-        names.update(dict.fromkeys(one.correlation.fields))
+        names: dict[str, None] = {}
+        for reference, child in zip(one.correlation.references, one.inputs, strict=True):
+            own = (*_translated(one.correlation, reference), *one.correlation.fields)
+            if child in singles:
+                own = tuple(real for name in own for variant in singles[child].variants for real in variant.event_names(name))
+            names.update(dict.fromkeys(own))
         for child in one.inputs:
             names.update(dict.fromkeys(read[child]))
         read[one.rule.id] = tuple(names)

@@ -7,7 +7,7 @@ A field that holds a list matches if one of its elements does. Numbers, booleans
 
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -103,6 +103,25 @@ class View:
                     texts.extend(text)
             found = self._everything[cased] = tuple(texts)
         return found
+
+
+class Renamed(Mapping[str, Text]):
+    """Texts of an event under the names that rules use: the first field that is there of those that ``event_names`` gives."""
+
+    __slots__ = ("_event_names", "_texts")
+
+    def __init__(self, texts: Mapping[str, Text], event_names: Callable[[str], Sequence[str]]) -> None:
+        self._texts = texts
+        self._event_names = event_names
+
+    def __getitem__(self, name: str) -> Text:
+        return next((text for one in self._event_names(name) if (text := self._texts[one]) is not None), None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
 
 class Compare(Enum):

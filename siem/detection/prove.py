@@ -21,6 +21,7 @@ from siem.detection.engine import Engine
 from siem.detection.filters import Filter
 from siem.detection.folders import RuleFolder
 from siem.detection.load import Ruleset, load_rules, placeholders_of
+from siem.detection.logsource import LogSource
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind
 
@@ -77,13 +78,15 @@ class _Line:
     event: Event
 
 
-def check(*folders: Path | RuleFolder, proofs: Path | None = None, at: datetime | None = None) -> list[DataError]:
+def check(
+    *folders: Path | RuleFolder, proofs: Path | None = None, at: datetime | None = None, sources: Sequence[LogSource] | None = None
+) -> list[DataError]:
     """Everything wrong with folders of rules: what does not load, and what the rules of the first must have besides, being our own.
 
     With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too; with ``at``, so is a
     filter that had expired by then.
     """
-    ruleset = load_rules(*folders)
+    ruleset = load_rules(*folders, sources=sources)
     problems = [*ruleset.errors, *(problem for one in ruleset.filters for problem in _of_filter(one, at))]
     titles: dict[str, Rule] = {}
     for rule in ruleset.rules.values():
@@ -102,12 +105,12 @@ def check(*folders: Path | RuleFolder, proofs: Path | None = None, at: datetime 
     return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
 
 
-def test(*folders: Path | RuleFolder, proofs: Path) -> Proven:
+def test(*folders: Path | RuleFolder, proofs: Path, sources: Sequence[LogSource] | None = None) -> Proven:  # noqa: PT028  # no test function
     """Run both proofs of each rule of the first folder that raises alerts, in the order of their paths; a missing one does not hold.
 
     The other folders are loaded with it.
     """
-    ruleset = load_rules(*folders)
+    ruleset = load_rules(*folders, sources=sources)
     results = [
         _prove(ruleset.only([rule.id]), rule, kind, _proof_file(proofs, path, kind))
         for path, alerting in _by_path(ruleset).items()

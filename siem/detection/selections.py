@@ -3,10 +3,10 @@
 Source: Sigma specification 2.1.0, «Detection».
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from siem.detection.conditions import ConditionError, Node, all_of, any_of, parse_condition
-from siem.detection.modifiers import ItemError, Placeholders, item_node
+from siem.detection.modifiers import ItemError, Placeholders, Rename, item_node
 
 
 class RuleMistake(Exception):
@@ -18,7 +18,7 @@ class RuleMistake(Exception):
         self.path = path
 
 
-def detection_tree(detection: object, placeholders: Placeholders, rename: Callable[[str], str]) -> Node:
+def detection_tree(detection: object, placeholders: Placeholders, rename: Rename) -> Node:
     """The tree of a ``detection`` section. Raises RuleMistake."""
     if not isinstance(detection, Mapping):
         raise RuleMistake("a map of selections and a condition is expected", "detection")
@@ -38,7 +38,7 @@ def detection_tree(detection: object, placeholders: Placeholders, rename: Callab
         raise RuleMistake(str(error), "detection", "condition") from error
 
 
-def _selection(name: str, body: object, placeholders: Placeholders, rename: Callable[[str], str]) -> Node:
+def _selection(name: str, body: object, placeholders: Placeholders, rename: Rename) -> Node:
     def line(key: str, value: object) -> Node:
         try:
             return item_node(key, value, placeholders, rename)

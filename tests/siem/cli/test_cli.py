@@ -78,6 +78,15 @@ def test_the_operators_own_rules_are_read_by_check_and_replay(tmp_path: Path) ->
     assert RUNNER.invoke(app, ["replay", str(log), "--type", "nginx"]).exit_code == 1
 
 
+def test_the_operators_own_pipelines_are_read_and_a_fault_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "siem" / "local-pipelines"
+    own.mkdir(parents=True)
+    (own / "lighttpd.yml").write_text("name: lighttpd\ntitle: Lighttpd\nlogsources:\n  - {produkt: lighttpd}\n", "utf-8")
+    result = RUNNER.invoke(app, ["rules", "check"])
+    assert result.exit_code == 1
+    assert "local-pipelines/lighttpd.yml:4: logsources.0.produkt: extra inputs are not permitted" in result.output
+
+
 def test_a_folder_of_further_rules_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIEM_EXTRA_RULES", str(tmp_path / "gone"))
     result = RUNNER.invoke(app, ["rules", "check"])

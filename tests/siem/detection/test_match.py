@@ -22,9 +22,9 @@ from siem.detection.load import CompiledRule, Ruleset, Variant, load_rules
 from siem.detection.logsource import LogSource
 from siem.detection.match import Matcher
 from siem.detection.modifiers import item_node
+from siem.detection.pipelines import product_pipelines
 from siem.detection.predicates import View
 from siem.detection.profile import Tally
-from siem.detection.windows_sources import windows_sources
 
 DATA = Path(os.environ.get("VEILLEUR_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 real_data = pytest.mark.skipif(
@@ -128,7 +128,7 @@ def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, 
 def sigmahq(folder: Path, part: str) -> Ruleset:
     with tarfile.open(DATA / "sigmahq-rules.tar.gz") as archive:
         archive.extractall(folder, filter="data")
-    loaded = load_rules(folder / "rules" / part, sources=windows_sources())
+    loaded = load_rules(folder / "rules" / part, sources=product_pipelines().of("windows"))
     assert loaded.errors == ()
     return loaded
 

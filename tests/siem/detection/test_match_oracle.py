@@ -11,8 +11,8 @@ import pytest
 
 from siem.detection.load import load_rules
 from siem.detection.match import Matcher
+from siem.detection.pipelines import product_pipelines
 from siem.detection.predicates import View, text_of
-from siem.detection.windows_sources import windows_sources
 from tests.siem.detection.test_match import DATA, real_data
 
 backend = pytest.importorskip("sigma.backends.sqlite", reason="the package pysigma-backend-sqlite is not installed")
@@ -29,7 +29,7 @@ def test_real_rules_find_what_sqlite_finds(tmp_path: Path) -> None:
 
     with tarfile.open(DATA / "sigmahq-rules.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
-    loaded = load_rules(tmp_path / "rules" / "windows", sources=windows_sources())
+    loaded = load_rules(tmp_path / "rules" / "windows", sources=product_pipelines().of("windows"))
     matcher = Matcher(loaded.singles)
     with gzip.open(DATA / "windows-events-otrf-40k.ndjson.gz") as file:
         documents = [orjson.loads(line) for line in file.read().splitlines()[::40]]

@@ -57,4 +57,4 @@ def test_a_child_is_kept_as_long_as_its_parent_may_ask(tmp_path: Path) -> None:
 
 
 def test_a_correlation_looked_at_what_the_rules_behind_it_did(tmp_path: Path) -> None:
-    assert fields_looked_at(loaded(tmp_path))[PARENT] == ("who", "health.device.id", "source.ip", "event.action")
+    assert fields_looked_at(loaded(tmp_path))[PARENT] == ("user.id", "health.device.id", "source.ip", "event.action")
