@@ -15,6 +15,7 @@ from idp.cli.check import check
 from idp.cli.clients import SecretsOption, hand_over, known_secrets, read_clients_file
 from idp.cli.context import faults, with_state
 from idp.cli.dev import dev
+from idp.cli.doctor import doctor
 from idp.cli.serving import serve
 from idp.settings import load
 
@@ -25,6 +26,7 @@ app = typer.Typer(help="Veilleur's identity provider.", no_args_is_help=True, pr
 app.command()(serve)
 app.command()(dev)
 app.command()(check)
+app.command()(doctor)
 app.command("apply")(clients.clients_apply)
 app.command("export")(clients.clients_export)
 app.add_typer(keys.app, name="keys")

@@ -18,8 +18,9 @@ PUBLICATION_LEAD = timedelta(hours=24)
 #: Between the last signature of an old key and its removal: longer than any token or logout hint it signed is used.
 RETIREMENT = timedelta(hours=24)
 
-_PEPPER = "pepper"
-_SIGNING = "signing:"
+#: Names under which the store keeps them, sealed.
+PEPPER_NAME = "pepper"
+SIGNING_PREFIX = "signing:"
 
 
 class KeyRing:
@@ -44,7 +45,7 @@ class KeyRing:
             return
         keys: dict[str, SigningKey] = {}
         for name, sealed in stored.items():
-            if name == _PEPPER:
+            if name == PEPPER_NAME:
                 self._pepper = self._seal.open(name, sealed)
                 self._peppers.clear()
             elif self._sealed.get(name) == sealed:
@@ -58,7 +59,7 @@ class KeyRing:
         """Make the pepper and one key per algorithm where there is none; returns the keys made."""
         await self.load()
         if not self._pepper:
-            await self._store.save(_PEPPER, self._seal.close(_PEPPER, secrets.token_bytes(32)))
+            await self._store.save(PEPPER_NAME, self._seal.close(PEPPER_NAME, secrets.token_bytes(32)))
         now = self._clock()
         present = {key.alg for key in self._keys.values()}
         made = [SigningKey.generate(alg, created_at=now, active_at=now) for alg in ALGORITHMS if alg not in present]
@@ -89,7 +90,7 @@ class KeyRing:
         return [kid for _, kid in gone]
 
     async def _save(self, key: SigningKey) -> None:
-        name = _SIGNING + key.kid
+        name = SIGNING_PREFIX + key.kid
         await self._store.save(name, self._seal.close(name, key.to_bytes()))
 
     @property

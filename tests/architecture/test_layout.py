@@ -18,7 +18,7 @@ COVERED_BY: dict[str, str] = {
 COVERED_BY |= {
     f"{package}/cli/{name}.py": f"tests/{package}/cli/test_cli.py"
     for package, names in {
-        "idp": ("accounts", "audit", "check", "clients", "context", "keys", "serving"),
+        "idp": ("accounts", "audit", "check", "clients", "context", "doctor", "keys", "serving"),
         "siem": ("context", "dead_letters", "playbooks", "replay", "rules", "users"),
     }.items()
     for name in names

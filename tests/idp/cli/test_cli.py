@@ -162,3 +162,11 @@ def test_a_client_is_checked_against_what_is_asked_of_it() -> None:
     assert {"source": "FAPI 2.0 §5.3.2.2", "verdict": "not met"}.items() <= next(r for r in rows if r["title"].startswith("pushed")).items()
     assert "finding this client" in _run("check", "nobody", status=2)
     assert "one of rfc9700, fapi2, psc" in _run("check", "dossier-patient", "--against", "iso", status=2)
+
+
+def test_an_installation_is_examined_before_and_after_it_is_made(tmp_path: Path) -> None:
+    assert "✗ state folder" in _run("doctor", status=1)
+    _run("init", "--clients", str(DEMO / "clients.yaml"))
+    (tmp_path / "idp").chmod(0o700)
+    parts = json.loads(_run("doctor", "--json"))
+    assert {part["part"]: part["state"] for part in parts}["signing keys"] == "well"

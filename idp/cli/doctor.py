@@ -1,0 +1,43 @@
+"""``idp doctor``: what is wrong with the installation, and what to do."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from idp.cli.context import JsonOption, faults
+from idp.settings import load
+
+_MARKS = {"well": "✓", "warning": "△", "fault": "✗"}
+
+
+def doctor(
+    online: Annotated[bool, typer.Option("--online", help="Also ask the provider for its metadata at its own address.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the installation without changing anything; exit status 1 when there is a fault. The whole audit log is verified."""
+    from idp.doctor import Installation, State, examine, reach
+
+    now = datetime.now(UTC)
+    with faults():
+        settings = load()
+    where = Installation(
+        folder=settings.state,
+        seal_key=settings.seal_key,
+        issuer=settings.issuer,
+        trusted_proxies=settings.trusted_proxies,
+        development=settings.development,
+    )
+    found = list(examine(where, now))
+    if online:
+        found.append(asyncio.run(reach(settings.issuer, now)))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            typer.echo(f"{_MARKS[one.state]} {one.part}: {one.text}")
+    if any(one.state is State.FAULT for one in found):
+        raise typer.Exit(1)
