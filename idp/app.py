@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from idp import signals
 from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
@@ -41,7 +42,7 @@ from idp.endpoints import (
     userinfo,
 )
 from idp.endpoints.answers import json_answer, oauth_error
-from idp.endpoints.doors import doors_of
+from idp.endpoints.doors import doors_of, signal_services
 from idp.errors import OAuthError, OperationError
 from idp.http import BodyCap, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
 from idp.model import Lifetimes, Limits
@@ -201,6 +202,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
         outbound=Outbound(allow_loopback=settings.outbound_loopback),
+        delivery_horizon=settings.delivery_horizon,
         base_url=settings.base_url,
         mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
@@ -223,6 +225,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
         asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
         asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),
         asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: notify_answered(doors_of(provider), provider.outbound))),
+        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: _tell(provider))),
     ]
     try:
         yield
@@ -238,6 +241,13 @@ async def _expire(provider: Provider) -> None:
     """Questions nobody answered end in the audit log before their rows go."""
     await end_unanswered(doors_of(provider))
     await provider.store.expire(provider.clock())
+
+
+async def _tell(provider: Provider) -> None:
+    """Services hear within a second of what ended, or later when they do not answer."""
+    services = signal_services(provider)
+    await signals.spread(services)
+    await signals.deliver(services)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:

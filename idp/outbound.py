@@ -32,7 +32,10 @@ class Outbound:
         self._resolve = resolve or _resolve
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
-        """The status of the answer, whose body is read up to the cap and dropped; raises :class:`OperationError`."""
+        """The status of the answer, whose body is read up to the cap and dropped; raises :class:`OperationError`.
+
+        The body is JSON unless ``headers`` say otherwise.
+        """
         # Imported when first needed: most providers never send anything.
         import httpx
 
@@ -42,7 +45,7 @@ class Outbound:
             async with asyncio.timeout(_TOTAL_SECONDS):
                 address = await self._address(parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80), url)
                 target = httpx.URL(url).copy_with(host=str(address))
-                sent = {**headers, "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"}
+                sent = {"Content-Type": "application/json", **headers, "Host": parts.netloc.rpartition("@")[2]}
                 async with (
                     httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
                     client.stream("POST", target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,

@@ -1,6 +1,7 @@
 """The provider as endpoints see it: one frozen object of what ``create_app`` has put together."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
 
 from starlette.requests import Request
@@ -34,6 +35,8 @@ class Provider:
     lifetimes: Lifetimes
     limits: Limits
     outbound: Outbound
+    #: For how long a message to a service is tried.
+    delivery_horizon: timedelta
     #: Without final slash.
     base_url: str
     #: Where clients connect with a certificate (``mtls_endpoint_aliases``), without final slash; empty when there is no such place.

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     outbound_loopback: bool = Field(
         default=False, description="Notifications may go to services on this machine (loopback addresses; development only)."
     )
+    delivery_horizon: timedelta = Field(
+        timedelta(hours=12),
+        gt=timedelta(),
+        le=timedelta(days=6),
+        description="For how long a service that does not answer is told again that a session has ended (ISO 8601 or seconds).",
+    )
     attempt_window: timedelta = Field(
         timedelta(minutes=15), gt=timedelta(), description="Period over which attempts are counted (ISO 8601 or seconds)."
     )

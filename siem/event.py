@@ -108,4 +108,5 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "health.actor.id": Kind.KEYWORD,
     "health.revoked.count": Kind.INTEGER,
     "health.residual.seconds": Kind.INTEGER,
+    "health.delivery.attempt": Kind.INTEGER,
 }

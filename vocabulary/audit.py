@@ -54,6 +54,8 @@ class AuditAction(StrEnum):
     BACKCHANNEL_LOGIN_NOTIFIED = "backchannel_login.notified"
     DEVICE_AUTHORIZATION_GRANTED = "device_authorization.granted"
     DEVICE_AUTHORIZATION_DENIED = "device_authorization.denied"
+    BACKCHANNEL_LOGOUT_ATTEMPTED = "backchannel_logout.attempted"
+    BACKCHANNEL_LOGOUT_ABANDONED = "backchannel_logout.abandoned"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
@@ -110,6 +112,8 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.BACKCHANNEL_LOGIN_NOTIFIED: EcsClass(_AUTHENTICATION, ("info",)),
     AuditAction.DEVICE_AUTHORIZATION_GRANTED: EcsClass(_AUTHENTICATION, ("allowed",)),
     AuditAction.DEVICE_AUTHORIZATION_DENIED: EcsClass(_AUTHENTICATION, ("denied",)),
+    AuditAction.BACKCHANNEL_LOGOUT_ATTEMPTED: EcsClass(_SESSION, ("info",)),
+    AuditAction.BACKCHANNEL_LOGOUT_ABANDONED: EcsClass(_SESSION, ("info",)),
     AuditAction.SESSION_STARTED: EcsClass(_SESSION, ("start",)),
     AuditAction.SESSION_ENDED: EcsClass(_SESSION, ("end",)),
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),
@@ -150,6 +154,7 @@ AUDIT_FIELDS: Final[Mapping[str, str]] = {
     "health.actor.id": "client_id or administrator who acted, where it is not the person",
     "health.revoked.count": "number of sessions or tokens ended (integer)",
     "health.residual.seconds": "how long tokens already issued may still be accepted offline (integer, seconds)",
+    "health.delivery.attempt": "how often a message to a service was tried, this time included (integer)",
     "trace.id": "identifier of the HTTP request",
 }
 

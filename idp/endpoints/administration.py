@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from idp.authentication.limits import normalised_national_id
 from idp.endpoints.access import require_access
 from idp.errors import InsufficientScope
-from idp.model import Account, AccountState, Revocation, Session
+from idp.model import Account, AccountState, Cause, Delivery, DeliveryKind, DeliveryState, Initiator, Revocation, Session
 from idp.provider import Provider, provider_of
 from idp.sessions import user_agent
 from vocabulary.audit import AuditAction, AuditValue, Outcome
@@ -70,7 +70,7 @@ class SessionSearch(BaseModel):
 
 
 class FoundSession(BaseModel):
-    """One live session, and the clients that hold a grant of it."""
+    """One live session, and the clients that got tokens by it."""
 
     id: str
     method: str
@@ -82,11 +82,24 @@ class FoundSession(BaseModel):
     clients: list[str]
 
 
+class FoundNotice(BaseModel):
+    """A service that is told that a session has ended: whether it has heard, and if not, why and when it is told again."""
+
+    session_id: str
+    client_id: str
+    state: DeliveryState
+    attempt_count: int
+    fault: str
+    next_attempt_at: datetime | None
+    settled_at: datetime | None
+
+
 class FoundSessions(BaseModel):
-    """Live sessions; ``residual_seconds``: how long access tokens already issued may still be accepted offline."""
+    """Live sessions; ``residual_seconds``: how long access tokens already issued may still be accepted offline; ``notices`` of a week."""
 
     sessions: list[FoundSession]
     residual_seconds: int
+    notices: list[FoundNotice]
 
 
 @router.post("/sessions/search")
@@ -95,7 +108,7 @@ async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(_
     store, now = actor.provider.store, actor.provider.clock()
     account = await _account(actor.provider, body.national_id)
     sessions = await store.sessions.of_account(account.id, now)
-    grants = await store.revocations.live_grants(account.id, now)
+    visits = await store.sessions.visits(account.id, now)
     residual = await store.revocations.residual(account.id, now)
     return FoundSessions(
         sessions=[
@@ -107,11 +120,26 @@ async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(_
                 last_used_at=session.last_used_at,
                 source_ip=session.source_ip,
                 user_agent=session.user_agent,
-                clients=sorted({grant.client_id for grant in grants if grant.session_id == session.id}),
+                clients=sorted({visit.client_id for visit in visits if visit.session_id == session.id}),
             )
             for session in sessions
         ],
         residual_seconds=_seconds(residual),
+        notices=[
+            _notice(told) for told in await store.deliveries.of_account(account.id, now) if told.kind is DeliveryKind.BACKCHANNEL_LOGOUT
+        ],
+    )
+
+
+def _notice(told: Delivery) -> FoundNotice:
+    return FoundNotice(
+        session_id=told.session_id or "",
+        client_id=told.recipient,
+        state=told.state,
+        attempt_count=told.attempt_count,
+        fault=told.fault,
+        next_attempt_at=told.due_at if told.state is DeliveryState.WAITING else None,
+        settled_at=told.settled_at,
     )
 
 
@@ -175,19 +203,23 @@ async def _revoke(actor: Actor, body: RevocationRequest) -> RevocationAnswer:
             raise HTTPException(404, "no such live session")
         account = await store.accounts.get(session.account_id)
         sessions: Sequence[Session] = [session]
-        ended = await store.revocations.revoke_session(session.id, now)
+        ended = await store.revocations.revoke_session(session.id, now, _by_administration(body.reason))
     else:
         account = await _account(actor.provider, body.national_id or "")
-        sessions, ended = await _end_all(actor.provider, account)
+        sessions, ended = await _end_all(actor.provider, account, body.reason)
     _record(actor, f"{body.reason} ({body.reference})" if body.reference else body.reason, account, sessions, ended)
     return RevocationAnswer(session_count=ended.session_count, grant_count=ended.grant_count, residual_seconds=_seconds(ended.residual))
 
 
-async def _end_all(provider: Provider, account: Account) -> tuple[Sequence[Session], Revocation]:
+def _by_administration(reason: str) -> Cause:
+    return Cause(initiator=Initiator.ADMIN, reason=reason)
+
+
+async def _end_all(provider: Provider, account: Account, reason: str) -> tuple[Sequence[Session], Revocation]:
     """End what a person has; returns the sessions as they were."""
     now = provider.clock()
     sessions = await provider.store.sessions.of_account(account.id, now)
-    return sessions, await provider.store.revocations.revoke_account(account.id, now)
+    return sessions, await provider.store.revocations.revoke_account(account.id, now, _by_administration(reason))
 
 
 def _record(actor: Actor, reason: str, account: Account | None, sessions: Sequence[Session], ended: Revocation) -> None:
@@ -244,7 +276,7 @@ async def _change(actor: Actor, body: AccountChange, state: AccountState, action
         await actor.provider.store.accounts.put(replace(account, state=state))
         actor.provider.audit.record(action, Outcome.SUCCESS, actor.fields(account, body.reason))
         if state is AccountState.SUSPENDED:
-            _record(actor, body.reason, account, *await _end_all(actor.provider, account))
+            _record(actor, body.reason, account, *await _end_all(actor.provider, account, body.reason))
     return AccountAnswer(state=state)
 
 

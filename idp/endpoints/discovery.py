@@ -72,6 +72,8 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         **_backchannel(endpoints),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         **_requests(endpoints),
     }
     if mtls:

@@ -1,4 +1,4 @@
-"""What the login page, the phone and the control API share: the doors of login, and where a request comes from."""
+"""What endpoints hand to the layers below: the doors of login, what tells services, and where a request comes from."""
 
 from starlette.requests import Request
 
@@ -6,6 +6,7 @@ from idp.authentication.device_approval import Origin
 from idp.authentication.device_login import Doors
 from idp.provider import Provider
 from idp.sessions import user_agent
+from idp.signals import Services
 
 
 def doors_of(provider: Provider) -> Doors:
@@ -17,6 +18,18 @@ def doors_of(provider: Provider) -> Doors:
         pepper=provider.pin_pepper,
         limits=provider.limits,
         approval_lifetime=provider.lifetimes.approval,
+    )
+
+
+def signal_services(provider: Provider) -> Services:
+    """What :mod:`idp.signals` works with."""
+    return Services(
+        store=provider.store,
+        tokens=provider.tokens,
+        audit=provider.audit,
+        outbound=provider.outbound,
+        clock=provider.clock,
+        horizon=provider.delivery_horizon,
     )
 
 

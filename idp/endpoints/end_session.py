@@ -12,9 +12,11 @@ from idp.endpoints.error_page import error_page
 from idp.endpoints.pages import pages
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import parse_parameters, read_form
-from idp.model import Client, Session
+from idp.model import Cause, Client, Initiator, Session
 from idp.provider import Provider, provider_of
 from vocabulary.audit import AuditAction, Outcome
+
+_BY_THE_PERSON = Cause(initiator=Initiator.USER, reason="the person logged out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _target(parameters: dict[str, str], client: Client | None) -> str | None:
 async def _end(request: Request, provider: Provider, session: Session, client: Client | None) -> None:
     """Every service of the session loses its tokens with it: single sign-on, single log-out."""
     account = await provider.store.accounts.get(session.account_id)
-    ended = await provider.store.revocations.revoke_session(session.id, provider.clock())
+    ended = await provider.store.revocations.revoke_session(session.id, provider.clock(), _BY_THE_PERSON)
     provider.audit.record(
         AuditAction.SESSION_ENDED,
         Outcome.SUCCESS,

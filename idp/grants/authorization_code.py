@@ -3,13 +3,15 @@
 from idp import pkce
 from idp.errors import InvalidGrant, InvalidRequest
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import AuthorizationCode, Grant
+from idp.model import AuthorizationCode, Cause, Grant, Initiator
 from idp.tokens.issuer import hash_token
 from vocabulary.audit import AuditAction, Outcome
 
 GRANT_TYPE = "authorization_code"
 PARAMETERS = frozenset({"code", "redirect_uri", "code_verifier"})
 REQUIRES_CLIENT_AUTH = False
+
+_REPLAYED = Cause(initiator=Initiator.POLICY, reason="a code already used was shown again")
 
 
 async def authorize(request: TokenRequest, services: Services) -> Authorization:
@@ -65,7 +67,7 @@ async def _revoke_if_replayed(code_hash: str, request: TokenRequest, services: S
     grant_id = await services.store.codes.consumed_grant(code_hash)
     if grant_id is None:
         return
-    await services.store.tokens.revoke_grant(grant_id, services.now)
+    await services.store.tokens.revoke_grant(grant_id, services.now, _REPLAYED)
     grant = await services.store.tokens.get_grant(grant_id)
     account = await services.store.accounts.get(grant.account_id) if grant and grant.account_id else None
     services.audit.record(

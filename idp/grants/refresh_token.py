@@ -5,13 +5,15 @@ from typing import NoReturn
 from idp import sessions
 from idp.errors import InvalidGrant, InvalidRequest
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import Grant
+from idp.model import Cause, Grant, Initiator
 from idp.tokens.issuer import hash_token
 from vocabulary.audit import AuditAction, Outcome
 
 GRANT_TYPE = "refresh_token"
 PARAMETERS = frozenset({"refresh_token", "scope"})
 REQUIRES_CLIENT_AUTH = False
+
+_REPLAYED = Cause(initiator=Initiator.POLICY, reason="a refresh token already rotated was shown again")
 
 
 async def authorize(request: TokenRequest, services: Services) -> Authorization:
@@ -50,7 +52,7 @@ async def _touch_session(grant: Grant, services: Services) -> None:
 
 async def revoke_family(grant: Grant, services: Services) -> NoReturn:
     """End every token of the family, say so in the audit log, and refuse."""
-    await services.store.tokens.revoke_grant(grant.id, services.now)
+    await services.store.tokens.revoke_grant(grant.id, services.now, _REPLAYED)
     account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
     services.audit.record(
         AuditAction.REFRESH_TOKEN_REPLAYED,

@@ -18,8 +18,10 @@ from idp.model.login import (
     Session,
 )
 from idp.model.people import Account, AccountKind, AccountState, Device, DeviceState, Enrolment
+from idp.model.signal import BY_SYSTEM, Cause, Delivery, DeliveryKind, DeliveryState, Initiator, Signal, SignalKind, Visit
 
 __all__ = [
+    "BY_SYSTEM",
     "CLIENT_AUTH_METHODS",
     "GRANT_TYPES",
     "AccessTokenRecord",
@@ -31,13 +33,18 @@ __all__ = [
     "ApprovalState",
     "AuthorizationCode",
     "AwaitedRequest",
+    "Cause",
     "Client",
+    "Delivery",
+    "DeliveryKind",
+    "DeliveryState",
     "Device",
     "DeviceAuthorization",
     "DeviceAuthorizationState",
     "DeviceState",
     "Enrolment",
     "Grant",
+    "Initiator",
     "Interaction",
     "Lifetimes",
     "Limits",
@@ -46,4 +53,7 @@ __all__ = [
     "RefreshToken",
     "Revocation",
     "Session",
+    "Signal",
+    "SignalKind",
+    "Visit",
 ]

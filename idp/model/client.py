@@ -80,6 +80,11 @@ class Client:
     #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.
     backchannel_token_delivery_mode: str = "poll"
     backchannel_client_notification_endpoint: str | None = None
+    #: Where the service is told that a session has ended: by us (Back-Channel Logout), or by the person's browser (Front-Channel Logout).
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
     #: Overrides of the profile's quirks and lifetimes, by switch name.
     quirks: Mapping[str, str | int | bool] = field(default_factory=dict)
     disabled: bool = False

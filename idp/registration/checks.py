@@ -26,6 +26,24 @@ def check_client(client: Client) -> None:
     for member in ("redirect_uris", "post_logout_redirect_uris"):
         for uri in getattr(client, member):
             _check_uri(member, uri, public=public)
+    _check_logout(client)
+
+
+def _check_logout(client: Client) -> None:
+    """Back-Channel Logout §2.2, Front-Channel Logout §2: where a service is told, and by whom."""
+    for channel in ("backchannel_logout", "frontchannel_logout"):
+        uri = getattr(client, f"{channel}_uri")
+        if uri is not None:
+            _check_uri(f"{channel}_uri", uri, public=False)
+        elif getattr(client, f"{channel}_session_required"):
+            raise ValueError(f"{channel}_session_required: needs {channel}_uri")
+    if client.frontchannel_logout_uri is not None and _origin(client.frontchannel_logout_uri) not in map(_origin, client.redirect_uris):
+        raise ValueError("frontchannel_logout_uri: scheme, host and port must be those of one of the redirect_uris")
+
+
+def _origin(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.netloc
 
 
 def _check_grants(client: Client, *, public: bool) -> None:

@@ -47,6 +47,10 @@ class Entry(BaseModel):
     exchange_subject_clients: tuple[str, ...] = ()
     backchannel_token_delivery_mode: Literal["poll", "ping"] = "poll"
     backchannel_client_notification_endpoint: str | None = None
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
     structure_name: str | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)

@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from idp.model import (
+    BY_SYSTEM,
     AccessTokenRecord,
     Account,
     Approval,
     AuthorizationCode,
     AwaitedRequest,
+    Cause,
     Client,
+    Delivery,
     Device,
     DeviceAuthorization,
     Enrolment,
@@ -26,6 +29,8 @@ from idp.model import (
     RefreshToken,
     Revocation,
     Session,
+    Signal,
+    Visit,
 )
 
 
@@ -113,6 +118,10 @@ class SessionStore(Protocol):
         ...
 
     async def of_account(self, account_id: str, now: datetime) -> Sequence[Session]: ...
+    async def visits(self, account_id: str, now: datetime) -> Sequence[Visit]:
+        """Which services got tokens by which session of a person, oldest first; also by sessions that have ended, for a day."""
+        ...
+
     async def delete(self, session_id: str) -> None: ...
 
 
@@ -197,22 +206,57 @@ class TokenStore(Protocol):
 
     async def add_access_token(self, access_token: AccessTokenRecord) -> None: ...
     async def revoke_access_token(self, jti: str, now: datetime) -> None: ...
-    async def revoke_grant(self, grant_id: str, now: datetime) -> None:
-        """End the family; also one that begins later under this identifier (its code was replayed meanwhile)."""
+    async def revoke_grant(self, grant_id: str, now: datetime, cause: Cause | None = None) -> None:
+        """End the family; also one that begins later under this identifier (its code was replayed meanwhile).
+
+        With a ``cause`` its client is to hear of it (a signal); a client that revokes its own grant needs not.
+        """
         ...
 
 
 class RevocationStore(Protocol):
-    """Ending what a person or a session holds, in one transaction."""
+    """Ending what a person or a session holds, in one transaction, which also stores the signals for those who must hear of it.
 
-    async def revoke_session(self, session_id: str, now: datetime) -> Revocation: ...
-    async def revoke_account(self, account_id: str, now: datetime) -> Revocation: ...
+    There is one signal for each session that lived or was visited lately, so that services hear of it whose own session outlasts ours.
+    """
+
+    async def revoke_session(self, session_id: str, now: datetime, cause: Cause = BY_SYSTEM) -> Revocation: ...
+    async def revoke_account(self, account_id: str, now: datetime, cause: Cause = BY_SYSTEM) -> Revocation: ...
     async def live_grants(self, account_id: str, now: datetime) -> Sequence[Grant]:
         """The grants that revoking the person would end, oldest first."""
         ...
 
     async def residual(self, account_id: str, now: datetime) -> timedelta:
         """How long the person's access tokens may still be accepted offline: the longest life left, zero without any."""
+        ...
+
+
+class SignalStore(Protocol):
+    """What others must hear of, until it is turned into messages."""
+
+    async def put(self, signal: Signal) -> None: ...
+    async def waiting(self, *, at_most: int) -> Sequence[Signal]:
+        """Oldest first."""
+        ...
+
+    async def spread(self, signal_id: str, deliveries: Sequence[Delivery]) -> bool:
+        """Put messages in the place of a signal, atomically; false (and no change) when another process has done it."""
+        ...
+
+
+class DeliveryStore(Protocol):
+    """Messages to services and streams, tried again until they are heard."""
+
+    async def claim(self, now: datetime, *, lease: timedelta, at_most: int) -> Sequence[Delivery]:
+        """Waiting ones that are due. Each is nobody else's until the lease is over: who is killed meanwhile loses nothing."""
+        ...
+
+    async def settle(self, *deliveries: Delivery) -> None:
+        """Store what became of them; one that is gone stays gone."""
+        ...
+
+    async def of_account(self, account_id: str, now: datetime) -> Sequence[Delivery]:
+        """About a person, newest first; kept for a week."""
         ...
 
 
@@ -262,6 +306,8 @@ class Store(Protocol):
     device_codes: DeviceCodeStore
     tokens: TokenStore
     revocations: RevocationStore
+    signals: SignalStore
+    deliveries: DeliveryStore
     counters: CounterStore
     answers: AnswerStore
     keys: KeyStore

@@ -69,9 +69,24 @@ CREATE TABLE device_codes (
     polled_at INTEGER, interval INTEGER NOT NULL, valid_until INTEGER NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+_SIGNALS = """
+CREATE TABLE visits (
+    session_id TEXT NOT NULL, client_id TEXT NOT NULL, account_id TEXT NOT NULL, last_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    PRIMARY KEY (session_id, client_id)
+) WITHOUT ROWID;
+CREATE INDEX visits_of_account ON visits (account_id);
+CREATE TABLE signals (id TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY, recipient TEXT NOT NULL, account_id TEXT, state TEXT NOT NULL, due_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'waiting';
+CREATE INDEX deliveries_held ON deliveries (recipient) WHERE state = 'held';
+CREATE INDEX deliveries_of_account ON deliveries (account_id) WHERE account_id IS NOT NULL;
+"""
 
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (
@@ -87,6 +102,8 @@ EXPIRING: Final[tuple[str, ...]] = (
     "remembered",
     "counted",
     "answers",
+    "visits",
+    "deliveries",
 )
 
 

@@ -14,6 +14,7 @@ from idp.store import (
     ClientStore,
     CodeStore,
     CounterStore,
+    DeliveryStore,
     DeviceCodeStore,
     DeviceStore,
     InteractionStore,
@@ -21,6 +22,7 @@ from idp.store import (
     PushedRequestStore,
     RevocationStore,
     SessionStore,
+    SignalStore,
     TokenStore,
 )
 from idp.store.records import Reader, to_bytes
@@ -31,6 +33,7 @@ from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
 from idp.store.sqlite_logins import SqliteInteractionStore, SqlitePushedRequestStore, SqliteSessionStore
+from idp.store.sqlite_signals import SqliteDeliveryStore, SqliteSignalStore
 from idp.store.sqlite_time import microseconds
 
 _APPROVAL_MEMORY = timedelta(hours=1)
@@ -231,6 +234,8 @@ class SqliteStore:
         self.device_codes: DeviceCodeStore = SqliteDeviceCodeStore(file)
         self.tokens: TokenStore = SqliteTokenStore(file)
         self.revocations: RevocationStore = SqliteRevocationStore(file)
+        self.signals: SignalStore = SqliteSignalStore(file)
+        self.deliveries: DeliveryStore = SqliteDeliveryStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)
         self.answers: AnswerStore = SqliteAnswerStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)

@@ -4,9 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from idp.model import AccessTokenRecord, AuthorizationCode, Grant, RefreshToken, Revocation
+from idp.model import BY_SYSTEM, AccessTokenRecord, AuthorizationCode, Cause, Grant, RefreshToken, Revocation
 from idp.store.records import Reader, to_bytes
 from idp.store.sqlite_file import SqliteFile
+from idp.store.sqlite_signals import note_visit, signal_grant, signal_sessions
 from idp.store.sqlite_time import from_microseconds, microseconds
 
 #: A consumed code is remembered this long after its expiry, so that a late replay still revokes (RFC 9700 §4.5).
@@ -64,6 +65,7 @@ class SqliteTokenStore:
             _insert_access_token(connection, access_token)
             if refresh_token:
                 _insert_refresh_token(connection, refresh_token)
+            note_visit(connection, grant)
 
         await self._file.write(start)
 
@@ -126,10 +128,12 @@ class SqliteTokenStore:
             lambda connection: connection.execute("UPDATE access_tokens SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL", row)
         )
 
-    async def revoke_grant(self, grant_id: str, now: datetime) -> None:
+    async def revoke_grant(self, grant_id: str, now: datetime, cause: Cause | None = None) -> None:
         at = microseconds(now)
 
         def revoke(connection: sqlite3.Connection) -> None:
+            if cause is not None:
+                signal_grant(connection, grant_id, now, cause)
             connection.execute(
                 "INSERT INTO grants (id, revoked_at, last_expires_at) VALUES (?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)",
@@ -146,11 +150,16 @@ class SqliteRevocationStore:
         self._file = file
         self._read_grant = Reader(Grant)
 
-    async def revoke_session(self, session_id: str, now: datetime) -> Revocation:
-        return await self._file.write(lambda connection: _revoke(connection, "session_id", "id", session_id, now))
-
-    async def revoke_account(self, account_id: str, now: datetime) -> Revocation:
+    async def revoke_session(self, session_id: str, now: datetime, cause: Cause = BY_SYSTEM) -> Revocation:
         def revoke(connection: sqlite3.Connection) -> Revocation:
+            signal_sessions(connection, "session_id", "id", session_id, now, cause)
+            return _revoke(connection, "session_id", "id", session_id, now)
+
+        return await self._file.write(revoke)
+
+    async def revoke_account(self, account_id: str, now: datetime, cause: Cause = BY_SYSTEM) -> Revocation:
+        def revoke(connection: sqlite3.Connection) -> Revocation:
+            signal_sessions(connection, "account_id", "account_id", account_id, now, cause)
             # What the person has approved and no service has fetched yet goes too.
             connection.execute("DELETE FROM awaited WHERE approval_id IN (SELECT id FROM approvals WHERE account_id = ?)", (account_id,))
             return _revoke(connection, "account_id", "account_id", account_id, now)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from idp.model import Approval, ApprovalState, Interaction, PushedRequest, Session
+from idp.model import Approval, ApprovalState, Interaction, PushedRequest, Session, Visit
 from idp.store.records import Reader, to_bytes
 from idp.store.sqlite_file import SqliteFile
-from idp.store.sqlite_time import microseconds
+from idp.store.sqlite_time import from_microseconds, microseconds
 
 _PENDING = (ApprovalState.REQUESTED, ApprovalState.SEEN)
 
@@ -142,6 +142,16 @@ class SqliteSessionStore:
             "SELECT document FROM sessions WHERE account_id = ? AND expires_at > ? ORDER BY id", (account_id, microseconds(now))
         )
         return [self._read_session(document) for (document,) in rows]
+
+    async def visits(self, account_id: str, now: datetime) -> Sequence[Visit]:
+        rows = self._file.read(
+            "SELECT session_id, client_id, last_at FROM visits WHERE account_id = ? AND expires_at > ? ORDER BY last_at, client_id",
+            (account_id, microseconds(now)),
+        )
+        return [
+            Visit(session_id=session_id, client_id=client_id, account_id=account_id, last_at=from_microseconds(last_at))
+            for session_id, client_id, last_at in rows
+        ]
 
     async def delete(self, session_id: str) -> None:
         await self._file.write(lambda connection: connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,)))

@@ -26,6 +26,9 @@ from idp.tokens.sender import Sender, confirmation
 MAX_TOKEN_LENGTH = 8192
 #: Life of a signed authorization response (JARM §2.1 advises at most ten minutes).
 _RESPONSE_LIFETIME: Final = timedelta(minutes=2)
+#: The member of ``events`` that makes a logout token (Back-Channel Logout §2.4), and its life (§2.4 advises at most two minutes).
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+_LOGOUT_LIFETIME: Final = timedelta(minutes=2)
 #: Digests of recognised tokens kept, so that one shown again is not verified again.
 _RECOGNISED_COUNT = 8192
 #: Of a token that anybody may use who has it.
@@ -134,6 +137,21 @@ class Issuer:
         key = self._keys.signer(client.introspection_signed_response_alg)
         claims = {"iss": self.issuer, "aud": client.client_id, "iat": seconds(self._clock()), "token_introspection": document}
         return self._sign(key, "token-introspection+jwt", claims)
+
+    def logout_token(self, client: Client, account: Account, session_id: str) -> str:
+        """What tells one client that a session has ended (Back-Channel Logout §2.4): no nonce, and of a type that no other token has."""
+        now = self._clock()
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": client.client_id,
+            "iat": seconds(now),
+            "exp": seconds(now + _LOGOUT_LIFETIME),
+            "jti": ordered_id(now),
+            "sub": self.subject(client, account),
+            "sid": session_id,
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self._sign(self._keys.signer(client.id_token_signed_response_alg), "logout+jwt", claims)
 
     def recognise(self, token: str) -> str | None:
         """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""

@@ -33,6 +33,8 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "session.started": ("Session ouverte", "{n} sessions ouvertes"),
     "session.ended": ("Session fermée", "{n} sessions fermées"),
     "session.revoked": ("Session révoquée", "{n} sessions révoquées"),
+    "backchannel_logout.attempted": ("Fin de session annoncée à un service", "Fin de session annoncée {n} fois à un service"),
+    "backchannel_logout.abandoned": ("Service resté sourd à la fin de session", "{n} services restés sourds à la fin de session"),
     "access_token.issued": ("Jeton d’accès délivré", "{n} jetons d’accès délivrés"),
     "access_token.misused": ("Jeton lié montré sans sa clé", "{n} jetons liés montrés sans leur clé"),
     "access_token.refused": ("Jeton d’accès refusé", "{n} jetons d’accès refusés"),

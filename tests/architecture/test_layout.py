@@ -25,7 +25,7 @@ COVERED_BY |= {
 }
 #: The parts of one engine of a port, which its exam goes through as a whole.
 COVERED_BY |= dict.fromkeys(
-    (f"idp/store/sqlite_{name}.py" for name in ("answers", "device_codes", "grants", "logins")), "tests/idp/store/test_sqlite.py"
+    (f"idp/store/sqlite_{name}.py" for name in ("answers", "device_codes", "grants", "logins", "signals")), "tests/idp/store/test_sqlite.py"
 )
 #: The parts of one validator, which is tried as a whole by what it refuses.
 COVERED_BY |= dict.fromkeys(

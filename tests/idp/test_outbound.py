@@ -43,7 +43,8 @@ def listening(
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["content-length"])).decode()
-            heard.put({"path": self.path, "authorization": self.headers["authorization"], "host": self.headers["host"], "body": sent})
+            told = {name: self.headers[name] for name in ("authorization", "host", "content-type")}
+            heard.put({"path": self.path, "body": sent, **told})
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)

@@ -17,18 +17,25 @@ from idp.model import (
     ApprovalState,
     AuthorizationCode,
     AwaitedRequest,
+    Cause,
     Client,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
     Device,
     DeviceAuthorization,
     DeviceAuthorizationState,
     DeviceState,
     Enrolment,
     Grant,
+    Initiator,
     Interaction,
     Profile,
     PushedRequest,
     RefreshToken,
     Session,
+    Signal,
+    SignalKind,
 )
 from idp.store import Store
 
@@ -111,6 +118,33 @@ def access_token(name: str = "one", grant_name: str = "one") -> AccessTokenRecor
 
 def refresh_token(name: str = "one", grant_name: str = "one") -> RefreshToken:
     return RefreshToken(token_hash=f"refresh-{name}", grant_id=f"grant-{grant_name}", expires_at=NOW + 30 * MINUTE)
+
+
+def signal(name: str = "one", **changes: object) -> Signal:
+    made = Signal(
+        id=f"signal-{name}",
+        kind=SignalKind.CREDENTIAL_CHANGED,
+        account_id="account-one",
+        cause_initiator=Initiator.USER,
+        cause_reason="",
+        at=NOW,
+        details={"credential_type": "app"},
+    )
+    return replace(made, **changes)
+
+
+def delivery(name: str = "one", **changes: object) -> Delivery:
+    made = Delivery(
+        id=f"delivery-{name}",
+        kind=DeliveryKind.BACKCHANNEL_LOGOUT,
+        recipient="client",
+        created_at=NOW,
+        due_at=NOW,
+        account_id="account-one",
+        session_id="session-one",
+        claims={"jti": "1", "events": {"https://event.example": {}}},
+    )
+    return replace(made, **changes)
 
 
 def approval(name: str = "one", **changes: object) -> Approval:
@@ -569,6 +603,114 @@ class StoreExam:
         self.sit(work)
 
     # ------------------------------------------------------------------------------------------------ counters
+
+    def test_ending_a_session_leaves_a_signal_with_the_services_it_reached(self) -> None:
+        cause = Cause(initiator=Initiator.ADMIN, reason="incident")
+
+        async def check(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.sessions.put(session("two"))
+            await store.tokens.start_grant(grant(), access_token(), None)
+            await store.tokens.start_grant(grant("again"), access_token("again", "again"), None)
+            await store.tokens.start_grant(grant("other", client_id="other"), access_token("other", "other"), None)
+            await store.tokens.start_grant(grant("two", session_id="session-two"), access_token("two", "two"), None)
+            visits = await store.sessions.visits("account-one", NOW)
+            assert [(v.session_id, v.client_id) for v in visits] == [
+                ("session-one", "client"),
+                ("session-two", "client"),
+                ("session-one", "other"),
+            ]
+            await store.revocations.revoke_session("session-one", NOW, cause)
+            [told] = await store.signals.waiting(at_most=10)
+            assert (told.kind, told.session_id, told.client_ids) == (SignalKind.SESSION_ENDED, "session-one", ("client", "other"))
+            assert (told.cause_initiator, told.cause_reason, told.at) == (Initiator.ADMIN, "incident", NOW)
+            await store.revocations.revoke_session("session-one", NOW, cause)
+            assert len(await store.signals.waiting(at_most=10)) == 1, "what has ended does not end again"
+
+        self.sit(check)
+
+    def test_services_hear_of_the_end_of_a_session_that_had_idled_out_within_a_day(self) -> None:
+        async def check(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), None)
+            later = NOW + 23 * 60 * MINUTE
+            await store.expire(later)
+            await store.revocations.revoke_account("account-one", later)
+            [told] = await store.signals.waiting(at_most=10)
+            assert (told.session_id, told.client_ids) == ("session-one", ("client",))
+            assert await store.sessions.visits("account-one", later) == []
+
+        self.sit(check)
+
+    def test_a_service_reached_more_than_a_day_ago_is_forgotten(self) -> None:
+        async def check(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), None)
+            later = NOW + 24 * 60 * MINUTE
+            await store.revocations.revoke_account("account-one", later)
+            assert await store.signals.waiting(at_most=10) == []
+
+        self.sit(check)
+
+    def test_a_stolen_grant_is_signalled_to_its_client_once_and_its_own_revocation_never(self) -> None:
+        cause = Cause(initiator=Initiator.POLICY)
+
+        async def check(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), None)
+            await store.tokens.start_grant(grant("two"), access_token("two", "two"), None)
+            for _ in range(2):
+                await store.tokens.revoke_grant("grant-one", NOW, cause)
+            await store.tokens.revoke_grant("grant-two", NOW)
+            await store.tokens.revoke_grant("unheard-of", NOW, cause)
+            [told] = await store.signals.waiting(at_most=10)
+            assert (told.kind, told.client_ids, told.session_id) == (SignalKind.GRANT_ENDED, ("client",), "session-one")
+
+        self.sit(check)
+
+    def test_a_signal_is_spread_by_one_process_alone(self) -> None:
+        async def check(store: Store) -> None:
+            await store.signals.put(signal())
+            assert await store.signals.waiting(at_most=10) == [signal()]
+            won = await asyncio.gather(
+                store.signals.spread("signal-one", [delivery()]), store.signals.spread("signal-one", [delivery("other")])
+            )
+            assert sorted(won) == [False, True]
+            assert await store.signals.waiting(at_most=10) == []
+            assert len(await store.deliveries.of_account("account-one", NOW)) == 1
+
+        self.sit(check)
+
+    def test_a_message_that_is_due_is_one_process_s_until_its_lease_is_over(self) -> None:
+        lease = timedelta(seconds=30)
+
+        async def check(store: Store) -> None:
+            await store.signals.put(signal())
+            await store.signals.spread("signal-one", [delivery(), delivery("later", due_at=NOW + MINUTE)])
+            claims = await asyncio.gather(*(store.deliveries.claim(NOW, lease=lease, at_most=10) for _ in range(2)))
+            assert [claimed.id for claims in claims for claimed in claims] == ["delivery-one"]
+            assert await store.deliveries.claim(NOW + lease / 2, lease=lease, at_most=10) == ()
+            [again] = await store.deliveries.claim(NOW + lease, lease=lease, at_most=10)
+            assert again == delivery()
+
+        self.sit(check)
+
+    def test_what_became_of_a_message_is_kept_for_a_week(self) -> None:
+        async def check(store: Store) -> None:
+            await store.signals.put(signal())
+            await store.signals.spread("signal-one", [delivery(), delivery("two")])
+            heard = delivery(state=DeliveryState.DELIVERED, attempt_count=2, settled_at=NOW)
+            await store.deliveries.settle(heard, delivery("two", due_at=NOW + MINUTE, fault="no answer"))
+            await store.deliveries.settle(delivery("gone", state=DeliveryState.DELIVERED))
+            assert await store.deliveries.claim(NOW, lease=MINUTE, at_most=10) == ()
+            [late] = await store.deliveries.claim(NOW + MINUTE, lease=MINUTE, at_most=10)
+            assert (late.id, late.fault) == ("delivery-two", "no answer")
+            assert (await store.deliveries.of_account("account-one", NOW))[1] == heard
+            week = NOW + timedelta(days=7)
+            assert await store.deliveries.of_account("account-one", week) == []
+            assert await store.expire(week) == 2
+
+        self.sit(check)
 
     def test_a_thing_is_remembered_once_until_its_time_is_over(self) -> None:
         async def work(store: Store) -> None:
