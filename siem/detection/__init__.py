@@ -3,8 +3,9 @@
 Owns the language and its evaluation. Owns no store and no alert: it returns detections, and
 :mod:`siem.pipeline` decides what becomes of them. Start with :class:`Detection`, then :mod:`.load`, :mod:`.engine`.
 
-A rule file goes :mod:`.documents` → :mod:`.load` (:mod:`.selections`, :mod:`.modifiers`, :mod:`.conditions`; :mod:`.correlations`;
-:mod:`.filters`). An event goes :mod:`.engine` → :mod:`.match` (routes, gates, memos) → :mod:`.correlate` (windows, chains, episodes).
+A rule file goes :mod:`.documents` → :mod:`.load` (:mod:`.heading`; :mod:`.selections`, :mod:`.modifiers`, :mod:`.conditions`;
+:mod:`.correlations`; :mod:`.filters`; :mod:`.baseline`). An event goes :mod:`.engine` → :mod:`.match` (routes, gates, memos)
+→ :mod:`.correlate` (windows, chains, episodes) and :mod:`.habits` (what is new, or more than usual).
 :mod:`.prove` runs the proofs that rules carry.
 """
 

@@ -19,6 +19,7 @@ from siem.detection import Detection
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
+from siem.detection.habits import Habits
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
@@ -39,6 +40,8 @@ _MAX_GROUPS: Final = 64
 #: Fields are noted of the first events, then of one in so many.
 _NOTED_FIRST: Final = 4096
 _NOTED_EVERY: Final = 16
+#: A baseline looks back over weeks, and most of what it remembers is a few numbers.
+_HABITS_TO_MATCHES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,9 @@ class Alarm:
 class Engine:
     """Evaluates events against a rule set. Not for several threads at once.
 
-    ``max_matches`` bounds the kept matches of each correlation in each tenant. ``verify_every``: every so many events, the index is
-    compared with evaluating every rule, and :attr:`disagreement_counts` says for which rules they differed (0: never compared).
+    ``max_matches`` bounds the kept matches of each correlation in each tenant; a baseline remembers five times as much.
+    ``verify_every``: every so many events, the index is compared with evaluating every rule, and :attr:`disagreement_counts` says
+    for which rules they differed (0: never compared).
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Engine:
         self._keep = keeping(ruleset.correlations)
         self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
         self._fields = fields_looked_at(ruleset)
+        self._habits = Habits(ruleset, lateness=self._lateness, limit=max_matches * _HABITS_TO_MATCHES)
         self._correlators: dict[tuple[str, str], Correlator] = {}
         self._newest: dict[str, dict[str, int]] = {}
         self._newest_changed: set[str] = set()
@@ -116,6 +121,7 @@ class Engine:
                     detections.append(self._of_single(candidate, event, fields))
                 for feed in self._feeds.get(rule.rule.id, ()):
                     self._feed(feed, event.tenant, at, event.id, fields, ())
+                self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
         for tenant in tenants:
             detections.extend(self._settle(tenant, self._closed_at(tenant)))
             self._forget(tenant)
@@ -150,6 +156,11 @@ class Engine:
         """Matches kept for correlations."""
         return sum(one.size for one in self._correlators.values())
 
+    @property
+    def habit_count(self) -> int:
+        """What baselines remember."""
+        return self._habits.size
+
     def changed_state(self) -> dict[str, bytes | None]:
         """What to write since the last call: key to bytes, or None where the key is to be deleted."""
         changed: dict[str, bytes | None] = dict.fromkeys(self._gone)
@@ -163,6 +174,7 @@ class Engine:
         self._newest_changed = set()
         if self.profiles.due(self._evaluated_count):
             changed[StateKey.of_profiles().text()] = self.profiles.export()
+        changed.update(self._habits.changed_state())
         return changed
 
     def export_state(self) -> dict[str, bytes]:
@@ -178,7 +190,7 @@ class Engine:
         for tenant, newest in self._newest.items():
             state[StateKey.of_newest(tenant).text()] = pack_newest(newest)
         state[StateKey.of_profiles().text()] = self.profiles.export()
-        return state
+        return {**state, **self._habits.export_state()}
 
     def restore(self, state: Mapping[str, bytes]) -> int:
         """Take kept state into an engine that has seen nothing yet.
@@ -193,6 +205,8 @@ class Engine:
                 continue
             if key.rule_id == "":
                 self._newest[key.tenant] = unpack_newest(data)
+                continue
+            if self._habits.restore(key, data):
                 continue
             one = self._correlations.get(key.rule_id)
             if one is None or self._state_key(key.rule_id, key.tenant, key.group, key.part) != key:
@@ -232,10 +246,14 @@ class Engine:
             if owner != tenant:
                 continue
             correlator.forget(horizon)
-            lost = correlator.shed(self._max_matches)
-            if lost:
-                before = self._alarms.get((rule_id, tenant))
-                self._alarms[rule_id, tenant] = Alarm(rule_id, tenant, lost + (before.lost_count if before else 0))
+            self._note_lost(rule_id, tenant, correlator.shed(self._max_matches))
+        for rule_id, lost in self._habits.forget(tenant, horizon):
+            self._note_lost(rule_id, tenant, lost)
+
+    def _note_lost(self, rule_id: str, tenant: str, lost: int) -> None:
+        if lost:
+            before = self._alarms.get((rule_id, tenant))
+            self._alarms[rule_id, tenant] = Alarm(rule_id, tenant, lost + (before.lost_count if before else 0))
 
     def _correlator(self, one: CompiledCorrelation, tenant: str) -> Correlator:
         found = self._correlators.get((one.rule.id, tenant))
@@ -290,6 +308,7 @@ class Engine:
                     )
             if one.alerts:
                 detections.extend(made for episode in found if (made := self._of_episode(one, tenant, correlator, episode)))
+        detections.extend(self._habits.settle(tenant, closed_at))
         return detections
 
     def _seen_fields(self, one: CompiledCorrelation, occurrence: Occurrence) -> Mapping[str, Text]:

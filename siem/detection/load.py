@@ -1,37 +1,27 @@
 """Load folders of rules as one set: each YAML document becomes a compiled rule or a named error.
 
-A rule that cannot be honoured is refused with file, line and reason; the others load. Next to Sigma's own keys we read
-one of ours, ``veilleur``: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection),
-``summary`` (English), ``subject`` (the field whose value the alert is about) and ``repeat``
-(such as ``1h``: during it a further match joins the same alert).
+A rule that cannot be honoured is refused with file, line and reason; the others load. :mod:`.heading` reads what all kinds of rules
+have in common.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from siem.detection import Rule
+from siem.detection.baseline.document import Baseline, read_baseline
 from siem.detection.conditions import Node, all_of, predicates
 from siem.detection.correlations import Correlation, read_correlation
 from siem.detection.documents import Document, read_documents
 from siem.detection.filters import AddedFilter, Filter, read_filter
 from siem.detection.folders import OWN, RuleFolder, named
+from siem.detection.heading import baseline_of, heading, text_at
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.pipelines import product_pipelines
 from siem.detection.predicates import fields_of
 from siem.detection.selections import RuleMistake, detection_tree
 from siem.errors import DataError
-
-LEVELS: Final = ("informational", "low", "medium", "high", "critical")
-_STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
-_TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
-_REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
-_REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat"})
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +64,16 @@ class CompiledCorrelation:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledBaseline:
+    """A baseline, its references resolved to ids of rules on single events in :attr:`inputs`. It always alerts."""
+
+    rule: Rule
+    name: str
+    baseline: Baseline
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ruleset:
     """What the folders hold. ``correlations`` stand after everything they refer to."""
 
@@ -82,16 +82,21 @@ class Ruleset:
     singles: tuple[CompiledRule, ...] = ()
     correlations: tuple[CompiledCorrelation, ...] = ()
     filters: tuple[Filter, ...] = ()
+    baselines: tuple[CompiledBaseline, ...] = ()
 
     @property
     def alerting(self) -> frozenset[str]:
         """Ids of the rules that raise alerts; the others only feed correlations."""
         single = (one.rule.id for one in self.singles if one.alerts)
-        return frozenset(single) | frozenset(one.rule.id for one in self.correlations if one.alerts)
+        correlated = (one.rule.id for one in self.correlations if one.alerts)
+        return frozenset((*single, *correlated, *(one.rule.id for one in self.baselines)))
 
     def only(self, rule_ids: Iterable[str]) -> "Ruleset":
         """These rules and what feeds them, by whatever number of correlations; enough to say what the full set says of them."""
         wanted = set(rule_ids)
+        for compared in self.baselines:
+            if compared.rule.id in wanted:
+                wanted.update(compared.inputs)
         for one in reversed(self.correlations):  # parents before children
             if one.rule.id in wanted:
                 wanted.update(one.inputs)
@@ -99,6 +104,7 @@ class Ruleset:
             rules={rule_id: rule for rule_id, rule in self.rules.items() if rule_id in wanted},
             singles=tuple(one for one in self.singles if one.rule.id in wanted),
             correlations=tuple(one for one in self.correlations if one.rule.id in wanted),
+            baselines=tuple(one for one in self.baselines if one.rule.id in wanted),
             filters=self.filters,
         )
 
@@ -148,10 +154,12 @@ class _Loader:
         self._read_filters(documents)
         singles: dict[str, CompiledRule] = {}
         correlations: dict[str, CompiledCorrelation] = {}
+        baselines: dict[str, CompiledBaseline] = {}
         for document in documents:
             if "filter" in document.body:
                 continue
             self._note_references(document.body.get("correlation"))
+            self._note_references(baseline_of(document.body))
             try:
                 one = self._compile(document)
             except RuleMistake as mistake:
@@ -160,13 +168,16 @@ class _Loader:
             self._register(one, document)
             if isinstance(one, CompiledRule):
                 singles[one.rule.id] = one
+            elif isinstance(one, CompiledBaseline):
+                baselines[one.rule.id] = one
             else:
                 correlations[one.rule.id] = one
         ordered = self._resolve(singles, correlations)
+        compared = [made for one in baselines.values() if (made := self._fed(one, singles)) is not None]
         for one_filter, document in self.filters:
             for reference in one_filter.rules - self.names.keys():
-                self.errors.append(document.error(RuleMistake(f"no rule has the name or id «{reference}»", "filter", "rules")))
-        kept = {one.rule.id: one for one in ordered}
+                self.errors.append(document.error(RuleMistake(self._unknown(reference), "filter", "rules")))
+        kept = {one.rule.id for one in ordered} | {one.rule.id for one in compared}
         quiet = {self.names.get(one, one) for one in self.referred} - {self.names.get(one, one) for one in self.generated}
         return Ruleset(
             rules={id_: rule for id_, rule in self.rules.items() if id_ in singles or id_ in kept},
@@ -174,6 +185,7 @@ class _Loader:
             singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
             filters=tuple(one for one, _ in self.filters),
+            baselines=tuple(compared),
         )
 
     def _read_filters(self, documents: Sequence[Document]) -> None:
@@ -194,31 +206,39 @@ class _Loader:
         if section.get("generate") is True:
             self.generated |= found
 
-    def _register(self, one: CompiledRule | CompiledCorrelation, document: Document) -> None:
+    def _register(self, one: CompiledRule | CompiledCorrelation | CompiledBaseline, document: Document) -> None:
         self.rules[one.rule.id] = one.rule
         self.where[one.rule.id] = document
+        if isinstance(one, CompiledBaseline):
+            return
         self.names[one.rule.id] = one.rule.id
         if one.name:
             self.names[one.name] = one.rule.id
 
-    def _compile(self, document: Document) -> CompiledRule | CompiledCorrelation:
+    def _compile(self, document: Document) -> CompiledRule | CompiledCorrelation | CompiledBaseline:
         body = document.body
-        rule_id = _text(body, "id")
+        rule_id = text_at(body, "id")
         if not rule_id:
             raise RuleMistake("an id (UUID) is expected", "id")
         if rule_id in self.rules:
             raise RuleMistake(f"the id is that of {self.rules[rule_id].path}; ids are unique", "id")
-        name = _text(body, "name")
+        name = text_at(body, "name")
         if name and name in self.names:
             raise RuleMistake(f"the name «{name}» is already that of {self.where[self.names[name]].path}", "name")
+        if (section := baseline_of(body)) is not None:
+            if "detection" in body or "correlation" in body:
+                raise RuleMistake("a baseline refers to rules; it has no detection and no correlation of its own", "veilleur", "baseline")
+            baseline = read_baseline(section)
+            subject = baseline.group_by[0] if baseline.group_by else baseline.fields[0]
+            return CompiledBaseline(heading(document, rule_id, subject, correlation=True), name, baseline, ())
         if "correlation" in body:
             correlation = read_correlation(body["correlation"])
             subject = correlation.group_by[0] if correlation.group_by else ""
-            return CompiledCorrelation(_rule(document, rule_id, subject, correlation=True), name, correlation, ())
+            return CompiledCorrelation(heading(document, rule_id, subject, correlation=True), name, correlation, ())
         if "detection" not in body:
             raise RuleMistake("a detection or a correlation is expected", "detection")
         variants = self._variants(body)
-        return CompiledRule(_rule(document, rule_id, variants[0].sources[0].subject, correlation=False), name, variants)
+        return CompiledRule(heading(document, rule_id, variants[0].sources[0].subject, correlation=False), name, variants)
 
     def _variants(self, body: Mapping[str, object]) -> tuple[Variant, ...]:
         wanted = body.get("logsource")
@@ -255,6 +275,30 @@ class _Loader:
         fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
         return Variant(sources, tree, tuple(fields), bare, tuple(added))
 
+    def _fed(self, one: CompiledBaseline, singles: Mapping[str, CompiledRule]) -> CompiledBaseline | None:
+        """A baseline with its references resolved; None, and an error, where one is not to a rule on single events."""
+        said, place = one.baseline, ("veilleur", "baseline")
+        inputs: list[str] = []
+        try:
+            for reference in said.references:
+                found = self.names.get(reference)
+                if found is None or found not in singles:
+                    raise RuleMistake(
+                        f"«{reference}» is not a rule on single events" if found else self._unknown(reference), *place, "rules"
+                    )
+                for key, names in (("group-by", said.group_by), ("field", said.fields), ("peers", said.peers)):
+                    _check_fields(singles[found], names, reference, *place, key)
+                inputs.append(found)
+        except RuleMistake as mistake:
+            self.errors.append(self.where[one.rule.id].error(mistake))
+            return None
+        return replace(one, inputs=tuple(dict.fromkeys(inputs)))
+
+    def _unknown(self, reference: str) -> str:
+        if reference in self.rules:
+            return f"«{reference}» is a baseline: nothing else can be built on what it finds"
+        return f"no rule has the name or id «{reference}»"
+
     def _resolve(self, singles: Mapping[str, CompiledRule], correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
         """Correlations with their references resolved, children before parents."""
         ordered: dict[str, CompiledCorrelation] = {}
@@ -274,7 +318,10 @@ class _Loader:
         def resolved(rule_id: str, reference: str, above: tuple[str, ...]) -> str:
             found = self._named(reference, (*above, rule_id))
             if found in singles:
-                _check_fields(singles[found], correlations[rule_id].correlation, reference)
+                said = correlations[rule_id].correlation
+                translated = [said.aliases.get(name, {}).get(reference, name) for name in said.group_by]
+                _check_fields(singles[found], translated, reference, "correlation", "group-by")
+                _check_fields(singles[found], said.fields, reference, "correlation", "condition", "field")
             elif found in correlations:
                 visit(found, (*above, rule_id))
                 if found in refused:
@@ -289,88 +336,15 @@ class _Loader:
         """Id of the rule that a correlation names. ``above`` are the correlations that lead to it. Raises RuleMistake."""
         found = self.names.get(reference)
         if found is None:
-            raise RuleMistake(f"no rule has the name or id «{reference}»", "correlation", "rules")
+            raise RuleMistake(self._unknown(reference), "correlation", "rules")
         if found in above:
             raise RuleMistake(f"«{reference}» refers back to this correlation", "correlation", "rules")
         return found
 
 
-def _check_fields(rule: CompiledRule, correlation: Correlation, reference: str) -> None:
-    """Raises RuleMistake where a correlation speaks of a field that no source of the rule has."""
+def _check_fields(rule: CompiledRule, names: Iterable[str], reference: str, *place: str) -> None:
+    """Raises RuleMistake where one of the fields is not of any source of the rule."""
     sources = [source for variant in rule.variants for source in variant.sources]
-    translated = [correlation.aliases.get(name, {}).get(reference, name) for name in correlation.group_by]
-    for names, place in ((translated, ("group-by",)), (correlation.fields, ("condition", "field"))):
-        for name in names:
-            if not any(source.gives(name) for source in sources):
-                raise RuleMistake(f"the source of «{reference}» has no field «{name}»", "correlation", *place)
-
-
-def _rule(document: Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:
-    body = document.body
-    title = _text(body, "title")
-    if not title:
-        raise RuleMistake("a title is expected", "title")
-    level = _text(body, "level") or "medium"
-    if level not in LEVELS:
-        raise RuleMistake(f"one of {', '.join(LEVELS)} is expected", "level")
-    status = _text(body, "status") or "experimental"
-    if status not in _STATUSES:
-        raise RuleMistake(f"one of {', '.join(_STATUSES)} is expected", "status")
-    ours = body.get("veilleur") or {}
-    if not isinstance(ours, Mapping):
-        raise RuleMistake("a map is expected", "veilleur")
-    unknown = [str(key) for key in ours if key not in _OUR_KEYS]
-    if unknown:
-        raise RuleMistake(f"unknown key «{unknown[0]}»", "veilleur", unknown[0])
-    tags = _text_list(body, "tags")
-    return Rule(
-        id=rule_id,
-        title=title,
-        description=_text(body, "description"),
-        author=_text(body, "author"),
-        licence=_text(body, "license") or document.folder.licence,
-        level=level,
-        status=status,
-        techniques=tuple(dict.fromkeys(found[1].upper() for tag in tags if (found := _TECHNIQUE.fullmatch(tag)))),
-        references=tuple(_text_list(body, "references")),
-        falsepositives=tuple(_text_list(body, "falsepositives")),
-        path=document.path,
-        rule_set=document.folder.name,
-        source_text=document.text,
-        title_fr=_text(ours, "titre", "veilleur") or title,
-        summary_fr=_text(ours, "resume", "veilleur") or title,
-        subject=_text(ours, "subject", "veilleur") or subject,
-        repeat_seconds=_repeat(ours.get("repeat", "1h")),
-        correlation=correlation,
-        summary_en=_text(ours, "summary", "veilleur"),
-    )
-
-
-def _text(body: Mapping[str, object], key: str, *above: str) -> str:
-    value = body.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise RuleMistake(f"a text is expected, found {value!r}", *above, key)
-    return value.strip()
-
-
-def _text_list(body: Mapping[str, object], key: str) -> list[str]:
-    value = body.get(key)
-    if value is None:
-        return []
-    values = value if isinstance(value, list) else [value]
-    return [str(one) for one in values if one is not None]
-
-
-def _repeat(value: object) -> int:
-    found = _REPEAT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise RuleMistake("a number and a unit (s, m, h, d) are expected, such as 1h", "veilleur", "repeat")
-    return int(found[1]) * _REPEAT_SECONDS[found[2]]
-
-
-def placeholders_of(summary: str) -> Iterator[str]:
-    """Names between braces in a summary."""
-    for found in _PLACEHOLDER.finditer(summary):
-        yield found[1]
+    for name in names:
+        if not any(source.gives(name) for source in sources):
+            raise RuleMistake(f"the source of «{reference}» has no field «{name}»", *place)

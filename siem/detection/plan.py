@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from siem.detection.correlations import Correlation, CorrelationType
-from siem.detection.load import CompiledCorrelation, Ruleset, placeholders_of
+from siem.detection.heading import placeholders_of
+from siem.detection.load import CompiledCorrelation, Ruleset
 
 #: Names of a summary that the detection gives, not the event.
-_OF_DETECTION: Final = frozenset({"count"})
+OF_DETECTION: Final = frozenset({"count", "usual", "limit", "since", "peers"})
 _POSITION_MATTERS: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
 
 
@@ -29,7 +30,7 @@ class Feed:
 
 def summary_fields(rule_summary: str) -> tuple[str, ...]:
     """The event's fields that a summary shows."""
-    return tuple(name for name in dict.fromkeys(placeholders_of(rule_summary)) if name not in _OF_DETECTION)
+    return tuple(name for name in dict.fromkeys(placeholders_of(rule_summary)) if name not in OF_DETECTION)
 
 
 def carried_fields(correlations: Sequence[CompiledCorrelation]) -> dict[str, tuple[str, ...]]:
@@ -98,6 +99,11 @@ def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
         for child in one.inputs:
             names.update(dict.fromkeys(read[child]))
         read[one.rule.id] = tuple(names)
+    for compared in ruleset.baselines:
+        names = dict.fromkeys((*compared.baseline.key_fields, *compared.baseline.fields))
+        for child in compared.inputs:
+            names.update(dict.fromkeys(read[child]))
+        read[compared.rule.id] = tuple(names)
     return read
 
 

@@ -20,15 +20,15 @@ from siem.detection import Rule
 from siem.detection.engine import Engine
 from siem.detection.filters import Filter
 from siem.detection.folders import RuleFolder
-from siem.detection.load import Ruleset, load_rules, placeholders_of
+from siem.detection.heading import placeholders_of
+from siem.detection.load import Ruleset, load_rules
 from siem.detection.logsource import LogSource
+from siem.detection.plan import OF_DETECTION
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FILE_NAME: Final = re.compile(r"[a-z0-9_]{8,68}\.yml")
-#: What a summary may show besides fields.
-_SHOWN: Final = frozenset({"count"})
 KINDS: Final = ("match", "ignore")
 
 
@@ -154,7 +154,7 @@ def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
             "veilleur.subject": rule.subject,
         }
         for name in (rule.subject, *placeholders_of(rule.summary_fr)):
-            if name and name not in FIELDS and name not in _SHOWN:
+            if name and name not in FIELDS and name not in OF_DETECTION:
                 yield _problem(rule, "veilleur", f"«{name}» is not a field of an event")
     for field, value in wanted.items():
         if not value:

@@ -1,0 +1,171 @@
+"""The baselines of a rule set, fed and evaluated for the engine: each rule has a state of its own in each tenant."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from siem.detection import Detection
+from siem.detection.baseline.document import Baseline, BaselineType
+from siem.detection.baseline.first_seen import FirstSeen
+from siem.detection.baseline.own_median import OwnMedian
+from siem.detection.baseline.peer_group import PeerGroup
+from siem.detection.baseline.sighting import BETWEEN_VALUES, Found, Keeper, Key, Record, Sighting
+from siem.detection.load import CompiledBaseline, Ruleset
+from siem.detection.plan import fields_looked_at, summary_fields
+from siem.detection.predicates import Text
+from siem.detection.state import StateKey
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: A match with more combinations of values than this (lists in several fields) is a mistake of the source.
+_MAX_COMBINATIONS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """One baseline as its inputs see it. ``carried`` are the fields that only the summary shows."""
+
+    target: CompiledBaseline
+    carried: tuple[str, ...]
+    matched_fields: tuple[str, ...]
+    fingerprint: str
+
+
+class Habits:
+    """Runs baselines. ``lateness`` (µs) as in the engine; ``limit`` bounds what each rule remembers in each tenant."""
+
+    def __init__(self, ruleset: Ruleset, *, lateness: int, limit: int) -> None:
+        self._lateness = lateness
+        self._limit = limit
+        looked_at = fields_looked_at(ruleset)
+        self._feeds = {one.rule.id: _feed_of(one, looked_at[one.rule.id]) for one in ruleset.baselines}
+        self._by_input: dict[str, list[_Feed]] = {}
+        for feed in self._feeds.values():
+            for rule_id in feed.target.inputs:
+                self._by_input.setdefault(rule_id, []).append(feed)
+        self._keepers: dict[tuple[str, str], Keeper] = {}
+
+    @property
+    def size(self) -> int:
+        """How many things all baselines remember."""
+        return sum(keeper.size for keeper in self._keepers.values())
+
+    def note(self, rule_id: str, tenant: str, at: int, event_id: str, fields: Mapping[str, Text]) -> None:
+        """A rule on single events has matched at an instant (µs). A match without a field that a baseline asks for is not of its kind."""
+        for feed in self._by_input.get(rule_id, ()):
+            baseline = feed.target.baseline
+            keys = combinations(fields, baseline.key_fields)
+            values = combinations(fields, baseline.fields)
+            if not keys or not values:
+                continue
+            sighting = Sighting(at, event_id, _values(baseline, values), tuple([_joined(fields[name]) for name in feed.carried]))
+            keeper = self._keeper(feed, tenant)
+            for key in keys:
+                keeper.add(key, sighting)
+
+    def _keeper(self, feed: _Feed, tenant: str) -> Keeper:
+        place = (feed.target.rule.id, tenant)
+        found = self._keepers.get(place)
+        if found is None:
+            found = self._keepers[place] = _keeper_of(feed.target.baseline, self._lateness)
+        return found
+
+    def settle(self, tenant: str, closed_at: int) -> Iterator[Detection]:
+        """Evaluate; no more events of the tenant before ``closed_at`` are waited for."""
+        for feed in self._feeds.values():
+            keeper = self._keepers.get((feed.target.rule.id, tenant))
+            if keeper is not None:
+                for found in keeper.settle(closed_at):
+                    yield _detection(feed, tenant, found)
+
+    def forget(self, tenant: str, horizon: int) -> Iterator[tuple[str, int]]:
+        """Let go of what no event at or after ``horizon`` needs. Gives the rules that were full, and how many things each lost."""
+        for (rule_id, owner), keeper in self._keepers.items():
+            if owner == tenant:
+                keeper.forget(horizon)
+                lost = keeper.shed(self._limit)
+                if lost:
+                    yield rule_id, lost
+
+    def changed_state(self) -> dict[str, bytes | None]:
+        """What to write since the last call, as :meth:`siem.detection.engine.Engine.changed_state`."""
+        return {self._text(place, one): one.data for place, keeper in self._keepers.items() for one in keeper.changed()}
+
+    def export_state(self) -> dict[str, bytes]:
+        """The whole state, under the same keys."""
+        found = ((self._text(place, one), one.data) for place, keeper in self._keepers.items() for one in keeper.everything())
+        return {text: data for text, data in found if data is not None}
+
+    def restore(self, key: StateKey, data: bytes) -> bool:
+        """Take back a record. False if it is of no baseline, or of one that says something else now."""
+        feed = self._feeds.get(key.rule_id)
+        if feed is None or feed.fingerprint != key.fingerprint:
+            return False
+        self._keeper(feed, key.tenant).restore(Record(key.group, key.part, data))
+        return True
+
+    def _text(self, place: tuple[str, str], record: Record) -> str:
+        rule_id, tenant = place
+        return StateKey(rule_id, self._feeds[rule_id].fingerprint, tenant, record.key, record.part).text()
+
+
+def _feed_of(one: CompiledBaseline, matched_fields: tuple[str, ...]) -> _Feed:
+    said = one.baseline
+    told = {*said.group_by, *(said.fields if said.type is BaselineType.FIRST_SEEN else ()), *said.peers}
+    shown = dict.fromkeys((one.rule.subject, *summary_fields(one.rule.summary_fr)))
+    fingerprint = hashlib.sha256(repr((said, one.inputs)).encode()).hexdigest()[:12]
+    return _Feed(one, tuple(name for name in shown if name and name not in told), matched_fields, fingerprint)
+
+
+def _keeper_of(baseline: Baseline, lateness: int) -> Keeper:
+    match baseline.type:
+        case BaselineType.FIRST_SEEN:
+            return FirstSeen(baseline, lateness)
+        case BaselineType.OWN_MEDIAN:
+            return OwnMedian(baseline)
+        case BaselineType.PEER_GROUP:
+            return PeerGroup(baseline)
+
+
+def _values(baseline: Baseline, values: Sequence[Key]) -> tuple[str, ...]:
+    """What is new, as written; what is counted, without case as Sigma compares. Nothing where matches are counted."""
+    if not baseline.fields:
+        return ()
+    texts = [BETWEEN_VALUES.join(value) for value in values]
+    return tuple(texts if baseline.type is BaselineType.FIRST_SEEN else [text.lower() for text in texts])
+
+
+def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:
+    said = feed.target.baseline
+    group = list(zip(said.key_fields, found.key, strict=True))
+    if said.type is BaselineType.FIRST_SEEN:
+        group += zip(said.fields, found.value.split(BETWEEN_VALUES), strict=True)
+    values = dict(group)
+    values.update(zip(feed.carried, found.sightings[-1].carried, strict=True))
+    values.update(found.facts)
+    return Detection(
+        rule_id=feed.target.rule.id,
+        tenant=tenant,
+        group=tuple(group),
+        first_at=_EPOCH + found.sightings[0].at * _MICROSECOND,
+        last_at=_EPOCH + found.sightings[-1].at * _MICROSECOND,
+        event_ids=tuple(one.event_id for one in found.sightings),
+        matched_fields=feed.matched_fields,
+        values=tuple(values.items()),
+    )
+
+
+def combinations(fields: Mapping[str, Text], names: Sequence[str]) -> list[Key]:
+    """The values of several fields, once for each element of those that hold a list; none where a field is absent."""
+    keys: list[Key] = [()]
+    for name in names:
+        text = fields[name]
+        values = (text,) if isinstance(text, str) else tuple(dict.fromkeys(text or ()))
+        keys = [(*key, value) for key in keys for value in values][:_MAX_COMBINATIONS]
+    return keys
+
+
+def _joined(text: Text) -> str:
+    return text if isinstance(text, str) else ", ".join(text or ())

@@ -1,0 +1,101 @@
+"""What a rule document says of itself, whatever kind of rule it is: title, level, authors, and our own section.
+
+``veilleur`` is ours: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection), ``summary``
+(English), ``subject`` (the field whose value the alert is about), ``repeat`` (such as ``1h``: during it a further match joins the
+same alert) and ``baseline`` (instead of a detection: see :mod:`.baseline`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from siem.detection import Rule
+from siem.detection.documents import Document
+from siem.detection.selections import RuleMistake
+
+LEVELS: Final = ("informational", "low", "medium", "high", "critical")
+_STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
+_TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
+_REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
+_REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat", "baseline"})
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+
+
+def heading(document: Document, rule_id: str, subject: str, *, correlation: bool) -> Rule:
+    """The rule as others know it. ``subject`` is what it is about where it does not say. Raises RuleMistake."""
+    body = document.body
+    title = text_at(body, "title")
+    if not title:
+        raise RuleMistake("a title is expected", "title")
+    level = text_at(body, "level") or "medium"
+    if level not in LEVELS:
+        raise RuleMistake(f"one of {', '.join(LEVELS)} is expected", "level")
+    status = text_at(body, "status") or "experimental"
+    if status not in _STATUSES:
+        raise RuleMistake(f"one of {', '.join(_STATUSES)} is expected", "status")
+    ours = body.get("veilleur") or {}
+    if not isinstance(ours, Mapping):
+        raise RuleMistake("a map is expected", "veilleur")
+    unknown = [str(key) for key in ours if key not in _OUR_KEYS]
+    if unknown:
+        raise RuleMistake(f"unknown key «{unknown[0]}»", "veilleur", unknown[0])
+    tags = _text_list(body, "tags")
+    return Rule(
+        id=rule_id,
+        title=title,
+        description=text_at(body, "description"),
+        author=text_at(body, "author"),
+        licence=text_at(body, "license") or document.folder.licence,
+        level=level,
+        status=status,
+        techniques=tuple(dict.fromkeys(found[1].upper() for tag in tags if (found := _TECHNIQUE.fullmatch(tag)))),
+        references=tuple(_text_list(body, "references")),
+        falsepositives=tuple(_text_list(body, "falsepositives")),
+        path=document.path,
+        rule_set=document.folder.name,
+        source_text=document.text,
+        title_fr=text_at(ours, "titre", "veilleur") or title,
+        summary_fr=text_at(ours, "resume", "veilleur") or title,
+        subject=text_at(ours, "subject", "veilleur") or subject,
+        repeat_seconds=_repeat(ours.get("repeat", "1h")),
+        correlation=correlation,
+        summary_en=text_at(ours, "summary", "veilleur"),
+    )
+
+
+def baseline_of(body: Mapping[str, object]) -> object:
+    """The section of a baseline, None where there is none."""
+    ours = body.get("veilleur")
+    return ours.get("baseline") if isinstance(ours, Mapping) else None
+
+
+def text_at(body: Mapping[str, object], key: str, *above: str) -> str:
+    """A text, empty where there is none. Raises RuleMistake for anything else."""
+    value = body.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RuleMistake(f"a text is expected, found {value!r}", *above, key)
+    return value.strip()
+
+
+def _text_list(body: Mapping[str, object], key: str) -> list[str]:
+    value = body.get(key)
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [str(one) for one in values if one is not None]
+
+
+def _repeat(value: object) -> int:
+    found = _REPEAT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise RuleMistake("a number and a unit (s, m, h, d) are expected, such as 1h", "veilleur", "repeat")
+    return int(found[1]) * _REPEAT_SECONDS[found[2]]
+
+
+def placeholders_of(summary: str) -> Iterator[str]:
+    """Names between braces in a summary."""
+    for found in _PLACEHOLDER.finditer(summary):
+        yield found[1]
