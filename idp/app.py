@@ -27,6 +27,7 @@ from idp.endpoints import (
     assets,
     authorization,
     backchannel_authentication,
+    check_session,
     device_authorization,
     device_verification,
     discovery,
@@ -158,6 +159,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *device_verification.routes,
         *revocation.routes(realm),
         *end_session.routes(realm),
+        *check_session.routes(realm),
         *health.routes(),
         *assets.routes,
     ]

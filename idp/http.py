@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -153,12 +153,25 @@ def parse_parameters(raw: bytes) -> dict[str, str]:
     return {name: value for name, value in parameters.items() if value}
 
 
-def content_security_policy(*, form_action: Sequence[str] = ("'self'",)) -> str:
-    """The policy of our pages. A browser also holds redirects after a form to ``form_action``: name the client's origin there."""
+def content_security_policy(*, form_action: Sequence[str] = ("'self'",), frame_src: Sequence[str] = ()) -> str:
+    """The policy of our pages. A browser also holds redirects after a form to ``form_action``: name the client's origin there.
+
+    ``frame_src``: what the page may show in frames; nothing by default.
+    """
+    frames = f"frame-src {' '.join(frame_src)}; " if frame_src else ""
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; {frames}script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
         f"manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action {' '.join(form_action)}"
     )
+
+
+def source_of_policy(uri: str) -> str:
+    """The URI as a source of the policy (CSP 3 §2.3.1): without query, and with what would end the directive escaped."""
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return f"{parts.scheme}:"
+    path = parts.path.replace(";", "%3B").replace(",", "%2C").replace("'", "%27")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def protective_headers(*, https: bool, page: bool = True) -> Mapping[str, str]:
@@ -199,6 +212,9 @@ class ProtectiveHeaders:
                 headers = list(message.get("headers", ()))
                 present = {name for name, _ in headers}
                 added = self._of_data if (b"content-type", b"application/json") in headers else self._of_page
+                if any(name == b"content-security-policy" and b"frame-ancestors 'none'" not in value for name, value in headers):
+                    # A page that others may frame says so in its policy; the older header knows no such exception.
+                    present.add(b"x-frame-options")
                 headers += [pair for pair in added if pair[0] not in present]
                 message["headers"] = headers
             await send(message)
@@ -290,6 +306,11 @@ class BodyCap:
 def append_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:
     """Set a session cookie of the browser; ``__Host-`` names need ``Secure`` and ``Path=/`` (RFC 6265bis §4.1.3)."""
     headers.append("set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else ""))
+
+
+def append_watched_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:
+    """Set a cookie that a script of ours reads inside the frames of other sites (``SameSite=None`` needs ``Secure``)."""
+    headers.append("set-cookie", f"{name}={value}; Path=/; " + ("SameSite=None; Secure" if secure else "SameSite=Lax"))
 
 
 def drop_cookie(headers: MutableHeaders, name: str, *, secure: bool) -> None:

@@ -52,7 +52,20 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "ANS, page introspection",
     ),
     Switch(
-        "session_state_parameter", True, False, False, "session_state in the authorization response", "Keycloak; clients of PSC receive it"
+        "session_state_parameter",
+        "keycloak",
+        "salted",
+        "none",
+        "session_state in the authorization response: the session's identifier (keycloak), a salted hash (salted), or none",
+        "Keycloak, and clients of PSC receive it; OpenID Connect Session Management §2",
+    ),
+    Switch(
+        "logout_state_returned",
+        True,
+        True,
+        True,
+        "give state back after a logout; without, as Keycloak did for a while",
+        "RP-Initiated Logout §3; ANS's plugin for Keycloak has an option for its absence (KEYCLOAK-7209)",
     ),
     Switch("psc_userinfo", True, False, False, "scope_all gives the whole tree of the professional", "userinfo samples of ANS"),
     Switch("access_token_type", "JWT", "at+jwt", "at+jwt", "typ header of an access token", "decoded tokens of PSC; RFC 9068 §2.1"),
@@ -93,6 +106,7 @@ SWITCHES: Final[tuple[Switch, ...]] = (
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "access_token_type": ("JWT", "at+jwt"),
     "assertion_audience": ("legacy", "issuer"),
+    "session_state_parameter": ("none", "keycloak", "salted"),
     "certificate_confirmation": ("rfc8705", "ans"),
 }
 
@@ -110,7 +124,8 @@ class Rules:
     keycloak_claims: bool
     keycloak_token_response: bool
     keycloak_introspection: bool
-    session_state_parameter: bool
+    session_state_parameter: str
+    logout_state_returned: bool
     psc_userinfo: bool
     access_token_type: str
     assertion_audience: str

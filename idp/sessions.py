@@ -1,4 +1,4 @@
-"""Single sign-on sessions and the two cookies of a browser.
+"""Single sign-on sessions and the cookies of a browser.
 
 The cookie of a session and its ``sid`` are different secrets: a token shows ``sid`` to services, the cookie
 never leaves the browser and is stored as a hash. Each login starts a new session with a new cookie (no
@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.audit import AuditLog
 from idp.clock import Now, ordered_id
-from idp.http import Sources, append_cookie, drop_cookie
-from idp.model import Account, Lifetimes, Session
+from idp.http import Sources, append_cookie, append_watched_cookie, drop_cookie
+from idp.model import Account, Client, Lifetimes, Session
+from idp.profiles import rules_of
 from idp.store import Store
 from vocabulary.audit import AuditAction, Outcome
 
@@ -88,6 +90,11 @@ def login_cookie_name(*, https: bool) -> str:
     return "__Host-veilleur_login" if https else "veilleur_idp_login"
 
 
+def state_cookie_name(*, https: bool) -> str:
+    """The cookie that the frame of Session Management looks at: not a secret, and not only for requests."""
+    return "__Host-veilleur_state" if https else "veilleur_idp_state"
+
+
 async def start(
     provider: Holder, request: Request, account: Account, method: str, acr: str, amr: Sequence[str], device_id: str | None
 ) -> tuple[Session, str]:
@@ -150,14 +157,39 @@ async def _begin(store: Store, audit: AuditLog, session: Session, account: Accou
     )
 
 
-def set_cookie(response: Response, cookie_value: str, *, https: bool) -> None:
-    """Give the browser its session cookie; it goes when the browser closes."""
+def set_cookie(response: Response, session: Session, cookie_value: str, *, https: bool) -> None:
+    """Give the browser its session cookie, and the one that services' frames look at; both go when the browser closes."""
     append_cookie(response.headers, sso_cookie_name(https=https), cookie_value, secure=https)
+    seen = f"{browser_state(cookie_value)}.{hash_secret(session.id)}"
+    append_watched_cookie(response.headers, state_cookie_name(https=https), seen, secure=https)
 
 
 def clear_cookie(response: Response, *, https: bool) -> None:
     """Make the browser forget its session."""
-    drop_cookie(response.headers, sso_cookie_name(https=https), secure=https)
+    for name in (sso_cookie_name(https=https), state_cookie_name(https=https)):
+        drop_cookie(response.headers, name, secure=https)
+
+
+def browser_state(cookie_value: str) -> str:
+    """What a script of ours may see of a session's cookie (Session Management §3.2): it changes with it and leads to nothing."""
+    return hash_secret(f"browser-state\0{cookie_value}")
+
+
+def session_state(client: Client, redirect_uri: str, request: Request, session: Session, *, https: bool) -> str | None:
+    """The ``session_state`` of an authorization response (Session Management §2), in the form that the client is used to.
+
+    A salted one is worth something only to the client and the origin it was made for. None for an app, which has no origin.
+    """
+    form = rules_of(client).session_state_parameter
+    parts = urlsplit(redirect_uri)
+    if form == "keycloak":
+        return session.id
+    if form == "none" or parts.scheme not in ("http", "https"):
+        return None
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    state = browser_state(request.cookies.get(sso_cookie_name(https=https), ""))
+    salt = secrets.token_urlsafe(16)
+    return f"{hash_secret(f'{client.client_id} {origin} {state} {salt}')}.{salt}"
 
 
 async def current(provider: Holder, request: Request) -> Session | None:

@@ -152,7 +152,8 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         Outcome.SUCCESS,
         fields | {"health.grant.id": code.grant_id, "health.scope": sorted(grant.scope), "health.authentication.acr": session.acr},
     )
-    members = {"code": value, "session_state": session.id if rules.session_state_parameter else None}
+    state = sessions.session_state(grant.client, grant.redirect_uri, request, session, https=provider.https)
+    members = {"code": value, "session_state": state}
     return answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
 
 

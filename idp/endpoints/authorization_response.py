@@ -4,14 +4,13 @@ OAuth 2.0 Form Post Response Mode 1.0; JWT Secured Authorization Response Mode (
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from idp.authorization.respond import answer_members, location, mode_of
 from idp.endpoints.pages import pages
-from idp.http import content_security_policy
+from idp.http import content_security_policy, source_of_policy
 from idp.model import Client
 from idp.provider import Provider
 
@@ -42,14 +41,5 @@ def answer_client(
         action=redirect_uri,
         members=told,
     )
-    response.headers["content-security-policy"] = content_security_policy(form_action=(_form_source(redirect_uri),))
+    response.headers["content-security-policy"] = content_security_policy(form_action=(source_of_policy(redirect_uri),))
     return response
-
-
-def _form_source(redirect_uri: str) -> str:
-    """The URI as a source of ``form-action`` (CSP 3 §2.3.1): without query, and with what would end the directive escaped."""
-    parts = urlsplit(redirect_uri)
-    if not parts.netloc:
-        return f"{parts.scheme}:"
-    path = parts.path.replace(";", "%3B").replace(",", "%2C").replace("'", "%27")
-    return f"{parts.scheme}://{parts.netloc}{path}"

@@ -72,8 +72,7 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         **_backchannel(endpoints),
-        "backchannel_logout_supported": True,
-        "backchannel_logout_session_supported": True,
+        **_logout(endpoints),
         **_requests(endpoints),
     }
     if mtls:
@@ -83,6 +82,18 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
             name: url.replace(base_url, mtls_base_url, 1) for name, url in document.items() if name in _MTLS_ENDPOINTS
         }
     return document
+
+
+def _logout(endpoints: str) -> dict[str, Any]:
+    """How the end of a session is asked for and heard of (RP-Initiated, Back-Channel and Front-Channel Logout, Session Management)."""
+    return {
+        "end_session_endpoint": f"{endpoints}/logout",
+        "check_session_iframe": f"{endpoints}/login-status-iframe.html",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+    }
 
 
 def _backchannel(endpoints: str) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Logout asked by a relying party (OpenID Connect RP-Initiated Logout 1.0), by GET or POST."""
 
 from dataclasses import dataclass
+from hmac import compare_digest
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from idp import sessions
+from idp.endpoints import logged_out
 from idp.endpoints.error_page import error_page
+from idp.endpoints.logged_out import Farewell, say_farewell
 from idp.endpoints.pages import pages
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import parse_parameters, read_form
 from idp.model import Cause, Client, Initiator, Session
+from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
-from vocabulary.audit import AuditAction, Outcome
 
 _BY_THE_PERSON = Cause(initiator=Initiator.USER, reason="the person logged out")
 
@@ -44,31 +47,20 @@ async def end_session(request: Request) -> Response:
     browser = await sessions.current(provider, request)
     if hint is None:
         return await _ask_or_end(request, provider, browser, parameters, target)
-    session = await provider.store.sessions.get(hint.session_id, provider.clock())
-    if session is not None:
-        await _end(request, provider, session, client)
-    response = _done(request, target)
-    if browser is None or browser.id == hint.session_id:
-        sessions.clear_cookie(response, https=provider.https)
-    return response
+    farewell = await logged_out.end_session(request, provider, hint.session_id, _BY_THE_PERSON, client)
+    return say_farewell(request, provider, farewell, target, forget=browser is None or browser.id == hint.session_id)
 
 
 async def _ask_or_end(
     request: Request, provider: Provider, browser: Session | None, parameters: dict[str, str], target: str | None
 ) -> Response:
     """Our own page asks; its form comes back by POST from this site, which the Lax cookie and the form token prove."""
-    if browser is not None:
-        token = sessions.hash_secret(f"logout\0{browser.cookie_hash}")
-        if request.method != "POST" or parameters.get("csrf") != token:
-            return pages().render(request, "logged_out.html", asked=True, csrf=token)
-        await _end(request, provider, browser, None)
-    response = _done(request, target)
-    sessions.clear_cookie(response, https=provider.https)
-    return response
-
-
-def _done(request: Request, target: str | None) -> Response:
-    return RedirectResponse(target, 303) if target else pages().render(request, "logged_out.html", asked=False)
+    if browser is None:
+        return say_farewell(request, provider, Farewell(session_id=""), target)
+    token = sessions.hash_secret(f"logout\0{browser.cookie_hash}")
+    if request.method != "POST" or not compare_digest(parameters.get("csrf", "").encode(), token.encode()):
+        return pages().render(request, "log_out.html", csrf=token)
+    return say_farewell(request, provider, await logged_out.end_session(request, provider, browser.id, _BY_THE_PERSON), target)
 
 
 def _read_hint(provider: Provider, parameters: dict[str, str]) -> _Hint | None:
@@ -100,27 +92,8 @@ def _target(parameters: dict[str, str], client: Client | None) -> str | None:
         raise InvalidRequest("post_logout_redirect_uri needs id_token_hint or client_id")
     if uri not in client.post_logout_redirect_uris:
         raise InvalidRequest("post_logout_redirect_uri is not one that this service registered")
-    state = parameters.get("state")
+    state = parameters.get("state") if rules_of(client).logout_state_returned else None
     return uri if state is None else f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': state})}"
-
-
-async def _end(request: Request, provider: Provider, session: Session, client: Client | None) -> None:
-    """Every service of the session loses its tokens with it: single sign-on, single log-out."""
-    account = await provider.store.accounts.get(session.account_id)
-    ended = await provider.store.revocations.revoke_session(session.id, provider.clock(), _BY_THE_PERSON)
-    provider.audit.record(
-        AuditAction.SESSION_ENDED,
-        Outcome.SUCCESS,
-        {
-            "user.id": account.national_id if account else None,
-            "source.ip": provider.sources(request),
-            "user_agent.original": sessions.user_agent(request),
-            "health.session.id": session.id,
-            "health.relying_party.id": client.client_id if client else None,
-            "health.revoked.count": ended.grant_count,
-            "health.residual.seconds": int(ended.residual.total_seconds()),
-        },
-    )
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -145,7 +145,7 @@ async def _enter(visit: Visit, approval: Approval) -> Response:
         await provider.store.interactions.put(replace(proved, session_id=session.id))
         return RedirectResponse(f"/device/{visit.interaction.id}/done", 303)
     response = RedirectResponse(f"/auth/resume/{visit.interaction.id}", 303)
-    set_cookie(response, cookie_value, https=provider.https)
+    set_cookie(response, session, cookie_value, https=provider.https)
     return response
 
 

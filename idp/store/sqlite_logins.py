@@ -144,13 +144,20 @@ class SqliteSessionStore:
         return [self._read_session(document) for (document,) in rows]
 
     async def visits(self, account_id: str, now: datetime) -> Sequence[Visit]:
+        return self._visits("account_id", account_id, now)
+
+    async def visits_of_session(self, session_id: str, now: datetime) -> Sequence[Visit]:
+        return self._visits("session_id", session_id, now)
+
+    def _visits(self, column: str, key: str, now: datetime) -> Sequence[Visit]:
         rows = self._file.read(
-            "SELECT session_id, client_id, last_at FROM visits WHERE account_id = ? AND expires_at > ? ORDER BY last_at, client_id",
-            (account_id, microseconds(now)),
+            "SELECT session_id, client_id, account_id, last_at FROM visits "
+            f"WHERE {column} = ? AND expires_at > ? ORDER BY last_at, client_id",
+            (key, microseconds(now)),
         )
         return [
             Visit(session_id=session_id, client_id=client_id, account_id=account_id, last_at=from_microseconds(last_at))
-            for session_id, client_id, last_at in rows
+            for session_id, client_id, account_id, last_at in rows
         ]
 
     async def delete(self, session_id: str) -> None:

@@ -1,12 +1,15 @@
 from datetime import timedelta
+from hashlib import sha256
+from typing import Any
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import sessions
 from idp.model import Session
 from idp.provider import Provider
-from tests.idp.wire import PERSON, Wire
+from tests.idp.wire import PERSON, REDIRECT, Wire, client
 
 
 def _request(cookie: str = "") -> Request:
@@ -62,10 +65,49 @@ def test_a_use_within_the_same_minute_still_says_whether_it_lives(wire: Wire) ->
     assert not wire.call(lambda p: sessions.touch(p.store, session, p.clock(), p.lifetimes))
 
 
-def test_cookies_are_bound_to_host_and_tls_where_there_is_tls() -> None:
+def test_cookies_are_bound_to_host_and_tls_where_there_is_tls(wire: Wire) -> None:
+    session, value = wire.call(_start)
     response = Response()
-    sessions.set_cookie(response, "v", https=True)
-    assert response.headers["set-cookie"] == "__Host-veilleur_sso=v; Path=/; HttpOnly; SameSite=Lax; Secure"
+    sessions.set_cookie(response, session, value, https=True)
+    secret, seen = response.headers.getlist("set-cookie")
+    assert secret == f"__Host-veilleur_sso={value}; Path=/; HttpOnly; SameSite=Lax; Secure"
+    assert seen.startswith("__Host-veilleur_state=")
+    assert seen.endswith("; Path=/; SameSite=None; Secure")
     plain = Response()
     sessions.clear_cookie(plain, https=False)
-    assert plain.headers["set-cookie"].startswith("veilleur_idp_sso=; Path=/; Max-Age=0")
+    assert [cookie.partition("; Path=/; Max-Age=0")[0] for cookie in plain.headers.getlist("set-cookie")] == [
+        "veilleur_idp_sso=",
+        "veilleur_idp_state=",
+    ]
+
+
+@pytest.mark.spec("OIDCSM-3.2")
+def test_what_a_script_sees_of_a_session_leads_neither_to_its_cookie_nor_to_its_identifier(wire: Wire) -> None:
+    session, value = wire.call(_start)
+    response = Response()
+    sessions.set_cookie(response, session, value, https=False)
+    seen = response.headers.getlist("set-cookie")[1].partition("=")[2].partition(";")[0]
+    assert value not in seen
+    assert session.id not in seen
+    for part in seen.split("."):
+        assert wire.call(lambda provider, part=part: sessions.current(provider, _request(f"veilleur_idp_sso={part}"))) is None  # type: ignore[misc]
+        assert part != session.cookie_hash
+
+
+@pytest.mark.spec("OIDCSM-2")
+def test_the_session_state_of_a_service_is_salted_and_its_own(wire: Wire) -> None:
+    session, value = wire.call(_start)
+    request = _request(f"veilleur_idp_sso={value}")
+
+    def made(client_id: str = "baseline", uri: str = REDIRECT, **members: Any) -> str | None:
+        return sessions.session_state(client(client_id, **members), uri, request, session, https=False)
+
+    one = made()
+    assert one is not None
+    digest, salt = one.split(".")
+    state = sessions.browser_state(value)
+    assert digest == sha256(f"baseline https://service.example {state} {salt}".encode()).hexdigest()
+    assert made() != one
+    assert made(uri="com.example.app:/retour") is None
+    assert made(quirks={"session_state_parameter": "none"}) is None
+    assert made(quirks={"session_state_parameter": "keycloak"}) == session.id

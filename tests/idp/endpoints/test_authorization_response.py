@@ -34,7 +34,7 @@ def test_form_post_carries_the_answer_in_a_form_that_submits_itself(wire: Wire) 
     action, fields = _form_of(answer.text)
     assert action == REDIRECT
     assert (fields["state"], fields["iss"]) == ('"><script>', ISSUER)
-    assert fields.keys() == {"code", "state", "iss"}
+    assert fields.keys() == {"code", "state", "iss", "session_state"}
     assert faults_of(answer.text) == [_LEADS_TO_THE_CLIENT]
     assert '<script type="module" src="/assets/form-post.js"></script>' in answer.text
     assert wire.redeem(fields["code"]).status_code == 200

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from tests.idp.wire import CONNECT, Wire, query_of
+from idp.model import Profile
+from tests.idp.wire import CONNECT, Wire, client, query_of
 
 GOODBYE = "https://service.example/au-revoir"
 
@@ -77,3 +78,12 @@ def test_logging_out_twice_is_no_error(wire: Wire) -> None:
     hint = wire.tokens()["id_token"]
     assert [_log_out(wire, id_token_hint=hint).status_code for _ in range(2)] == [200, 200]
     assert len(wire.events("session.ended")) == 1
+
+
+@pytest.mark.parametrize(("quirks", "location"), [({}, f"{GOODBYE}?state=x"), ({"logout_state_returned": False}, GOODBYE)])
+@pytest.mark.spec("OIDCRP-3", "PSC-6")
+def test_a_service_can_rehearse_a_logout_that_forgets_its_state(wire: Wire, quirks: dict[str, bool], location: str) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("rehearsing", profile=Profile.PSC, quirks=quirks)))
+    hint = wire.tokens("rehearsing")["id_token"]
+    answer = _log_out(wire, id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="x")
+    assert answer.headers["location"] == location
