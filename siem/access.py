@@ -37,6 +37,7 @@ class Permission(StrEnum):
     VALIDATE_DOSSIERS = "dossiers.validate"
     DESK = "desk.handle"
     READ_RULES = "rules.read"
+    TUNE_RULES = "rules.tune"
     READ_SOURCES = "sources.read"
 
 
@@ -58,7 +59,7 @@ _HANDLING: Final = frozenset(
 )
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ANALYSTE: _HANDLING,
-    Role.RESPONSABLE: _HANDLING | {_P.DESK},
+    Role.RESPONSABLE: _HANDLING | {_P.DESK, _P.TUNE_RULES},
     Role.DECLARANT: frozenset({_P.READ_INCIDENTS, _P.READ_DOSSIERS, _P.EDIT_DOSSIERS, _P.VALIDATE_DOSSIERS}),
     Role.ARS: frozenset({_P.READ_DOSSIERS, _P.DESK}),
     Role.AUDITEUR: frozenset({_P.READ_ALERTS, _P.READ_INCIDENTS, _P.READ_DOSSIERS, _P.READ_RULES, _P.READ_SOURCES}),

@@ -28,13 +28,12 @@ from siem.errors import DataError
 class Variant:
     """A rule's condition over the events of some log sources that share the same field names.
 
-    ``tree`` holds the filters too; ``bare`` is the rule's own condition, and ``filters`` are what is added to it.
+    ``tree`` is the rule's own condition, ``filters`` are what is added to it; ``fields`` are those of both.
     """
 
     sources: tuple[LogSource, ...]
     tree: Node
     fields: tuple[str, ...]
-    bare: Node
     filters: tuple[AddedFilter, ...] = ()
 
     def event_names(self, name: str) -> tuple[str, ...]:
@@ -262,7 +261,7 @@ class _Loader:
                 raise ItemError(f"the source has no field «{name}»")
             return event_names(name)
 
-        bare = detection_tree(body["detection"], self.placeholders, rename)
+        tree = detection_tree(body["detection"], self.placeholders, rename)
         added: list[AddedFilter] = []
         for one, document in self.filters:
             if one.applies_to(body):
@@ -271,9 +270,10 @@ class _Loader:
                 except RuleMistake as mistake:
                     # A filter that cannot be honoured hides nothing: the rule goes on without it.
                     self.errors.append(document.error(mistake))
-        tree = all_of([bare, *(one.tree for one in added)])
-        fields = dict.fromkeys(name for predicate in predicates(tree) for name in fields_of(predicate))
-        return Variant(sources, tree, tuple(fields), bare, tuple(added))
+        fields = dict.fromkeys(
+            name for predicate in predicates(all_of([tree, *(one.tree for one in added)])) for name in fields_of(predicate)
+        )
+        return Variant(sources, tree, tuple(fields), tuple(added))
 
     def _fed(self, one: CompiledBaseline, singles: Mapping[str, CompiledRule]) -> CompiledBaseline | None:
         """A baseline with its references resolved; None, and an error, where one is not to a rule on single events."""

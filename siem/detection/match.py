@@ -279,7 +279,7 @@ class Matcher:
         kept: list[tuple[int, Node]] = []
         for place, one in enumerate(self._candidates):
             if one.reads(values):
-                tree = settled(one.variant.bare, frozenset(self._routing), view)
+                tree = settled(one.variant.tree, frozenset(self._routing), view)
                 if tree is not False:
                     kept.append((place, AllOf(()) if tree is True else tree))
         same = tuple(kept)
@@ -291,7 +291,7 @@ class Matcher:
 def _candidate(rule: CompiledRule, variant: Variant, tally: Tally) -> Candidate:
     """What filters leave out is looked at only where the rule itself matches: it costs nothing else, and each hit can be counted."""
     filters = tuple((added.filter, compile_tree(added.tree)) for added in variant.filters)
-    return Candidate(rule, variant, compile_tree(variant.bare), filters, tally)
+    return Candidate(rule, variant, compile_tree(variant.tree), filters, tally)
 
 
 def _timed(candidate: Candidate, view: View) -> bool:

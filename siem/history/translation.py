@@ -4,8 +4,11 @@ What an event is compared with goes to DuckDB as parameters; the text of a condi
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated, Node
+from siem.detection.filters import AddedFilter
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How
@@ -14,6 +17,8 @@ from siem.event import FIELDS, Kind
 from siem.history.leaves import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated, of_equalities, of_predicate
 from siem.store.query import Query, column
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _TEXTS = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
 
 
@@ -28,7 +33,17 @@ def of_rule(rule: CompiledRule) -> Bounds:
 
 
 def _of_variant(variant: Variant) -> Bounds:
-    return all_of([any_of([_of_source(source) for source in variant.sources]), of_tree(variant.tree)])
+    routed = any_of([_of_source(source) for source in variant.sources])
+    return all_of([routed, of_tree(variant.tree), *(_of_filter(added) for added in variant.filters)])
+
+
+def _of_filter(added: AddedFilter) -> Bounds:
+    """Events that a filter leaves: those of its condition, and all from its expiry on."""
+    expires_at = added.filter.expires_at
+    if expires_at is None:
+        return of_tree(added.tree)
+    after = Query('("at" >= make_timestamp(?))', ((expires_at - _EPOCH) // _MICROSECOND,))
+    return any_of([of_tree(added.tree), exactly(after)])
 
 
 def _of_source(source: LogSource) -> Bounds:

@@ -1,5 +1,6 @@
 """What SQL finds is what the engine finds: never less, and where the translation is exact nothing else."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from hypothesis import HealthCheck, event, given, settings
@@ -12,7 +13,7 @@ from siem.detection.logsource import LogSource
 from siem.detection.match import Matcher
 from siem.detection.modifiers import item_node
 from siem.detection.predicates import View
-from siem.event import Event
+from siem.event import Event, Value
 from siem.history.translation import of_rule, of_rules, of_tree
 from siem.settings import ROOT
 from tests.siem.history import world
@@ -74,3 +75,27 @@ def test_our_own_rules_but_one_run_as_sql_alone() -> None:
     # A regular expression is left to the engine; everything around it narrows what it looks at.
     assert [rule.rule.path for rule in ruleset.singles if not of_rule(rule).exact] == ["web/nginx_sql_injection.yml"]
     assert of_rules([rule for rule in ruleset.singles if of_rule(rule).exact]).exact
+
+
+FILTERED: Final = """\
+title: Failed login
+id: 00000000-0000-4000-8000-000000000001
+logsource: {product: veilleur, service: idp}
+detection: {selection: {event.action: login.failed}, condition: selection}
+---
+title: Not the probe
+logsource: {product: veilleur}
+filter: {rules: any, probe: {source.ip: 192.0.2.7}, condition: not probe}
+veilleur: {owner: Claire, reason: The probe, expires: 2026-03-14}
+"""
+
+
+def test_a_filter_hides_in_sql_until_its_last_day_as_it_does_in_the_engine(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "rule.yml").write_text(FILTERED, encoding="utf-8")
+    (rule,) = load_rules(tmp_path).singles
+    fields: dict[str, Value] = {"event.dataset": "idp.audit", "event.action": "login.failed"}
+    rows = [{**fields, "source.ip": address} for address in ("192.0.2.7", "192.0.2.8") * 2]
+    tenant, events = shelf.put(rows, seconds=20)  # two before the midnight that follows the last day, two after
+    engine = [one.id for one in events if list(Matcher([rule]).match(View(one.fields, one.at)))]
+    assert engine == [one.id for one in events[1:]] and of_rule(rule).exact
+    assert shelf.ids(tenant, of_rule(rule).least) == set(engine)
