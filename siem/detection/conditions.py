@@ -15,6 +15,8 @@ from siem.detection.predicates import ANYWHERE, Predicate, Test, TextIs, View, c
 
 #: A condition nested deeper than this is refused.
 MAX_DEPTH: Final = 100
+#: A condition that asks for more predicates, each counted as often as its selection is named, is refused.
+MAX_PREDICATES: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class _Parser:
         self.tokens = tokens
         self.identifiers = identifiers
         self.position = 0
+        self._sizes = {name: sum(1 for _ in predicates(node)) for name, node in identifiers.items()}
+        self._size = 0
 
     def peek(self) -> str | None:
         return self.tokens[self.position] if self.position < len(self.tokens) else None
@@ -185,22 +189,29 @@ class _Parser:
         if node is None:
             known = ", ".join(self.identifiers) or "none"
             raise ConditionError(f"«{token}» is not a selection of this rule (it has: {known})")
+        self.count(token)
         return node
+
+    def count(self, name: str) -> None:
+        self._size += self._sizes[name]
+        if self._size > MAX_PREDICATES:
+            raise ConditionError(f"the condition asks for more than {MAX_PREDICATES} comparisons")
 
     def quantified(self, quantity: str, pattern: str) -> Node:
         if pattern == "them":
             # Names that start with an underscore are hidden from patterns that do not ask for them.
-            chosen = [node for name, node in self.identifiers.items() if not name.startswith("_")]
+            chosen = [name for name in self.identifiers if not name.startswith("_")]
         else:
             expression = re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
             chosen = [
-                node
-                for name, node in self.identifiers.items()
-                if expression.fullmatch(name) and (pattern.startswith("_") or not name.startswith("_"))
+                name for name in self.identifiers if expression.fullmatch(name) and (pattern.startswith("_") or not name.startswith("_"))
             ]
         if not chosen:
             raise ConditionError(f"«{quantity} of {pattern}» names no selection of this rule")
-        return all_of(chosen) if quantity == "all" else any_of(chosen)
+        for name in chosen:
+            self.count(name)
+        nodes = [self.identifiers[name] for name in chosen]
+        return all_of(nodes) if quantity == "all" else any_of(nodes)
 
 
 def compile_tree(node: Node) -> Test:

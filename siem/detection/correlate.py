@@ -4,7 +4,8 @@ What a correlation finds is defined on the set of matches alone, so neither the 
 batches can change it. For every match at instant *t*, the window is [t − timespan, t], both ends included.
 If the condition holds there, every match of the window **contributes**. Windows that share a match are one **episode**.
 ``temporal_ordered``: a match contributes if it is part of a chain of one match per rule, in the order of the list
-(equal instants count as in order, one event never follows itself), no longer than the timespan.
+(equal instants count as in order, one event never follows itself), no longer than the timespan. A condition that names rules
+(``a and not b``) is looked at as :mod:`.chains` says; where it excludes a rule, the window begins with the match and is waited for.
 
 A rule **fires again** while its episode goes on: each evaluation returns the matches that have become contributing since
 the last one, and only those; ``first_at`` and ``last_at`` span the windows they stand in, so that successive
@@ -20,9 +21,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from siem.detection.chains import earliest_ends, latest_begins
+from siem.detection.chains import Look, find
 from siem.detection.correlations import Correlation, CorrelationType
-from siem.detection.windows import Entry, Window, window_of
+from siem.detection.windows import Entry, Tail, window_of
 
 #: Group-by values.
 Key = tuple[str, ...]
@@ -30,15 +31,6 @@ _FOREVER: Final = 2**62
 #: A window's kept state is cut in this many parts, so that a change rewrites a small one.
 _PARTS: Final = 8
 _CONTRIBUTES: Final = 1
-
-
-@dataclass(slots=True)
-class Tail:
-    """Where the evaluation of a group stands: the window that ends at ``at``, and the last instant whose condition held."""
-
-    at: int
-    window: Window
-    held_at: int = -1
 
 
 @dataclass(slots=True)
@@ -105,6 +97,9 @@ class Correlator:
         self.size = 0
         self._expiry: list[tuple[int, Key]] = []
         self._waiting: set[Key] = set()
+        #: For conditions that exclude a rule: when the windows that kept matches begin are over.
+        self._excludes = bool(correlation.terms) and not self.grows
+        self._over: list[tuple[int, Key]] = []
         self._touched: dict[Key, list[Entry]] = {}
         self._again: dict[Key, list[Entry]] = {}
 
@@ -127,34 +122,47 @@ class Correlator:
             group.marks.insert(place, 0)
         self.size += 1
         self._await_end(key, group, entry[0])
+        if self._excludes:
+            heapq.heappush(self._over, (entry[0] + self.span, key))
         self._touched.setdefault(key, []).append(entry)
         self.changed.add((key, entry[0] // self.part))
         return True
 
-    def settle(self, closed_at: int) -> tuple[list[Found], list[Occurrence]]:
-        """Evaluate what was added; ``closed_at`` is the instant before which no more events are waited for."""
+    def settle(self, closed_at: int, newest: int) -> tuple[list[Found], list[Occurrence]]:
+        """Evaluate what was added. No more events are waited for before ``closed_at``; ``newest`` is the newest instant known of."""
         found: list[Found] = []
         occurrences: list[Occurrence] = []
         touched, self._touched = self._touched, {}
         again, self._again = self._again, {}
-        waiting: Iterable[Key] = () if self.grows else self._waiting
+        over = self._pop_over(min(closed_at, newest))
+        waiting: Iterable[Key] = over if self.grows or self._excludes else self._waiting
         for key in dict.fromkeys((*touched, *again, *waiting)):
-            group = self.groups[key]
+            group = self.groups.get(key)
+            if group is None:
+                continue
             new = sorted(touched.get(key, ()))
             sweep = _Sweep(self, key, group, occurrences)
-            if self.grows and not new:
-                pass
-            elif self.ordered:
-                sweep.chains(new[0][0] - self.span, new[-1][0] + self.span)
-            elif self.grows:
+            if self.correlation.terms:
+                begins = [*([new[0][0] - self.span] if new else []), *([over[key]] if key in over else [])]
+                if begins:
+                    sweep.terms(min(begins), new[-1][0] if self.grows else _FOREVER, min(closed_at, newest))
+            elif self.grows and new:
                 sweep.windows(new, _FOREVER)
-            else:
+            elif not self.grows:
                 sweep.windows(new, closed_at)
                 last = group.entries[-1][0] if group.entries else -1
                 (self._waiting.add if last > closed_at else self._waiting.discard)(key)
             sweep.look_again(again.get(key, ()))
             found.extend(sweep.found())
         return found, occurrences
+
+    def _pop_over(self, whole_to: int) -> dict[Key, int]:
+        """Groups with windows that are over by an instant, with the begin of the earliest."""
+        over: dict[Key, int] = {}
+        while self._over and self._over[0][0] <= whole_to:
+            end, key = heapq.heappop(self._over)
+            over.setdefault(key, end - self.span)
+        return over
 
     def forget(self, horizon: int) -> None:
         """Let go of what no event at or after ``horizon`` can need any more, in whole parts."""
@@ -227,6 +235,10 @@ class Correlator:
         """After everything was put back: instants up to ``closed_at`` were looked at before the restart."""
         for group in self.groups.values():
             group.settled = closed_at
+        if self._excludes:
+            ends = ((entry[0] + self.span, key) for key, group in self.groups.items() for entry in group.entries)
+            self._over = [one for one in ends if one[0] > closed_at]
+            heapq.heapify(self._over)
 
 
 class _Sweep:
@@ -357,28 +369,28 @@ class _Sweep:
     def look_again(self, entries: Iterable[Entry]) -> None:
         """Return contributing entries once more: their child correlation has gained matches."""
         group = self.group
-        measure = group.tail.window.measure() if group.tail is not None else 0.0
+        terms = self.owner.correlation.terms
+        measure = group.tail.window.measure() if group.tail is not None else float(max((len(term.wanted) for term in terms), default=0))
         for entry in sorted(entries):
             place = bisect_left(group.entries, entry)
             if place < len(group.entries) and group.entries[place] == entry and group.marks[place]:
                 self._contribute(entry[0], entry[0], [entry], measure)
 
-    def chains(self, start: int, end: int) -> None:
-        """Chains of ``temporal_ordered`` that pass between two instants."""
+    def terms(self, since: int, latest: int, whole_to: int) -> None:
+        """The alternatives, over windows that begin from ``since`` to ``latest``, and are over by ``whole_to`` if they exclude a rule."""
         group, owner = self.group, self.owner
-        low, high = group.index(start), group.index(end + 1)
-        region = group.entries[low:high]
-        steps = len(owner.correlation.references)
-        if len({entry[1] for entry in region}) < steps:
-            return
-        begins = latest_begins(region, steps)
-        ends = earliest_ends(region, steps)
-        spans: list[tuple[int, int, int]] = []
-        for place, entry in enumerate(region):
-            first, last = begins[place], ends[place]
-            if first is not None and last is not None and last - first <= owner.span:
-                spans.append((first, last, place))
-                if owner.has_parents and entry[1] == steps - 1:
-                    self._occur((entry,))
-        for first, last, place in sorted(spans):
-            self._contribute(first, last, self._mark((low + place,)), float(steps))
+        low, high = group.index(since), group.index(min(latest, _FOREVER - owner.span) + owner.span + 1)
+        row = group.entries[low:high]
+        look = Look(owner.span, owner.ordered, since, whole_to)
+        windows: list[tuple[int, int, list[int], int]] = []
+        held: dict[tuple[int, int], None] = {}
+        for term in owner.correlation.terms:
+            finding = find(row, term, look)
+            windows.extend((first, last, places, len(term.wanted)) for first, last, places in finding.windows)
+            held.update(dict.fromkeys(finding.held))
+        for first, last, places, measure in sorted(windows):
+            self._contribute(first, last, self._mark(low + place for place in places), float(measure))
+        if owner.has_parents:
+            for at, place in sorted(held):
+                entry = row[place]
+                self.occurrences.append(Occurrence(self.key, at, entry[2], entry[5]))

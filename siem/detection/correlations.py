@@ -3,14 +3,17 @@
 Source: Sigma specification 2.1.0, «Correlation Rules».
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from siem.detection.conditions import ConditionError
 from siem.detection.predicates import Compare
 from siem.detection.selections import RuleMistake
+from siem.detection.terms import Term, at_least, read_terms, rules_named
 
 
 class CorrelationType(Enum):
@@ -48,6 +51,7 @@ class Correlation:
     """A correlation as written; ``references`` are names or ids, still to be resolved.
 
     ``timespan`` is in microseconds. ``aliases`` maps an alias to reference → field. ``limits`` must all hold.
+    ``terms``, where there are any, say what must match instead: for an order, and for a condition that names rules.
     """
 
     type: CorrelationType
@@ -59,6 +63,7 @@ class Correlation:
     percentile: float = 50.0
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     generate: bool = False
+    terms: tuple[Term, ...] = ()
 
     def holds(self, measure: float) -> bool:
         """Whether the window's measure meets every limit."""
@@ -67,26 +72,30 @@ class Correlation:
     @property
     def grows(self) -> bool:
         """Whether one more event can never undo a match: such a rule answers at once, the others wait for late events."""
+        if self.terms:
+            return not any(term.unwanted for term in self.terms)
         return self.type not in OVER_NUMBERS and all(compare in (Compare.GT, Compare.GTE) for compare, _ in self.limits)
 
+    def field_of(self, reference: str, name: str) -> str:
+        """The name that a field has in one of the rules."""
+        return self.aliases.get(name, {}).get(reference, name)
 
-def read_correlation(section: object) -> Correlation:
-    """Read a ``correlation`` section. Raises RuleMistake."""
+
+def read_correlation(section: object, *, generate: object = None) -> Correlation:
+    """Read a ``correlation`` section. ``generate`` is what stands beside it, as in the specification's schema. Raises RuleMistake."""
     if not isinstance(section, Mapping):
         raise RuleMistake("a map is expected", "correlation")
     unknown = [str(key) for key in section if key not in _KEYS]
     if unknown:
         raise RuleMistake(f"unknown key «{unknown[0]}»", "correlation", unknown[0])
     kind = _type(section.get("type"))
-    references = _texts(section.get("rules"), "rules")
+    _texts(section.get("rules"), "rules")
+    references = references_of(section)
     if not references:
         raise RuleMistake("at least one rule is expected", "correlation", "rules")
     if kind is CorrelationType.TEMPORAL_ORDERED and len(references) < 2:
         raise RuleMistake("an order needs at least two rules", "correlation", "rules")
-    generate = section.get("generate", False)
-    if not isinstance(generate, bool):
-        raise RuleMistake("true or false is expected", "correlation", "generate")
-    limits, fields, percentile = _condition(kind, section.get("condition"), len(set(references)))
+    limits, fields, percentile, terms = _condition(kind, section.get("condition"), references)
     return Correlation(
         type=kind,
         references=references,
@@ -96,8 +105,25 @@ def read_correlation(section: object) -> Correlation:
         fields=fields,
         percentile=percentile,
         aliases=_aliases(section.get("aliases"), references),
-        generate=generate,
+        generate=_generate(section, generate),
+        terms=terms,
     )
+
+
+def references_of(section: Mapping[object, object]) -> tuple[str, ...]:
+    """Names or ids of the rules that a section refers to, faulty or not; those its condition names, where it lists none."""
+    rules, condition = section.get("rules"), section.get("condition")
+    if rules is None and isinstance(condition, str):
+        return rules_named(condition)
+    return tuple(one for one in (rules if isinstance(rules, list) else [rules]) if isinstance(one, str))
+
+
+def _generate(section: Mapping[object, object], beside: object) -> bool:
+    within = section.get("generate")
+    for value, path in ((within, ("correlation", "generate")), (beside, ("generate",))):
+        if value is not None and not isinstance(value, bool):
+            raise RuleMistake("true or false is expected", *path)
+    return within is True or (within is None and beside is True)
 
 
 def _type(value: object) -> CorrelationType:
@@ -138,24 +164,63 @@ def _aliases(value: object, references: tuple[str, ...]) -> Mapping[str, Mapping
 
 
 _Limits = tuple[tuple[Compare, float], ...]
+_PATH: Final = ("correlation", "condition")
 
 
-def _condition(kind: CorrelationType, value: object, rule_count: int) -> tuple[_Limits, tuple[str, ...], float]:
-    path = ("correlation", "condition")
-    if value is None and kind in _TEMPORAL:
-        return ((Compare.GTE, float(rule_count)),), (), 50.0
+def _condition(
+    kind: CorrelationType, value: object, references: tuple[str, ...]
+) -> tuple[_Limits, tuple[str, ...], float, tuple[Term, ...]]:
+    """Limits, fields, percentile and alternatives."""
+    if kind in _TEMPORAL:
+        if isinstance(value, str):
+            return (), (), 50.0, _named(value, references)
+        limits = _limits(value) if value is not None else ((Compare.GTE, float(len(set(references)))),)
+        _fields(kind, value.get("field") if isinstance(value, Mapping) else None)
+        if kind is CorrelationType.TEMPORAL:
+            return limits, (), 50.0, ()
+        return limits, (), 50.0, _in_order(limits if value is not None else (), len(references))
+    limits = _limits(value)
+    assert isinstance(value, Mapping)
+    return limits, _fields(kind, value.get("field")), _percentile(kind, value), ()
+
+
+def _limits(value: object) -> _Limits:
     if not isinstance(value, Mapping):
-        raise RuleMistake("a map such as {gte: 10} is expected", *path)
-    if kind is CorrelationType.TEMPORAL_ORDERED:
-        raise RuleMistake("temporal_ordered takes no condition: every rule must match, in order", *path)
+        raise RuleMistake("a map such as {gte: 10} is expected", *_PATH)
     limits = tuple(_limit(str(key), limit) for key, limit in value.items() if key not in ("field", "percentile"))
     if not limits:
-        raise RuleMistake("at least one comparison (gt, gte, lt, lte, eq, neq) is expected", *path)
-    return limits, _fields(kind, value.get("field")), _percentile(kind, value)
+        raise RuleMistake("at least one comparison (gt, gte, lt, lte, eq, neq) is expected", *_PATH)
+    return limits
+
+
+def _named(value: str, references: tuple[str, ...]) -> tuple[Term, ...]:
+    """A condition that names rules."""
+    twice = [one for place, one in enumerate(references) if one in references[:place]]
+    if twice:
+        raise RuleMistake(f"«{twice[0]}» is listed twice; a condition could not tell them apart", "correlation", "rules")
+    try:
+        return read_terms(value, references)
+    except ConditionError as error:
+        raise RuleMistake(str(error).replace("selection of this rule", "rule of the list"), *_PATH) from error
+
+
+def _in_order(limits: _Limits, rule_count: int) -> tuple[Term, ...]:
+    """An order asks for all rules, or for at least so many of them."""
+    fewest = max(
+        (math.floor(limit) + (compare is Compare.GT or limit > math.floor(limit)) for compare, limit in limits), default=rule_count
+    )
+    if any(compare not in (Compare.GT, Compare.GTE) and (compare, limit) != (Compare.EQ, rule_count) for compare, limit in limits):
+        raise RuleMistake("an order can be asked of at least so many rules (gt, gte), not of at most or exactly so many", *_PATH)
+    if not 2 <= fewest <= rule_count:
+        raise RuleMistake(f"an order needs two of the {rule_count} rules, up to all of them", *_PATH)
+    try:
+        return at_least(fewest, rule_count)
+    except ConditionError as error:
+        raise RuleMistake(str(error), *_PATH) from error
 
 
 def _limit(key: str, limit: object) -> tuple[Compare, float]:
-    path = ("correlation", "condition", key)
+    path = (*_PATH, key)
     if key not in {compare.value for compare in Compare}:
         raise RuleMistake(f"unknown comparison «{key}»", *path)
     if isinstance(limit, bool) or not isinstance(limit, int | float):
@@ -164,7 +229,7 @@ def _limit(key: str, limit: object) -> tuple[Compare, float]:
 
 
 def _fields(kind: CorrelationType, value: object) -> tuple[str, ...]:
-    path = ("correlation", "condition", "field")
+    path = (*_PATH, "field")
     fields = _texts(value, "condition")
     counts_values = kind not in _TEMPORAL and kind is not CorrelationType.EVENT_COUNT
     if counts_values and not fields:
@@ -177,7 +242,7 @@ def _fields(kind: CorrelationType, value: object) -> tuple[str, ...]:
 
 
 def _percentile(kind: CorrelationType, condition: Mapping[object, object]) -> float:
-    path = ("correlation", "condition", "percentile")
+    path = (*_PATH, "percentile")
     percentile = condition.get("percentile", 50)
     if isinstance(percentile, bool) or not isinstance(percentile, int | float) or not 0 <= percentile <= 100:
         raise RuleMistake("a number from 0 to 100 is expected", *path)

@@ -1,10 +1,13 @@
 """Rule files: from bytes to YAML documents that remember where they stand.
 
-A file that cannot be read as rules is an error of its own; so is a key written twice, which YAML would let pass.
+A file that cannot be read as rules is an error of its own; so is a key written twice, which YAML would let pass, and whatever makes a
+small file large or deep (a library that follows a hundred thousand brackets dies of it, with the watch).
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +19,12 @@ from siem.errors import DataError
 
 #: A rule file larger than this is refused.
 MAX_BYTES: Final = 1_000_000
+#: Values nested deeper than this are refused; Sigma needs six.
+MAX_DEPTH: Final = 60
+#: Values a document may hold once its aliases are followed.
+MAX_VALUES: Final = 250_000
+#: What may open a level at the begin of a line: indentation and the marks of lists and of keys.
+_LINE_BEGIN: Final = re.compile(r"^[ ?-]+", re.MULTILINE)
 
 
 class RuleYaml(yaml.CSafeLoader):
@@ -30,6 +39,10 @@ class RuleYaml(yaml.CSafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
+                if key.tag == "tag:yaml.org,2002:merge":
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "the merge key «<<» is not read; write the keys out", key.start_mark
+                    )
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"the key «{key.value}» is written twice", key.start_mark)
                 seen.add(key.value)
@@ -53,10 +66,7 @@ class Document:
 
     def line(self, path: Sequence[str]) -> int:
         """Line of the deepest part of ``path`` that is there. Read again only for an error, so that loading stays fast."""
-        node: yaml.Node | None = None
-        for position, candidate in enumerate(yaml.compose_all(self.text, Loader=yaml.CSafeLoader)):
-            if position == self.index:
-                node = candidate
+        node: yaml.Node | None = _nodes(self.text)[self.index]
         line = node.start_mark.line + 1 if node is not None else 0
         for key in path:
             if isinstance(node, yaml.SequenceNode) and key.isdecimal() and int(key) < len(node.value):
@@ -77,27 +87,89 @@ class Document:
 def read_documents(path: Path, folder: RuleFolder) -> tuple[list[Document], list[DataError]]:
     """The documents of a file of the folder that are maps, and what is wrong with the others."""
     name = folder.file_name(path)
-    data = path.read_bytes()
-    if len(data) > MAX_BYTES:
-        return [], [DataError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")]
     try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        return [], [DataError(name, data.count(b"\n", 0, error.start) + 1, "", "the file is not UTF-8")]
-    try:
-        bodies = list(yaml.load_all(text, Loader=RuleYaml))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        return [], [DataError(name, mark.line + 1 if mark else 0, "", f"not YAML: {error.problem or error.context}")]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return [], [DataError(name, 0, "", f"not YAML: {error}")]
+        text = _text(path, name)
+        bodies = _bodies(text, name)
+    except DataError as error:
+        return [], [error]
     found: list[Document] = []
     errors: list[DataError] = []
     for index, body in enumerate(bodies):
         if isinstance(body, dict):
-            found.append(Document(folder, name, text, index, body))
+            document = Document(folder, name, text, index, body)
+            if _size(body, {}) > MAX_VALUES:
+                errors.append(DataError(name, document.line(()), "", f"the document holds more than {MAX_VALUES} values"))
+            else:
+                found.append(document)
         elif body is not None:
             errors.append(DataError(name, 1, "", "a map with title, logsource and detection is expected"))
     if not found and not errors:
         errors.append(DataError(name, 1, "", "the file holds no rule"))
     return found, errors
+
+
+def _text(path: Path, name: str) -> str:
+    """What a file says. Raises DataError, also for what is no file: a pipe would be waited for for ever."""
+    try:
+        if not path.is_file():
+            raise DataError(name, 0, "", "it is not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError(name, 0, "", f"the file cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_BYTES:
+        raise DataError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(name, data.count(b"\n", 0, error.start) + 1, "", "the file is not UTF-8") from error
+
+
+def _bodies(text: str, name: str) -> list[object]:
+    """The documents of a text. Raises DataError."""
+    try:
+        _refuse_depth(text)
+        return list(yaml.load_all(text, Loader=RuleYaml))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise DataError(name, mark.line + 1 if mark else 0, "", f"not YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(name, 0, "", f"not YAML: {error}") from error
+
+
+@lru_cache(maxsize=2)
+def _nodes(text: str) -> tuple[yaml.Node, ...]:
+    """The nodes of a file's documents: all errors of a file follow one another."""
+    return tuple(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+
+
+def _refuse_depth(text: str) -> None:
+    """Raises ValueError for a text nested too deep. Events are followed one by one, and only where the text could be so."""
+    possible = text.count("[") + text.count("{") + max(map(len, _LINE_BEGIN.findall(text)), default=0)
+    if possible <= MAX_DEPTH:
+        return
+    depth = 0
+    for event in _events(text):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels at line {line}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+
+
+def _size(value: object, known: dict[int, int]) -> int:
+    """Number of values, each counted as often as an alias repeats it."""
+    if not isinstance(value, dict | list):
+        return 1
+    size = known.get(id(value))
+    if size is None:
+        known[id(value)] = MAX_VALUES  # an alias to what holds it has no end
+        parts = value.values() if isinstance(value, dict) else value
+        size = known[id(value)] = 1 + sum(_size(part, known) for part in parts)
+    return size

@@ -297,7 +297,7 @@ class Engine:
             if correlator is None:
                 continue
             tally, begun = self.profiles.tallies[one.rule.id], time.thread_time_ns()
-            found, occurrences = correlator.settle(closed_at)
+            found, occurrences = correlator.settle(closed_at, max(self._newest[tenant].values()))
             tally.timed_ns += time.thread_time_ns() - begun
             for episode in found:
                 tally.match(_EPOCH + episode.last * _MICROSECOND)

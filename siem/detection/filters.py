@@ -71,7 +71,7 @@ class Filter:
             raise RuleMistake(mistake.problem, "filter", *mistake.path[1:]) from mistake
 
 
-def read_filter(body: Mapping[str, object]) -> Filter:
+def read_filter(body: Mapping[str, object], placeholders: Placeholders) -> Filter:
     """Read a filter's document. Raises RuleMistake."""
     section = body.get("filter")
     if not isinstance(section, Mapping):
@@ -83,7 +83,7 @@ def read_filter(body: Mapping[str, object]) -> Filter:
     logsource = body.get("logsource")
     if not isinstance(logsource, Mapping) or not any(logsource.get(key) for key in _LOGSOURCE_KEYS):
         raise RuleMistake("a map with product, category or service is expected", "logsource")
-    every = references == ["any"]
+    every = [str(one).lower() for one in references] == ["any"]
     result = Filter(
         rules=frozenset() if every else frozenset(str(one) for one in references),
         every=every,
@@ -94,7 +94,7 @@ def read_filter(body: Mapping[str, object]) -> Filter:
         **_of_ours(body.get("veilleur")),
     )
     # Faults that do not depend on a rule's log source are found here, once.
-    result.tree({}, lambda name: (name,))
+    result.tree(placeholders, lambda name: (name,))
     return result
 
 

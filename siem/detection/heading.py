@@ -6,6 +6,7 @@ same alert) and ``baseline`` (instead of a detection: see :mod:`.baseline`).
 """
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -19,6 +20,8 @@ _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
 _REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat", "baseline"})
+#: Of ids made from names.
+_NAMELESS: Final = uuid.UUID("f3f6ab3b-8c53-4d4b-9d51-0d9a3c1f6c0e")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -99,3 +102,8 @@ def placeholders_of(summary: str) -> Iterator[str]:
     """Names between braces in a summary."""
     for found in _PLACEHOLDER.finditer(summary):
         yield found[1]
+
+
+def id_from(text: str) -> str:
+    """The id of a rule that gives none: the same for as long as its name, or its title where it has no name, stays."""
+    return str(uuid.uuid5(_NAMELESS, text))

@@ -11,15 +11,18 @@ from pathlib import Path
 from siem.detection import Rule
 from siem.detection.baseline.document import Baseline, read_baseline
 from siem.detection.conditions import Node, all_of, predicates
-from siem.detection.correlations import Correlation, read_correlation
+from siem.detection.correlations import Correlation, read_correlation, references_of
 from siem.detection.documents import Document, read_documents
 from siem.detection.filters import AddedFilter, Filter, read_filter
 from siem.detection.folders import OWN, RuleFolder, named
-from siem.detection.heading import baseline_of, heading, text_at
+from siem.detection.heading import baseline_of, heading, id_from, text_at
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.pipelines import product_pipelines
+from siem.detection.placeholders import FOLDER as LISTS
+from siem.detection.placeholders import read_placeholders
 from siem.detection.predicates import fields_of
+from siem.detection.references import References
 from siem.detection.selections import RuleMistake, detection_tree
 from siem.errors import DataError
 
@@ -121,17 +124,23 @@ def load_rules(
 ) -> Ruleset:
     """Compile every ``.yml`` file under the folders, folder by folder in the order of their paths; ids and names are unique over all.
 
-    Raises OSError where a file cannot be read.
+    ``placeholders`` stand above the lists that the folders hold (:mod:`.placeholders`).
     """
+    every = named(folders)
+    lists, errors = read_placeholders(every)
     documents: list[Document] = []
-    errors: list[DataError] = []
-    for folder in named(folders):
-        for path in sorted(folder.path.rglob("*.yml")):
+    for folder in every:
+        for path in sorted(folder.path.rglob("*.y*ml")):
+            if path.suffix not in (".yml", ".yaml") or path.relative_to(folder.path).parts[0] == LISTS:
+                continue
+            if path.suffix == ".yaml":
+                errors.append(DataError(folder.file_name(path), 0, "", "the file is not read: files of rules end in .yml"))
+                continue
             found, wrong = read_documents(path, folder)
             documents.extend(found)
             errors.extend(wrong)
     known_sources = product_pipelines().sources if sources is None else tuple(sources)
-    return _Loader(known_sources, placeholders or {}, errors).load(documents)
+    return _Loader(known_sources, {**lists, **(placeholders or {})}, errors).load(documents)
 
 
 class _Loader:
@@ -157,7 +166,7 @@ class _Loader:
         for document in documents:
             if "filter" in document.body:
                 continue
-            self._note_references(document.body.get("correlation"))
+            self._note_references(document.body.get("correlation"), document.body.get("generate"))
             self._note_references(baseline_of(document.body))
             try:
                 one = self._compile(document)
@@ -174,13 +183,13 @@ class _Loader:
         ordered = self._resolve(singles, correlations)
         compared = [made for one in baselines.values() if (made := self._fed(one, singles)) is not None]
         for one_filter, document in self.filters:
-            for reference in one_filter.rules - self.names.keys():
-                self.errors.append(document.error(RuleMistake(self._unknown(reference), "filter", "rules")))
+            for reference in sorted(one_filter.rules):
+                self._check_filtered(one_filter, document, reference)
         kept = {one.rule.id for one in ordered} | {one.rule.id for one in compared}
         quiet = {self.names.get(one, one) for one in self.referred} - {self.names.get(one, one) for one in self.generated}
         return Ruleset(
             rules={id_: rule for id_, rule in self.rules.items() if id_ in singles or id_ in kept},
-            errors=tuple(sorted(self.errors, key=lambda error: (error.path, error.line, error.field))),
+            errors=tuple(sorted(dict.fromkeys(self.errors), key=lambda error: (error.path, error.line, error.field))),
             singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
             filters=tuple(one for one, _ in self.filters),
@@ -192,18 +201,30 @@ class _Loader:
             if "filter" in document.body:
                 try:
                     own = document.folder.path.name == OWN
-                    self.filters.append((replace(read_filter(document.body), path=document.path, own=own), document))
+                    one = replace(read_filter(document.body, self.placeholders), path=document.path, own=own)
+                    self.filters.append((one, document))
                 except RuleMistake as mistake:
                     self.errors.append(document.error(mistake))
 
-    def _note_references(self, section: object) -> None:
-        if not isinstance(section, Mapping):
+    def _check_filtered(self, one: Filter, document: Document, reference: str) -> None:
+        """A filter that names a rule which it does not reach is a mistake, not a filter that does nothing."""
+        target = self.where.get(self.names.get(reference, ""))
+        if target is None:
+            problem = self._unknown(reference)
+        elif "correlation" in target.body:
+            problem = f"«{reference}» is a correlation; a filter is added to rules on single events: name those behind it"
+        elif not one.applies_to(target.body):
+            problem = f"«{reference}» is a rule of another log source than the filter's"
+        else:
             return
-        rules = section.get("rules")
-        found = {one for one in (rules if isinstance(rules, list) else [rules]) if isinstance(one, str)}
-        self.referred |= found
-        if section.get("generate") is True:
-            self.generated |= found
+        self.errors.append(document.error(RuleMistake(problem, "filter", "rules")))
+
+    def _note_references(self, section: object, generate: object = None) -> None:
+        if isinstance(section, Mapping):
+            found = set(references_of(section))
+            self.referred |= found
+            if section.get("generate", generate) is True:
+                self.generated |= found
 
     def _register(self, one: CompiledRule | CompiledCorrelation | CompiledBaseline, document: Document) -> None:
         self.rules[one.rule.id] = one.rule
@@ -216,12 +237,10 @@ class _Loader:
 
     def _compile(self, document: Document) -> CompiledRule | CompiledCorrelation | CompiledBaseline:
         body = document.body
-        rule_id = text_at(body, "id")
-        if not rule_id:
-            raise RuleMistake("an id (UUID) is expected", "id")
-        if rule_id in self.rules:
-            raise RuleMistake(f"the id is that of {self.rules[rule_id].path}; ids are unique", "id")
         name = text_at(body, "name")
+        rule_id = text_at(body, "id") or id_from(name or text_at(body, "title"))
+        if rule_id in self.rules:
+            raise RuleMistake(f"the id {rule_id} is that of {self.rules[rule_id].path}; ids are unique", "id")
         if name and name in self.names:
             raise RuleMistake(f"the name «{name}» is already that of {self.where[self.names[name]].path}", "name")
         if (section := baseline_of(body)) is not None:
@@ -231,7 +250,7 @@ class _Loader:
             subject = baseline.group_by[0] if baseline.group_by else baseline.fields[0]
             return CompiledBaseline(heading(document, rule_id, subject, correlation=True), name, baseline, ())
         if "correlation" in body:
-            correlation = read_correlation(body["correlation"])
+            correlation = read_correlation(body["correlation"], generate=body.get("generate"))
             subject = correlation.group_by[0] if correlation.group_by else ""
             return CompiledCorrelation(heading(document, rule_id, subject, correlation=True), name, correlation, ())
         if "detection" not in body:
@@ -301,50 +320,28 @@ class _Loader:
 
     def _resolve(self, singles: Mapping[str, CompiledRule], correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
         """Correlations with their references resolved, children before parents."""
-        ordered: dict[str, CompiledCorrelation] = {}
-        refused: set[str] = set()
 
-        def visit(rule_id: str, above: tuple[str, ...]) -> None:
-            if rule_id in ordered or rule_id in refused:
-                return
-            try:
-                inputs = [resolved(rule_id, reference, above) for reference in correlations[rule_id].correlation.references]
-            except RuleMistake as mistake:
-                refused.add(rule_id)
-                self.errors.append(self.where[rule_id].error(mistake))
-            else:
-                ordered[rule_id] = replace(correlations[rule_id], inputs=tuple(inputs))
-
-        def resolved(rule_id: str, reference: str, above: tuple[str, ...]) -> str:
-            found = self._named(reference, (*above, rule_id))
-            if found in singles:
-                said = correlations[rule_id].correlation
-                translated = [said.aliases.get(name, {}).get(reference, name) for name in said.group_by]
-                _check_fields(singles[found], translated, reference, "correlation", "group-by")
-                _check_fields(singles[found], said.fields, reference, "correlation", "condition", "field")
-            elif found in correlations:
-                visit(found, (*above, rule_id))
-                if found in refused:
-                    raise RuleMistake(f"«{reference}» was refused", "correlation", "rules")
+        def lookup(reference: str) -> str:
+            found = self.names.get(reference)
+            if found is None:
+                raise RuleMistake(self._unknown(reference), "correlation", "rules")
             return found
 
-        for rule_id in correlations:
-            visit(rule_id, ())
-        return list(ordered.values())
+        def refuse(rule_id: str, mistake: RuleMistake) -> None:
+            self.errors.append(self.where[rule_id].error(mistake))
 
-    def _named(self, reference: str, above: tuple[str, ...]) -> str:
-        """Id of the rule that a correlation names. ``above`` are the correlations that lead to it. Raises RuleMistake."""
-        found = self.names.get(reference)
-        if found is None:
-            raise RuleMistake(self._unknown(reference), "correlation", "rules")
-        if found in above:
-            raise RuleMistake(f"«{reference}» refers back to this correlation", "correlation", "rules")
-        return found
+        sections = {rule_id: one.correlation for rule_id, one in correlations.items()}
+        inputs = References(sections, lookup, lambda rule_id, name: _gives(singles[rule_id], name), refuse).inputs
+        return [replace(correlations[rule_id], inputs=found) for rule_id, found in inputs.items()]
+
+
+def _gives(rule: CompiledRule, name: str) -> bool:
+    """Whether some source of the rule has a field."""
+    return any(source.gives(name) for variant in rule.variants for source in variant.sources)
 
 
 def _check_fields(rule: CompiledRule, names: Iterable[str], reference: str, *place: str) -> None:
     """Raises RuleMistake where one of the fields is not of any source of the rule."""
-    sources = [source for variant in rule.variants for source in variant.sources]
     for name in names:
-        if not any(source.gives(name) for source in sources):
+        if not _gives(rule, name):
             raise RuleMistake(f"the source of «{reference}» has no field «{name}»", *place)

@@ -45,8 +45,8 @@ def carried_fields(correlations: Sequence[CompiledCorrelation]) -> dict[str, tup
         carried[one.rule.id] = tuple(name for name in own if name not in one.correlation.group_by)
         for reference, child in zip(one.correlation.references, one.inputs, strict=True):
             if child in needed:
-                wanted = (*_translated(one.correlation, reference), *one.correlation.fields, *carried[one.rule.id])
-                needed[child].update(dict.fromkeys(wanted))
+                asked = _translated(one.correlation, reference, (*one.correlation.group_by, *one.correlation.fields))
+                needed[child].update(dict.fromkeys((*asked, *carried[one.rule.id])))
     return carried
 
 
@@ -64,8 +64,8 @@ def feeds(correlations: Sequence[CompiledCorrelation], carried: Mapping[str, tup
                 Feed(
                     one,
                     _positions(one.correlation, positions[child]),
-                    _translated(one.correlation, reference),
-                    one.correlation.fields,
+                    _translated(one.correlation, reference, one.correlation.group_by),
+                    _translated(one.correlation, reference, one.correlation.fields),
                     carried[one.rule.id],
                 )
             )
@@ -92,7 +92,7 @@ def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
     for one in ruleset.correlations:
         names: dict[str, None] = {}
         for reference, child in zip(one.correlation.references, one.inputs, strict=True):
-            own = (*_translated(one.correlation, reference), *one.correlation.fields)
+            own = _translated(one.correlation, reference, (*one.correlation.group_by, *one.correlation.fields))
             if child in singles:
                 own = tuple(real for name in own for variant in singles[child].variants for real in variant.event_names(name))
             names.update(dict.fromkeys(own))
@@ -107,9 +107,9 @@ def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
     return read
 
 
-def _translated(correlation: Correlation, reference: str) -> tuple[str, ...]:
-    """The group-by fields under the names they have in a rule."""
-    return tuple(correlation.aliases.get(name, {}).get(reference, name) for name in correlation.group_by)
+def _translated(correlation: Correlation, reference: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Fields under the names they have in a rule."""
+    return tuple(correlation.field_of(reference, name) for name in names)
 
 
 def _positions(correlation: Correlation, places: list[int]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ A window is told which entries come in and go out, in any order, and answers its
 
 import math
 from bisect import bisect_left, insort
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from siem.detection.correlations import Correlation, CorrelationType
@@ -25,6 +26,15 @@ class Window(Protocol):
 
     def measure(self) -> float:
         """The measure now."""
+
+
+@dataclass(slots=True)
+class Tail:
+    """Where the evaluation of a group stands: the window that ends at ``at``, and the last instant whose condition held."""
+
+    at: int
+    window: Window
+    held_at: int = -1
 
 
 class EventCount:

@@ -62,8 +62,12 @@ def test_follows_the_precedence_of_the_specification(condition: str, true: set[s
         ("1 of d*", "names no selection"),
         ("a | count() > 5", "write a correlation rule"),
         ("not " * 200 + "a", "nested deeper"),
+        ("not " * 50_000 + "a", "nested deeper"),
+        (" or ".join(["1 of them"] * 20_000), "more than 50000 comparisons"),
+        (" and ".join(["a"] * 60_000), "more than 50000 comparisons"),
         ("(" * 200 + "a" + ")" * 200, "nested deeper"),
     ],
+    ids=range(13),
 )
 def test_refuses_what_it_cannot_read(condition: str, problem: str) -> None:
     with pytest.raises(ConditionError, match=problem):

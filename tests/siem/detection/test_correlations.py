@@ -5,6 +5,7 @@ import pytest
 from siem.detection.correlations import CorrelationType, read_correlation
 from siem.detection.predicates import Compare
 from siem.detection.selections import RuleMistake
+from siem.detection.terms import Term
 
 BASE: dict[str, object] = {
     "type": "event_count",
@@ -73,7 +74,15 @@ def test_knows_every_type(kind: CorrelationType) -> None:
         ({"type": "value_percentile", "condition": {"gte": 1, "field": "a"}}, "condition.percentile", "needs a percentile"),
         ({"type": "value_percentile", "condition": {"gte": 1, "field": "a", "percentile": 101}}, "condition.percentile", "from 0 to 100"),
         ({"type": "temporal_ordered", "condition": None}, "rules", "at least two"),
-        ({"type": "temporal_ordered", "rules": ["a", "b"]}, "condition", "takes no condition"),
+        ({"type": "temporal_ordered", "rules": ["a", "b"]}, "condition", "not of at most"),
+        ({"type": "temporal_ordered", "rules": ["a", "b"], "condition": {"gte": 1}}, "condition", "two of the 2 rules"),
+        ({"type": "temporal_ordered", "rules": ["a", "b"], "condition": {"gte": 3}}, "condition", "two of the 2 rules"),
+        ({"type": "temporal_ordered", "rules": list("abcdefghi"), "condition": {"gte": 4}}, "condition", "more than 64 ways"),
+        ({"type": "temporal", "rules": ["a", "b"], "condition": "a and c"}, "condition", "«c» is not a rule of the list"),
+        ({"type": "temporal", "rules": ["a", "b"], "condition": "a"}, "condition", "«b» is in the list of rules, but nothing"),
+        ({"type": "temporal", "rules": ["a", "b"], "condition": "a or not b"}, "condition", "at least one rule that matches"),
+        ({"type": "temporal", "rules": ["a", "b", "a"], "condition": "a and b"}, "rules", "listed twice"),
+        ({"condition": "a"}, "condition", "a map such as"),
         ({"generate": "yes"}, "generate", "true or false"),
         ({"aliases": {"who": {"z": "user.id"}}}, "aliases.who", "«z» is not one of the rules"),
         ({"aliases": ["who"]}, "aliases", "a map"),
@@ -84,3 +93,27 @@ def test_names_what_is_wrong(change: dict[str, object], path: str, problem: str)
     with pytest.raises(RuleMistake, match=re.escape(problem)) as caught:
         read_correlation({**BASE, **change})
     assert ".".join(caught.value.path) == f"correlation.{path}"
+
+
+def test_an_order_may_be_asked_of_some_of_the_rules() -> None:
+    section = {**BASE, "type": "temporal_ordered", "rules": ["a", "b", "c"]}
+    assert read_correlation({**section, "condition": {"gt": 1}}).terms == (Term((0, 1)), Term((0, 2)), Term((1, 2)))
+    assert read_correlation({**section, "condition": {"eq": 3}}).terms == (Term((0, 1, 2)),)
+    assert read_correlation({**section, "condition": None}).terms == (Term((0, 1, 2)),)
+
+
+def test_a_condition_that_names_rules_needs_no_list_of_them() -> None:
+    section = {key: value for key, value in BASE.items() if key != "rules"} | {"type": "temporal", "condition": "b and not a"}
+    read = read_correlation(section)
+    assert read.references == ("b", "a")
+    assert read.terms == (Term((0,), (1,)),)
+    assert not read.grows
+
+
+def test_generate_stands_in_the_section_or_beside_it() -> None:
+    assert read_correlation(BASE, generate=True).generate
+    assert read_correlation({**BASE, "generate": True}).generate
+    assert not read_correlation({**BASE, "generate": False}, generate=True).generate
+    with pytest.raises(RuleMistake) as caught:
+        read_correlation(BASE, generate="yes")
+    assert caught.value.path == ("generate",)

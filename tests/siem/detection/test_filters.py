@@ -60,8 +60,35 @@ def test_a_filter_without_not_keeps_only_what_it_names(tmp_path: Path) -> None:
 
 
 def test_a_filter_of_another_log_source_is_not_added(tmp_path: Path) -> None:
-    loaded = load(tmp_path, added=FILTER.replace("product: veilleur", "product: nginx"))
+    every = FILTER.replace("product: veilleur", "product: nginx").replace("[failed]", "any")
+    loaded = load(tmp_path, added=every)
+    assert loaded.errors == ()
     assert matches(loaded, "10.2.3.4")
+
+
+@pytest.mark.parametrize("condition", ["not 1 of selection_*", "not 1 of them", "not (selection_a or selection_b)"])
+def test_a_filter_may_leave_out_by_a_pattern(condition: str, tmp_path: Path) -> None:
+    selections = "selection_a: {source.ip: 10.2.3.4}\n  selection_b: {source.ip: 10.2.3.5}"
+    loaded = load(tmp_path, added=FILTER.replace("probe: {source.ip|cidr: 10.0.0.0/8}", selections).replace("not probe", condition))
+    assert loaded.errors == ()
+    assert [matches(loaded, address) for address in ("10.2.3.4", "10.2.3.5", "10.2.3.6")] == [False, False, True]
+
+
+def test_a_filter_may_use_a_list(tmp_path: Path) -> None:
+    (tmp_path / "placeholders").mkdir()
+    (tmp_path / "placeholders" / "ours.yml").write_text("Probes: [10.2.3.4]", encoding="utf-8")
+    loaded = load(tmp_path, added=FILTER.replace("{source.ip|cidr: 10.0.0.0/8}", "{source.ip|expand: '%Probes%'}"))
+    assert loaded.errors == ()
+    assert not matches(loaded, "10.2.3.4")
+
+
+def test_a_filter_that_names_a_correlation_says_what_to_name_instead(tmp_path: Path) -> None:
+    many = "title: Many\nid: 00000000-0000-4000-8000-0000000000aa\nname: many\n"
+    many += "correlation: {type: event_count, rules: [failed], timespan: 5m, condition: {gte: 3}}"
+    loaded = load(tmp_path, rule=f"{RULE}---\n{many}", added=FILTER.replace("[failed]", "[failed, many]"))
+    (error,) = loaded.errors
+    assert (error.path, error.line) == ("a_filter.yml", 5)
+    assert "«many» is a correlation" in error.problem
 
 
 @pytest.mark.parametrize(
@@ -73,6 +100,7 @@ def test_a_filter_of_another_log_source_is_not_added(tmp_path: Path) -> None:
         ("not probe", "not prob", 7, "filter.condition", "is not a selection"),
         ("source.ip", "source.pi", 6, "filter.probe.source.pi|cidr", "no field"),
         ("logsource: {product: veilleur}\n", "", 1, "logsource", "a map"),
+        ("product: veilleur", "product: nginx", 5, "filter.rules", "of another log source"),
     ],
 )
 def test_a_faulty_filter_is_named_and_hides_nothing(old: str, new: str, line: int, field: str, problem: str, tmp_path: Path) -> None:

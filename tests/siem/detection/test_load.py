@@ -1,7 +1,9 @@
 from pathlib import Path
+from time import process_time
 
 import pytest
 
+from siem.detection.heading import id_from
 from siem.detection.load import Ruleset, load_rules
 
 RULE = """\
@@ -63,7 +65,6 @@ def test_a_rule_keeps_what_the_rest_of_the_watch_needs(tmp_path: Path) -> None:
         ("titre: Une règle", "titel: Une règle", 18, "veilleur.titel", "unknown key"),
         ("title: A rule", "title: ''", 1, "title", "a title is expected"),
         ("title: A rule", "title: [A]", 1, "title", "a text is expected"),
-        ("id: 00000000-0000-4000-8000-000000000001\n", "", 1, "id", "an id"),
         ("detection:", "detektion:", 1, "detection", "a detection or a correlation"),
         ("selection:\n", "selection: {}\n  other:\n", 13, "detection.selection", "the selection is empty"),
         ("  condition:", "  timeframe: 5m\n  condition:", 15, "detection.timeframe", "obsolete"),
@@ -158,3 +159,58 @@ def test_a_part_of_a_rule_set_holds_what_feeds_it_and_nothing_else(tmp_path: Pat
     part = loaded.only(["00000000-0000-4000-8000-000000000003"])
     assert [rule_id[-1] for rule_id in part.rules] == ["1", "2", "3"]
     assert [one.rule.id[-1] for one in part.singles] == ["1"] and part.alerting == {"00000000-0000-4000-8000-000000000003"}
+
+
+def test_a_rule_without_an_id_keeps_one_for_as_long_as_its_name(tmp_path: Path) -> None:
+    nameless = RULE.replace("id: 00000000-0000-4000-8000-000000000001\n", "")
+    (found,) = load(tmp_path, good=nameless).rules
+    (again,) = load(tmp_path, good=nameless.replace("level: high", "level: low")).rules
+    (named,) = load(tmp_path, good=nameless.replace("title: A rule", "title: A rule\nname: login")).rules
+    assert found == again == id_from("A rule")
+    assert named == id_from("login")
+
+
+@pytest.mark.parametrize(
+    ("group_by", "problem"),
+    [
+        ("user.idd", "the rule «login» has no field «user.idd»"),
+        ("who]\n  aliases: {who: {login: user.idd}}\n  generate: false #", "no field «user.idd», which «who» stands for,"),
+    ],
+)
+def test_a_correlation_by_a_field_that_the_rule_never_has_is_refused(group_by: str, problem: str, tmp_path: Path) -> None:
+    named = RULE.replace("title: A rule", "title: A rule\nname: login")
+    text = CORRELATION.format(rule="login").replace("[user.id]", f"[{group_by}]".replace("#]", "#"))
+    (error,) = load(tmp_path, base=named, many=text).errors
+    assert (error.path, error.line, error.field) == ("many.yml", 7, "correlation.group-by")
+    assert problem in error.problem
+
+
+def test_a_hundred_broken_files_are_named_each_and_spare_the_rest(tmp_path: Path) -> None:
+    broken = [
+        "[" * 400_000,
+        "- " * 400_000,
+        "a: &a [b, b]\n" + "".join(f"a{n}: &a{n} [*a{'' if n == 1 else n - 1}, *a{'' if n == 1 else n - 1}]\n" for n in range(1, 60)),
+        "title: x\n---\n" * 5000,
+        RULE.replace("login.", "'%who%'").replace("startswith", "expand"),
+        RULE.replace("startswith: login.", "re: (a+)+(?=b)"),
+        RULE.replace("condition: selection", "condition: " + " or ".join(["1 of them"] * 60_000)),
+        RULE.replace("condition: selection", "condition: " + "(" * 100_000),
+        RULE.replace("condition: selection", "condition: " + "not " * 100_000 + "selection"),
+        "x" * 999_999,
+        "\0",
+        "a: !!python/object/apply:os.system [id]",
+    ]
+    for number in range(100):
+        (tmp_path / f"broken{number:03}.yml").write_text(broken[number % len(broken)].replace("000000000001", f"{number + 10:012}"))
+    (tmp_path / "z_good.yml").write_text(RULE)
+    begun = process_time()
+    loaded = load_rules(tmp_path)
+    assert process_time() - begun < 60
+    assert {error.path for error in loaded.errors} == {f"broken{number:03}.yml" for number in range(100)}
+    assert all(error.problem for error in loaded.errors)
+    assert [rule.path for rule in loaded.rules.values()] == ["z_good.yml"]
+
+
+def test_a_file_that_ends_in_yaml_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "rule.yaml").write_text(RULE, encoding="utf-8")
+    assert [str(error) for error in load(tmp_path).errors] == ["rule.yaml: the file is not read: files of rules end in .yml"]

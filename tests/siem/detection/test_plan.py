@@ -58,3 +58,12 @@ def test_a_child_is_kept_as_long_as_its_parent_may_ask(tmp_path: Path) -> None:
 
 def test_a_correlation_looked_at_what_the_rules_behind_it_did(tmp_path: Path) -> None:
     assert fields_looked_at(loaded(tmp_path))[PARENT] == ("user.id", "health.device.id", "source.ip", "event.action")
+
+
+def test_an_alias_stands_for_the_field_that_is_counted_too(tmp_path: Path) -> None:
+    aliased = RULES.replace("{who: {many: user.id}}", "{who: {many: user.id}, what: {many: health.device.id}}")
+    (tmp_path / "rules.yml").write_text(aliased.replace("field: health.device.id", "field: what"), encoding="utf-8")
+    ruleset = load_rules(tmp_path)
+    assert ruleset.errors == ()
+    (feed,) = feeds(ruleset.correlations, carried_fields(ruleset.correlations))[MANY]
+    assert (feed.group, feed.values) == (("user.id",), ("health.device.id",))

@@ -19,7 +19,7 @@ def test_a_record_holds_one_part_of_a_group() -> None:
     correlator = Correlator(read_correlation(SECTION), keep=480_000_000, has_parents=False)
     for minute in (0, 0.5, 3):
         correlator.add(("P-1",), (int(minute * 60_000_000), 0, f"e{minute}", "", (), ()))
-    correlator.settle(0)
+    correlator.settle(0, 0)
     assert correlator.changed == {(("P-1",), 0), (("P-1",), 3)}
     first, second = pack(correlator, ("P-1",), 0), pack(correlator, ("P-1",), 3)
     assert first is not None

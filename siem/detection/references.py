@@ -1,0 +1,90 @@
+"""What correlations refer to: found, put in order, and able to give the fields that are asked of it.
+
+A correlation whose reference was refused is refused too, and one that groups or counts by a field that a rule behind it never has would
+find nothing, without a word.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from siem.detection.correlations import Correlation
+from siem.detection.selections import RuleMistake
+
+#: Correlations over one another, at most.
+MAX_LEVELS: Final = 20
+
+
+class References:
+    """Resolves the correlations of a rule set.
+
+    ``lookup`` gives the id for a name or id, or raises RuleMistake; ``has_field`` says whether a rule on single events can give a field
+    under its Sigma name; ``refuse`` is told of each correlation left out.
+    """
+
+    def __init__(
+        self,
+        correlations: Mapping[str, Correlation],
+        lookup: Callable[[str], str],
+        has_field: Callable[[str, str], bool],
+        refuse: Callable[[str, RuleMistake], None],
+    ) -> None:
+        self._correlations = correlations
+        self._lookup = lookup
+        self._has_field = has_field
+        self._refuse = refuse
+        self._levels: dict[str, int] = {}
+        self._refused: set[str] = set()
+        #: Ids of the correlations that hold, children before parents, with the ids of what they refer to.
+        self.inputs: dict[str, tuple[str, ...]] = {}
+        for rule_id in correlations:
+            self._visit(rule_id, ())
+
+    def _visit(self, rule_id: str, above: tuple[str, ...]) -> None:
+        if rule_id in self.inputs or rule_id in self._refused:
+            return
+        try:
+            inputs = self._resolved(rule_id, (*above, rule_id))
+            self._check_fields(rule_id, inputs)
+        except RuleMistake as mistake:
+            self._refused.add(rule_id)
+            self._refuse(rule_id, mistake)
+        else:
+            self.inputs[rule_id] = inputs
+
+    def _resolved(self, rule_id: str, path: tuple[str, ...]) -> tuple[str, ...]:
+        inputs: list[str] = []
+        level = 0
+        for reference in self._correlations[rule_id].references:
+            found = self._lookup(reference)
+            if found in path:
+                raise _mistake(f"«{reference}» refers back to this correlation")
+            if found in self._correlations:
+                if len(path) < MAX_LEVELS:
+                    self._visit(found, path)
+                if found in self._refused:
+                    raise _mistake(f"«{reference}» was refused")
+                level = max(level, self._levels.get(found, MAX_LEVELS) + 1)
+            inputs.append(found)
+        if level >= MAX_LEVELS:
+            raise _mistake(f"more than {MAX_LEVELS} correlations stand over one another")
+        self._levels[rule_id] = level
+        return tuple(inputs)
+
+    def _check_fields(self, rule_id: str, inputs: tuple[str, ...]) -> None:
+        one = self._correlations[rule_id]
+        for reference, child in zip(one.references, inputs, strict=True):
+            for name, path in (*((name, ("group-by",)) for name in one.group_by), *((name, ("condition", "field")) for name in one.fields)):
+                translated = one.field_of(reference, name)
+                if not self._gives(child, translated):
+                    said = f"«{translated}»" if translated == name else f"«{translated}», which «{name}» stands for,"
+                    raise RuleMistake(f"the rule «{reference}» has no field {said}", "correlation", *path)
+
+    def _gives(self, child: str, name: str) -> bool:
+        correlation = self._correlations.get(child)
+        if correlation is None:
+            return self._has_field(child, name)
+        return name in correlation.group_by or all(self._gives(one, name) for one in self.inputs[child])
+
+
+def _mistake(problem: str) -> RuleMistake:
+    return RuleMistake(problem, "correlation", "rules")
