@@ -7,13 +7,14 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idp import signals
@@ -53,6 +54,7 @@ from idp.settings import Settings
 from idp.state import open_state
 from idp.store import Store
 from idp.tokens import Issuer
+from idp.tracing import RequestIds, Requests
 
 _LOG = logging.getLogger("idp")
 #: Largest body of any request, in bytes (an administration call).
@@ -67,9 +69,11 @@ class _Framework:
     """The administration and control APIs, on FastAPI: imported and built off the way of the first answer."""
 
     PATHS = ("/admin/", "/control/")
+    ADMINISTRATION = "/admin/"
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, described: bool) -> None:
         self._provider = provider
+        self._openapi_url = "/admin/v1/openapi.json" if described else None
         self._lock = threading.Lock()
         self._app: ASGIApp | None = None
 
@@ -81,7 +85,7 @@ class _Framework:
 
                 from idp.endpoints import administration, control
 
-                app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+                app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=self._openapi_url, redirect_slashes=False)
                 app.state.provider = self._provider
                 for family, handler in _ERROR_HANDLERS.items():
                     app.add_exception_handler(family, handler)
@@ -104,17 +108,22 @@ class _Application(Starlette):
 
     front: ASGIApp
     framework: _Framework
+    #: The port that has the administration API, metrics and health to itself, and what answers there; None: there is none.
+    own_port: int | None
+    administration: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
-        await self.front(scope, receive, send)
+        # The port that the connection came in by, which nobody can say otherwise.
+        own = self.own_port is not None and scope["server"][1] == self.own_port
+        await (self.administration if own else self.front)(scope, receive, send)
 
     async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What the look-up by path leaves over: the framework's APIs, static files, HEAD, 404, and 405 with its Allow header."""
-        if scope["path"].startswith(_Framework.PATHS):
+        if scope["path"].startswith(_Framework.PATHS) and not (self.own_port and scope["path"].startswith(_Framework.ADMINISTRATION)):
             await self.framework(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -131,10 +140,34 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     # Starlette would send «/auth/» to «/auth» by 307 at whatever host the Host header names (RFC 9700 §4.12).
     app.router.redirect_slashes = False
     app.state.provider = provider
-    app.framework = _Framework(provider)
-    plain = PlainRoutes(app.behind, routes=routes, error_handlers={**_ERROR_HANDLERS, Exception: _answer_bug})
-    app.front = ProtectiveHeaders(BodyCap(plain, max_bytes=_MAX_BODY_BYTES), https=provider.https)
+    app.own_port = settings.admin_port
+    app.framework = _Framework(provider, described=app.own_port is not None)
+    requests = Requests()
+    handlers = {**_ERROR_HANDLERS, Exception: _answer_bug}
+    app.front = _fronted(PlainRoutes(app.behind, routes=routes, error_handlers=handlers, observe=requests), provider)
+    own = [*health.routes(), Route("/metrics", partial(_metrics, requests), methods=["GET"])]
+    app.administration = _fronted(PlainRoutes(_administration_of(app), routes=own, error_handlers=handlers), provider)
     return app
+
+
+def _fronted(app: ASGIApp, provider: Provider) -> ASGIApp:
+    """What stands before every answer, whichever port it leaves by."""
+    return RequestIds(ProtectiveHeaders(BodyCap(app, max_bytes=_MAX_BODY_BYTES), https=provider.https))
+
+
+def _administration_of(app: _Application) -> ASGIApp:
+    async def administration(scope: Scope, receive: Receive, send: Send) -> None:
+        found = scope["path"].startswith(_Framework.ADMINISTRATION)
+        await (app.framework if found else Response(status_code=404))(scope, receive, send)
+
+    return administration
+
+
+async def _metrics(requests: Requests, request: Request) -> Response:
+    # Imported when first asked for: most starts have nobody who asks.
+    from idp.metrics import exposition
+
+    return Response(exposition(request.app.state.provider, requests), media_type="text/plain; version=0.0.4")
 
 
 def _plain_routes(provider: Provider) -> list[BaseRoute]:

@@ -7,6 +7,7 @@ makes what was written survive a power cut and is called about once a second.
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from idp.errors import OperationError
+from idp.tracing import request_id
 from vocabulary.audit import FIRST_HASH, AuditAction, AuditEvent, AuditValue, Outcome, chain_hash
 
 _TAIL_BYTES = 1_048_576
@@ -35,18 +37,23 @@ class AuditLog:
         self._length = -1
         self._sequence, self._hash = 0, FIRST_HASH
         self._unsynced = False
+        #: Events recorded by this process, for the metrics.
+        self.counts: Counter[tuple[AuditAction, Outcome]] = Counter()
         with self._locked():
             pass
 
     def record(self, action: AuditAction, outcome: Outcome, fields: Mapping[str, AuditValue | None] | None = None) -> None:
         """Write one event now; None and empty values are left out. Raises :class:`OperationError` when the disk refuses."""
         kept = {name: value for name, value in (fields or {}).items() if value is not None and value not in ("", [])}
+        if trace := request_id.get():
+            kept["trace.id"] = trace
         event = AuditEvent(action, outcome, self._clock(), kept)
         with self._locked():
             line, digest = event.to_json_line(sequence=self._sequence + 1, previous_hash=self._hash, provider=self._provider)
             self._append(f"{line}\n".encode())
             self._sequence += 1
             self._hash = digest
+        self.counts[action, outcome] += 1
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

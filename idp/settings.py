@@ -29,6 +29,15 @@ class Settings(BaseSettings):
     environment: Environment = Field(Environment.PRODUCTION, description="production, or development (plain http and control API allowed).")
     host: str = Field("127.0.0.1", description="Address to listen on; put a TLS proxy in front.")
     port: int = Field(8800, ge=1, le=65535, description="TCP port to listen on (number).")
+    admin_host: str = Field("127.0.0.1", description="Address of the port below.")
+    admin_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="TCP port that has the administration API, its description, metrics and health to itself; "
+        "without it the API is served on port, under /admin/, and metrics nowhere.",
+    )
+    log_format: Literal["text", "ecs"] = Field("text", description="Lines of the log: text, or ecs (JSON with the names of ECS).")
     base_url: str = Field("http://127.0.0.1:8800", description="URL of the provider as browsers see it, without final slash.")
     issuer: str = Field("", description="Issuer identifier; by default base_url/auth/realms/esante-wallet.")
     state: Path = Field(Path("var/idp"), description="Folder of the store, the audit log and (by default) the seal key.")
@@ -113,6 +122,8 @@ class Settings(BaseSettings):
         if not self.issuer.startswith(f"{self.base_url}/") and self.issuer != self.base_url:
             raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL: its endpoints are served there")
         self._check_certificates()
+        if self.admin_port == self.port:
+            raise ValueError("IDP_ADMIN_PORT must be another port than IDP_PORT: it is there to be kept from those who reach the other")
         if not self.development:
             self._refuse_unsafe()
         return self

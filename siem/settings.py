@@ -56,6 +56,7 @@ class Settings(RuleSettings):
     environment: Literal["production", "development"] = Field(
         "production", description="production refuses unsafe values; development allows plain http on loopback"
     )
+    log_format: Literal["text", "ecs"] = Field("text", description="lines of the log: text, or ecs (JSON with the names of ECS)")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8900, description="port to listen on", json_schema_extra={"unit": "port"})
     base_url: str = Field(

@@ -22,10 +22,12 @@ def serve() -> None:
 
     from idp.app import create_app
 
-    begin_logging()
     with faults():
         settings = load()
-        check_port(settings.host, settings.port)
+        begin_logging(settings.log_format)
+        sockets = [listening(settings.host, settings.port)]
+        if settings.admin_port is not None:
+            sockets.append(listening(settings.admin_host, settings.admin_port))
         application = create_app(settings)
     if not (settings.development or settings.trusted_proxies):
         logging.getLogger("idp").warning(
@@ -33,14 +35,24 @@ def serve() -> None:
         )
     # What is loaded by now lives as long as the process: the collector need not look at it again and again.
     gc.freeze()
-    run(server(application, settings))
+    run(server(application, settings), sockets)
 
 
-def begin_logging() -> None:
-    """Lines on standard error, with their time."""
+def begin_logging(log_format: str = "text") -> None:
+    """Lines on standard error, with their time and the request that they are about: text, or JSON with the names of ECS."""
     import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    from idp.tracing import Named
+
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "ecs":
+        import ecs_logging
+
+        handler.setFormatter(ecs_logging.StdlibFormatter(extra={"service.name": "veilleur-idp"}))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(Named())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def server(application: "ASGIApp", settings: Settings, on_ready: Callable[[], None] = lambda: None) -> "uvicorn.Server":
@@ -71,17 +83,12 @@ def server(application: "ASGIApp", settings: Settings, on_ready: Callable[[], No
     )
 
 
-def run(made: "uvicorn.Server", sockets: list[socket.socket] | None = None) -> None:
+def run(made: "uvicorn.Server", sockets: list[socket.socket]) -> None:
     """Answer until interrupted; ends the process with status 3 where the application could not start."""
     with contextlib.suppress(KeyboardInterrupt):
         made.run(sockets)
     if not made.started:
         sys.exit(3)
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise OperationError where something else listens."""
-    listening(host, port).close()
 
 
 def listening(host: str, port: int) -> socket.socket:

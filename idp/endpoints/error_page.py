@@ -5,8 +5,10 @@ from starlette.responses import Response
 
 from idp.endpoints.pages import pages
 from idp.errors import OAuthError
+from idp.tracing import request_id
 
 
 def error_page(request: Request, error: OAuthError) -> Response:
     """HTML with the error's status (RFC 6749 §4.1.2.1: inform the person, do not redirect)."""
-    return pages().render(request, "unanswerable.html", status=error.status, code=error.error, description=error.description)
+    shown = {"code": error.error, "description": error.description, "reference": request_id.get()}
+    return pages().render(request, "unanswerable.html", status=error.status, **shown)

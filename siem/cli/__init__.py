@@ -31,7 +31,9 @@ def serve() -> None:
     from siem.app import create_app
 
     chosen = settings()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(chosen.log_format))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         application = create_app(chosen)
@@ -51,3 +53,11 @@ def serve() -> None:
         forwarded_allow_ips=[str(network) for network in chosen.trusted_proxies],
         timeout_graceful_shutdown=3,
     )
+
+
+def _formatter(log_format: str) -> logging.Formatter:
+    if log_format != "ecs":
+        return logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    import ecs_logging
+
+    return ecs_logging.StdlibFormatter(extra={"service.name": "veilleur-siem"})

@@ -170,3 +170,8 @@ def test_an_installation_is_examined_before_and_after_it_is_made(tmp_path: Path)
     (tmp_path / "idp").chmod(0o700)
     parts = json.loads(_run("doctor", "--json"))
     assert {part["part"]: part["state"] for part in parts}["signing keys"] == "well"
+
+
+def test_the_port_of_the_administration_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDP_ADMIN_PORT", "8800")
+    assert "IDP_ADMIN_PORT must be another port" in _run("serve", status=2)
