@@ -77,8 +77,10 @@ class FoundSession(BaseModel):
     acr: str
     auth_time: datetime
     last_used_at: datetime
+    expires_at: datetime
     source_ip: str
     user_agent: str
+    device_id: str | None
     clients: list[str]
 
 
@@ -118,8 +120,10 @@ async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(_
                 acr=session.acr,
                 auth_time=session.auth_time,
                 last_used_at=session.last_used_at,
+                expires_at=session.expires_at,
                 source_ip=session.source_ip,
                 user_agent=session.user_agent,
+                device_id=session.device_id,
                 clients=sorted({visit.client_id for visit in visits if visit.session_id == session.id}),
             )
             for session in sessions
@@ -164,11 +168,14 @@ class RevocationRequest(BaseModel):
 
 
 class RevocationAnswer(BaseModel):
-    """What was ended, and for how long tokens checked offline may still be accepted."""
+    """What was ended, and what stays: until when access tokens checked offline may still be accepted, and how many grants of the person
+    (each with its refresh token) live on in other sessions. Refresh tokens end with their session: none is good offline."""
 
     session_count: int
     grant_count: int
     residual_seconds: int
+    valid_until: datetime | None = None
+    remaining_grant_count: int = 0
 
 
 class _KeptAnswer(BaseModel):
@@ -208,7 +215,13 @@ async def _revoke(actor: Actor, body: RevocationRequest) -> RevocationAnswer:
         account = await _account(actor.provider, body.national_id or "")
         sessions, ended = await _end_all(actor.provider, account, body.reason)
     _record(actor, f"{body.reason} ({body.reference})" if body.reference else body.reason, account, sessions, ended)
-    return RevocationAnswer(session_count=ended.session_count, grant_count=ended.grant_count, residual_seconds=_seconds(ended.residual))
+    return RevocationAnswer(
+        session_count=ended.session_count,
+        grant_count=ended.grant_count,
+        residual_seconds=_seconds(ended.residual),
+        valid_until=now + ended.residual if ended.residual else None,
+        remaining_grant_count=len(await store.revocations.live_grants(account.id, now)) if account else 0,
+    )
 
 
 def _by_administration(reason: str) -> Cause:

@@ -17,6 +17,7 @@ from idp.authorization.respond import refusal_members
 from idp.clock import ordered_id
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
+from idp.endpoints.own_client import find_client
 from idp.endpoints.request_once import refuse_second_use, take_pushed
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import append_cookie, parse_parameters, read_form
@@ -72,7 +73,7 @@ async def _load(
 ) -> AuthorizationRequest:
     """Everything the steps look at, so that they do no input or output."""
     client_id = parameters.get("client_id")
-    client = await provider.store.clients.get(client_id) if client_id else None
+    client = await find_client(provider, client_id)
     session = await sessions.current(provider, request)
     account = await provider.store.accounts.get(session.account_id) if session else None
     return AuthorizationRequest(

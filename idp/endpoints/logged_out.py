@@ -32,6 +32,8 @@ class Farewell:
 
     session_id: str
     services: Sequence[Client] = ()
+    #: Identifiers of those that this browser visited, which alone can be told by frames; None for all of them.
+    framed: frozenset[str] | None = None
     #: When the last access token that was issued can no longer be accepted, even by a service that checks it by itself.
     valid_until: datetime | None = None
 
@@ -74,8 +76,13 @@ def end_fields(
 
 def say_farewell(request: Request, provider: Provider, farewell: Farewell, target: str | None = None, *, forget: bool = True) -> Response:
     """Back to ``target``, by way of our page when services are told by frames; ``forget``: this browser's session is the one that ended."""
-    told = [client for client in farewell.services if client.backchannel_logout_uri or client.frontchannel_logout_uri]
-    frames = [_frame(client, provider.issuer, farewell.session_id) for client in farewell.services if client.frontchannel_logout_uri]
+    framed = [
+        client
+        for client in farewell.services
+        if client.frontchannel_logout_uri and (farewell.framed is None or client.client_id in farewell.framed)
+    ]
+    told = [client for client in farewell.services if client.backchannel_logout_uri or client in framed]
+    frames = [_frame(client, provider.issuer, farewell.session_id) for client in framed]
     response: Response
     if target and not frames:
         response = RedirectResponse(target, 303)

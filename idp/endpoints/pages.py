@@ -13,7 +13,6 @@ from typing import Final
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -125,15 +124,19 @@ class Pages:
         status: int = 200,
         ui_locales: str = "",
         form_action: Sequence[str] = (),
+        here: str = "",
         **context: object,
     ) -> HTMLResponse:
-        """One page. ``form_action``: other origins that a form of it may end at (the client's, after a cancellation)."""
+        """One page. ``form_action``: other origins that a form of it may end at (the client's, after a cancellation).
+
+        ``here``: the path that shows it again in another language, when that is not the request's (the answer to a form).
+        """
         wished = preferences(request, ui_locales)
         body = self._environment.get_template(template).render(
             t=self._messages[wished.language],
             language=wished.language,
             theme=wished.theme,
-            switch=_switches(request.url, wished),
+            switch=_switches(here or request.url.path, wished),
             **context,
         )
         headers = {"content-language": wished.language, "vary": "Accept-Language, Cookie"}
@@ -153,7 +156,7 @@ def pages() -> Pages:
     return Pages(WEB_FOLDER)
 
 
-def _switches(url: URL, wished: Preferences) -> dict[str, str]:
+def _switches(path: str, wished: Preferences) -> dict[str, str]:
     """Where a click on another language or theme leads: the same page, without what else the query held."""
     other = LANGUAGES[1] if wished.language == LANGUAGES[0] else LANGUAGES[0]
-    return {"language": other, "language_url": f"{url.path}?lang={other}"} | {theme: f"{url.path}?theme={theme}" for theme in THEMES}
+    return {"language": other, "language_url": f"{path}?lang={other}"} | {theme: f"{path}?theme={theme}" for theme in THEMES}

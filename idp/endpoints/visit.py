@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.endpoints.own_client import find_client
 from idp.endpoints.pages import pages
 from idp.model import Client, Interaction
 from idp.provider import Provider, provider_of
@@ -47,6 +48,7 @@ class Visit:
             status=status,
             ui_locales=self.ui_locales,
             form_action=(f"{parts.scheme}://{parts.netloc}",) if parts.netloc else (f"{parts.scheme}:",) if parts.scheme else (),
+            here=self.request.url.path,
             client=self.client,
             interaction_id=self.interaction.id,
             csrf=self.csrf(),
@@ -62,7 +64,7 @@ async def visit_of(request: Request) -> Visit | None:
     browser = browser_hash(request, https=provider.https)
     if interaction is None or browser is None or not hmac.compare_digest(browser, interaction.browser_hash):
         return None
-    client = await provider.store.clients.get(interaction.client_id)
+    client = await find_client(provider, interaction.client_id)
     return None if client is None or client.disabled else Visit(request, provider, interaction, client)
 
 

@@ -74,7 +74,8 @@ def test_a_revocation_ends_the_sessions_and_names_who_asked(provider: Provider) 
     _log_in(provider)
     headers = provider.administrator(ALL) | {"Idempotency-Key": "run-1/step-3"}
     answer = _post(provider, "revocations", REVOCATION, headers)
-    assert answer.json() == {"session_count": 2, "grant_count": 0, "residual_seconds": 0}
+    ended = {"session_count": 2, "grant_count": 0, "residual_seconds": 0, "valid_until": None, "remaining_grant_count": 0}
+    assert answer.json() == ended
     events = provider.audit("session.revoked")
     assert len({event["health.session.id"] for event in events}) == 2
     assert {(e["user.id"], e["health.actor.id"], e["event.reason"]) for e in events} == {(CAMILLE, "veilleur-siem", "incident (INC-1)")}

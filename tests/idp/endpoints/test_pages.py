@@ -16,7 +16,19 @@ from tests.idp.endpoints.login_flow import CAMILLE, Provider, running_provider
 
 TEXTS = {language: pages().messages(language).texts for language in LANGUAGES}
 #: Keys that a template or a script puts together from a state or a name.
-BUILT = ("wait.", "theme.", "gone.", "refused.", "phone.done.", "phone.error.", "login.error.", "device.done.", "device.error.")
+BUILT = (
+    "wait.",
+    "theme.",
+    "gone.",
+    "refused.",
+    "phone.done.",
+    "phone.error.",
+    "login.error.",
+    "device.done.",
+    "device.error.",
+    "sessions.ended.",
+    "sessions.notices.",
+)
 
 
 @pytest.fixture
