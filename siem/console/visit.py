@@ -20,6 +20,7 @@ from siem.access import Permission, Principal
 from siem.console import moments, sessions
 from siem.console.language import Language
 from siem.console.services import Services
+from siem.incidents.grouping import fill
 from siem.incidents.model import Alert
 
 PREFERENCES_COOKIE: Final = "veilleur_preferences"
@@ -187,7 +188,10 @@ class Visit:
     def _summary_of(self, alert: Alert) -> str:
         """Why it fired, in the reader's language; the French sentence where the rule has no other."""
         rule = self.services.rules.get(alert.rule_id)
-        return rule.summary_en if rule and rule.summary_en and self.language.code == "en" else alert.summary
+        if rule is None or not rule.summary_en or self.language.code != "en":
+            return alert.summary
+        values = dict(alert.values)
+        return fill(rule.summary_en, values, int(values.get("count", alert.count)), self.language.text("alert.unknown_value"))
 
     def _title_of(self, alert: Alert) -> str:
         """The alert's title in the reader's language, where its rule has one."""

@@ -40,7 +40,7 @@ class Rule:
     subject: str
     repeat_seconds: int
     correlation: bool
-    #: The same in English, without placeholders: who and how often stand beside it on the screen.
+    #: The same in English; placeholders are among those of the French sentence, or none.
     summary_en: str = ""
     rule_set: str = ""
 

@@ -156,6 +156,8 @@ def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
         for name in (rule.subject, *placeholders_of(rule.summary_fr)):
             if name and name not in FIELDS and name not in OF_DETECTION:
                 yield _problem(rule, "veilleur", f"«{name}» is not a field of an event")
+        for name in set(placeholders_of(rule.summary_en)) - {rule.subject, *placeholders_of(rule.summary_fr), *OF_DETECTION}:
+            yield _problem(rule, "veilleur.summary", f"«{name}» is not in the French sentence, whose values fill this one too")
     for field, value in wanted.items():
         if not value:
             yield _problem(rule, field, "missing")

@@ -103,12 +103,12 @@ def coalesce(detections: Iterable[Detection], repeat_of: Mapping[str, int]) -> l
     return joined
 
 
-def fill(template: str, values: Mapping[str, str], count: int) -> str:
-    """A rule's French sentence with its placeholders filled; what the event does not say reads «inconnu»."""
+def fill(template: str, values: Mapping[str, str], count: int, unknown: str = "inconnu") -> str:
+    """A rule's sentence with its placeholders filled; what the event does not say reads ``unknown``."""
 
     def value_of(match: re.Match[str]) -> str:
         name = match.group(1)
-        return str(count) if name == "count" else values.get(name, "inconnu")
+        return str(count) if name == "count" else values.get(name, unknown)
 
     return _PLACEHOLDER.sub(value_of, template)
 

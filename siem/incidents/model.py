@@ -108,6 +108,8 @@ class Alert:
     close_reason: str = ""
     merged_into: str | None = None
     watched: bool = False
+    #: What fills the rule's sentences: fields of the last event, and ``count`` among what the detection measured.
+    values: tuple[tuple[str, str], ...] = ()
 
 
 class IncidentState(StrEnum):

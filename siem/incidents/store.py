@@ -236,7 +236,15 @@ def to_alert(row: RowMapping, entities: Mapping[str, tuple[str, ...]], event_ids
         group=tuple((name, value) for name, value in json.loads(row["group_values"])),
         merged_into=row["merged_into"],
         watched=bool(row["watched"]),
+        values=_values(row),
     )
+
+
+def _values(row: RowMapping) -> tuple[tuple[str, str], ...]:
+    """What the last detection said, with the highest count of all."""
+    values: dict[str, str] = dict(json.loads(row["summary_values"]))
+    values["count"] = str(row["peak_count"] or row["count"])
+    return tuple(values.items())
 
 
 def to_incident(row: RowMapping) -> Incident:

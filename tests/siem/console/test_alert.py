@@ -15,6 +15,11 @@ def test_says_why_it_fired_and_under_whose_rule(world: World, incident: Incident
     )
 
 
+def test_says_it_in_english_with_the_same_values(world: World, incident: Incident) -> None:
+    page = world.client(ANALYST, **{"accept-language": "en"}).get(f"/alertes/{_sweep(world).id}").text
+    assert "in English: P-4F7K2M9QXA, 44." in page
+
+
 def test_the_fields_the_rule_looked_at_are_marked_in_its_events(world: World, incident: Incident) -> None:
     page = world.client(ANALYST).get(f"/alertes/{_sweep(world).id}").text
     assert page.count("<mark>record.read</mark>") == 10 and "<mark>PAT-0000000043</mark>" in page

@@ -26,3 +26,17 @@ def test_nothing_is_compared_with_nothing(world: World, incident: Incident) -> N
 def test_another_establishments_events_are_no_habit_of_mine(world: World, incident: Incident) -> None:
     alert = next(alert for alert in world.incidents.alerts(ANALYST, AlertFilter()).items if "Sweep" in alert.rule_title)
     assert habits.of_subject(world.events, Scope("default", frozenset({"0B0000013"})), alert, incident.first_at).event_count == 0
+
+
+def test_a_day_is_compared_with_days(world: World, incident: Incident) -> None:
+    alert = next(alert for alert in world.incidents.alerts(ANALYST, AlertFilter()).items if "Sweep" in alert.rule_title)
+    pace = habits.of_subject(world.events, Scope(), alert, incident.first_at).pace
+    assert pace is not None
+    assert 0 < pace.usual <= pace.most <= 37
+    assert pace.now >= alert.count
+
+
+def test_what_the_alert_is_about_is_compared_first(world: World, incident: Incident) -> None:
+    alert = next(alert for alert in world.incidents.alerts(ANALYST, AlertFilter()).items if "Sweep" in alert.rule_title)
+    about = replace(alert, group=(*alert.group, ("health.structure.finess", "0B0000005"), ("who", "x")))
+    assert habits.of_subject(world.events, Scope(), about, incident.first_at).fields[0].field == "health.structure.finess"

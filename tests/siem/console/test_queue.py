@@ -88,4 +88,4 @@ def test_who_may_only_read_sees_no_action(world: World, incident: Incident) -> N
 
 def test_the_sentence_follows_the_readers_language(world: World, incident: Incident) -> None:
     english = world.client(ANALYST, **{"accept-language": "en"}).get("/alertes").text
-    assert "Sweep of patient records, in English." in english and "a ouvert 44 dossiers" not in english
+    assert "Sweep of patient records, in English: P-4F7K2M9QXA, 44." in english and "a ouvert 44 dossiers" not in english

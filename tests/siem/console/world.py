@@ -76,7 +76,7 @@ def _rule(rule_id: str, title: str, title_fr: str, summary: str, level: str, tec
         ),
         title_fr=title_fr,
         summary_fr=summary,
-        summary_en=f"{title}, in English.",
+        summary_en=f"{title}, in English: {{{subject}}}, {{count}}.",
         subject=subject,
         repeat_seconds=3600,
         correlation=True,
