@@ -45,6 +45,7 @@ STANDARDS: Final[Mapping[str, str]] = {
     "RFC7519": "JSON Web Token (JWT)",
     "RFC7523": "JWT Profile for OAuth 2.0 Client Authentication and Authorization Grants",
     "RFC7591": "OAuth 2.0 Dynamic Client Registration Protocol",
+    "RFC7592": "OAuth 2.0 Dynamic Client Registration Management Protocol",
     "RFC7617": "The 'Basic' HTTP Authentication Scheme",
     "RFC7636": "Proof Key for Code Exchange by OAuth Public Clients",
     "RFC7638": "JSON Web Key (JWK) Thumbprint",

@@ -23,12 +23,14 @@ from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_notification import notify_answered
 from idp.client_auth import Authenticator
+from idp.client_keys import ClientKeys
 from idp.clock import Clock
 from idp.endpoints import (
     assets,
     authorization,
     backchannel_authentication,
     check_session,
+    client_registration,
     device_authorization,
     device_verification,
     discovery,
@@ -177,13 +179,18 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *token.routes(realm),
         *backchannel_authentication.routes(realm),
         *device_authorization.routes(realm),
+        *(client_registration.routes(realm) if provider.client_registration else []),
         *introspection.routes(realm),
         *userinfo.routes(realm),
         *jwks.routes(realm),
         *discovery.routes(
             realm,
             discovery.document(
-                provider.issuer, provider.base_url, mtls_base_url=provider.mtls_base_url, mtls=provider.certificates.offered
+                provider.issuer,
+                provider.base_url,
+                mtls_base_url=provider.mtls_base_url,
+                mtls=provider.certificates.offered,
+                registration=provider.client_registration,
             ),
         ),
         *authorization.routes(realm),
@@ -220,6 +227,8 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
     )
     token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
     sources = Sources(settings.trusted_proxies)
+    outbound = Outbound(allow_loopback=settings.outbound_loopback)
+    client_keys = ClientKeys(outbound, clock)
     return Provider(
         store=state.store,
         clock=clock,
@@ -228,21 +237,24 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         tokens=Issuer(state.keys, clock, issuer=settings.issuer),
         clients=Authenticator(
             store=state.store,
+            keys=client_keys,
             audit=state.audit,
             limits=limits,
             issuer=settings.issuer,
             endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect", pushed_authorization.url(settings.issuer)}),
         ),
+        client_keys=client_keys,
         sources=sources,
         certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
-        outbound=Outbound(allow_loopback=settings.outbound_loopback),
+        outbound=outbound,
         delivery_horizon=settings.delivery_horizon,
         base_url=settings.base_url,
         mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
+        client_registration=settings.client_registration,
         development=settings.development,
         control_api=bool(settings.control_api),
     )

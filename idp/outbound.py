@@ -36,6 +36,17 @@ class Outbound:
 
         The body is JSON unless ``headers`` say otherwise.
         """
+        status, _ = await self._exchange("POST", url, {"Content-Type": "application/json", **headers}, body)
+        return status
+
+    async def get(self, url: str, *, accept: str) -> bytes:
+        """The body of an answer of status 200; raises :class:`OperationError`."""
+        status, body = await self._exchange("GET", url, {"Accept": accept}, None)
+        if status != 200:
+            raise OperationError(f"reading an answer of status {status}", url, retry_helps=False)
+        return body
+
+    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         # Imported when first needed: most providers never send anything.
         import httpx
 
@@ -44,14 +55,14 @@ class Outbound:
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
                 address = await self._address(parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80), url)
-                target = httpx.URL(url).copy_with(host=str(address))
-                sent = {"Content-Type": "application/json", **headers, "Host": parts.netloc.rpartition("@")[2]}
+                target = httpx.URL(url).copy_with(host=str(address), fragment=None)
+                # Without compression the cap on what is read is also a cap on what it unfolds to.
+                sent = {**headers, "Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
                 async with (
                     httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
-                    client.stream("POST", target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,
+                    client.stream(method, target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,
                 ):
-                    await _drop(answer.aiter_raw(), url)
-                    return answer.status_code
+                    return answer.status_code, await _read(answer.aiter_raw(), url)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
             raise OperationError(f"sending ({type(error).__name__})", url, retry_helps=False) from error
 
@@ -89,9 +100,12 @@ async def _resolve(host: str, port: int) -> Sequence[str]:
     return [str(info[4][0]) for info in found]
 
 
-async def _drop(chunks: AsyncIterator[bytes], url: str) -> None:
+async def _read(chunks: AsyncIterator[bytes], url: str) -> bytes:
+    found: list[bytes] = []
     length = 0
     async for chunk in chunks:
         length += len(chunk)
         if length > _MAX_ANSWER_BYTES:
             raise OperationError(f"reading an answer longer than {_MAX_ANSWER_BYTES} bytes", url, retry_helps=False)
+        found.append(chunk)
+    return b"".join(found)

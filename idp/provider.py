@@ -9,6 +9,7 @@ from starlette.requests import Request
 from idp.audit import AuditLog
 from idp.authentication.places import Places
 from idp.client_auth import Authenticator
+from idp.client_keys import ClientKeys
 from idp.clock import Clock
 from idp.http import ForwardedCertificates, Sources
 from idp.keys import KeyRing
@@ -28,6 +29,7 @@ class Provider:
     keys: KeyRing
     tokens: Issuer
     clients: Authenticator
+    client_keys: ClientKeys
     sources: Sources
     certificates: ForwardedCertificates
     #: Where an address is, shown to the person on the phone.
@@ -42,6 +44,8 @@ class Provider:
     #: Where clients connect with a certificate (``mtls_endpoint_aliases``), without final slash; empty when there is no such place.
     mtls_base_url: str
     issuer: str
+    #: Clients may register themselves, with an initial access token.
+    client_registration: bool
     development: bool
     #: The control API answers (tests); never true in production.
     control_api: bool

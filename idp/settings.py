@@ -81,8 +81,13 @@ class Settings(BaseSettings):
     approval_lifetime: timedelta = Field(
         timedelta(seconds=120), gt=timedelta(), description="How long a device may answer (ISO 8601 or seconds)."
     )
+    client_registration: bool = Field(
+        default=False,
+        description="Clients may register themselves (RFC 7591), with a token that `idp clients initial-token` made; "
+        "by default the endpoint is not there.",
+    )
     outbound_loopback: bool = Field(
-        default=False, description="Notifications may go to services on this machine (loopback addresses; development only)."
+        default=False, description="Notifications and look-ups may go to services on this machine (loopback addresses; development only)."
     )
     delivery_horizon: timedelta = Field(
         timedelta(hours=12),

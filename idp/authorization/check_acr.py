@@ -19,7 +19,8 @@ def check_acr(request: AuthorizationRequest) -> None:
     conditions = request.id_token_claims.get("acr", {})
     named = _levels([conditions.get("value"), *_listed(conditions.get("values"))])
     essential = conditions.get("essential") is True and ("value" in conditions or "values" in conditions)
-    levels = named if essential else named + _levels((request.get("acr_values") or "").split())
+    wished = (request.get("acr_values") or "").split() or list(request.proved_client.default_acr_values)
+    levels = named if essential else named + _levels(wished)
     best = ACR_LEVELS.get(request.best_acr, 0)
     if essential and min(levels, default=best + 1) > best:
         raise UnmetAuthenticationRequirements("no means of login here reaches the level that this client must have")

@@ -9,6 +9,8 @@ from idp.errors import InvalidRequest
 def check_max_age(request: AuthorizationRequest) -> None:
     """``max_age=0`` means a new login (as ``prompt=login``), which this interaction may have had already."""
     value = request.get("max_age")
+    if value is None and request.proved_client.default_max_age is not None:
+        value = str(request.proved_client.default_max_age)
     if value is None:
         return
     if not (value.isascii() and value.isdigit() and len(value) <= 9):

@@ -1,4 +1,4 @@
-"""How the request came: as parameters, in a signed object (RFC 9101), or pushed before (RFC 9126)."""
+"""How the request came: as parameters, in a signed object (RFC 9101) that came along or was fetched, or pushed before (RFC 9126)."""
 
 from typing import Final
 
@@ -14,7 +14,8 @@ PUSHED_PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 def check_request_object(request: AuthorizationRequest) -> None:
     """What came signed or pushed replaces every other parameter: nobody on the way may add to it (RFC 9101 §6.3).
 
-    No address is ever fetched. Also bounds the length of every value, since a request is stored while its person logs in.
+    Only addresses that the client registered are fetched, by the endpoint. Also bounds the length of every value, since a
+    request is stored while its person logs in.
     """
     client = request.proved_client
     outer = request.get("redirect_uri")
@@ -22,10 +23,12 @@ def check_request_object(request: AuthorizationRequest) -> None:
         # The client may be told what is wrong with its object, at an address it registered.
         request.redirect_uri = outer
     signed, request_uri = request.get("request"), request.get("request_uri")
-    if request_uri is not None:
+    if request_uri is not None and (request.pushing or request_uri.startswith(PUSHED_PREFIX)):
         request.parameters = _pushed(request, request_uri)
     else:
-        _check_demands(request, signed)
+        _check_demands(request, signed or request_uri)
+        if request_uri is not None:
+            signed = _fetched(request, request_uri)
         if signed is not None:
             opened = open_request_object(signed, client, issuer=request.issuer, now=request.now)
             request.parameters, request.object_id = opened.parameters, opened.object_id
@@ -41,11 +44,20 @@ def _pushed(request: AuthorizationRequest, request_uri: str) -> dict[str, str]:
         raise InvalidRequest("request_uri cannot be pushed")
     if request.get("request") is not None:
         raise InvalidRequest("request and request_uri exclude each other")
-    if not request_uri.startswith(PUSHED_PREFIX):
-        raise RequestUriNotSupported("request_uri must be one that the pushed authorization request endpoint gave")
     if request.pushed is None:
         raise InvalidRequestUri("request_uri is unknown, expired, used, or was given to another client")
     return dict(request.pushed)
+
+
+def _fetched(request: AuthorizationRequest, request_uri: str) -> str:
+    """OpenID Connect Core §6.2: an address that the client registered, and nothing else beside it."""
+    if request.get("request") is not None:
+        raise InvalidRequest("request and request_uri exclude each other")
+    if request_uri not in request.proved_client.request_uris:
+        raise RequestUriNotSupported("request_uri must be one that this client pushed, or one of its registered request_uris")
+    if request.fetched_object is None:
+        raise InvalidRequestUri("request_uri cannot be read, or does not hold what its fragment says")
+    return request.fetched_object
 
 
 def _check_demands(request: AuthorizationRequest, signed: str | None) -> None:

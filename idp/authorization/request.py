@@ -72,6 +72,8 @@ class AuthorizationRequest:
     interaction: Interaction | None = None
     #: Parameters of the pushed request that ``request_uri`` stands for, if it does.
     pushed: Mapping[str, str] | None = None
+    #: The request object that was fetched from a registered ``request_uri``.
+    fetched_object: str | None = None
     #: Set while a client pushes: nobody is there yet.
     pushing: bool = False
     #: Claims of a token that we signed, None for any other text.

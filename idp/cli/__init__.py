@@ -59,10 +59,8 @@ def init(
             Seal.create_file(settings.seal_key)
             typer.echo(f"seal key: {settings.seal_key} (back it up: without it no signing key can be opened)")
 
-    from idp.registration import apply_clients
-
     async def make(state: "State") -> tuple[list[str], dict[str, str]]:
-        made = await apply_clients(state.store.clients, state.audit, wanted, known)
+        made = await clients.apply(state, wanted, known)
         await apply_accounts(state, people)
         return [key.kid for key in state.keys.keys], made
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from idp.cli.context import JsonOption, faults, print_rows, with_state, write_private
+from idp.settings import load
 
 if TYPE_CHECKING:
     from idp.model import Client
@@ -44,7 +45,6 @@ def clients_apply(
     prune: Annotated[bool, typer.Option("--prune", help="Disable the clients that the file does not name.")] = False,
 ) -> None:
     """Make the clients what a file says, and say what that changes; secrets are made where there are none, and shown once."""
-    from idp.registration import apply_clients
     from idp.registration.plan import Change, Kind, plan
 
     with faults():
@@ -54,7 +54,7 @@ def clients_apply(
     async def work(state: "State") -> tuple[list[Change], dict[str, str]]:
         changes = plan(await state.store.clients.all(), clients, prune=prune)
         disabled = [change.client for change in changes if change.kind is Kind.DISABLED]
-        made = {} if plan_only else await apply_clients(state.store.clients, state.audit, [*clients, *disabled], known)
+        made = {} if plan_only else await apply(state, [*clients, *disabled], known)
         return changes, made
 
     changes, made = with_state(work)
@@ -101,7 +101,7 @@ def clients_add(
     auth_method: Annotated[str, typer.Option(help="token_endpoint_auth_method.")] = "client_secret_basic",
 ) -> None:
     """Register one client and print its secret, once."""
-    from idp.registration import apply_clients, parse_client
+    from idp.registration import parse_client
 
     entry = {
         "client_id": client_id,
@@ -114,8 +114,70 @@ def clients_add(
     }
     with faults():
         client = parse_client(entry, client_id)
-    for secret in with_state(lambda state: apply_clients(state.store.clients, state.audit, [client], {})).values():
+    for secret in with_state(lambda state: apply(state, [client], {})).values():
         typer.echo(secret)
+
+
+@app.command("initial-token")
+def clients_initial_token(
+    label: Annotated[str, typer.Argument(help="Whom it is for; written in the audit log when it is used.")],
+    scope: Annotated[str, typer.Option(help="Values that the clients may be registered for.")] = "openid",
+    grant_type: Annotated[list[str] | None, typer.Option(help="May be repeated; by default authorization_code.")] = None,
+    profile: Annotated[str, typer.Option(help="psc, baseline or fapi2.")] = "baseline",
+    structure: Annotated[
+        tuple[str, str] | None, typer.Option(help="Name and FINESS of the establishment, as the login page shows it.")
+    ] = None,
+    uses: Annotated[int, typer.Option(min=1, max=1000, help="How many clients it may register.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 90, help="How long it counts.")] = 24,
+) -> None:
+    """Make a token with which clients register themselves (IDP_CLIENT_REGISTRATION), and print it, once."""
+    from datetime import timedelta
+
+    from idp.model import GRANT_TYPES, InitialAccessToken, Profile
+    from idp.registration.dynamic import new_token
+    from vocabulary.audit import AuditAction, Outcome
+
+    grant_types = tuple(grant_type or ["authorization_code"])
+    if unknown := set(grant_types) - set(GRANT_TYPES):
+        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(GRANT_TYPES)}")
+    if profile not in list(Profile):
+        raise typer.BadParameter(f"profile must be one of {', '.join(Profile)}")
+    if not label.isprintable() or not 0 < len(label) <= 100:
+        raise typer.BadParameter("the label must be 1 to 100 printable characters")
+
+    async def work(state: "State") -> str:
+        value, token_hash = new_token()
+        now = state.clock()
+        token = InitialAccessToken(
+            token_hash=token_hash,
+            label=label,
+            scope=frozenset(scope.split()),
+            grant_types=grant_types,
+            profile=Profile(profile),
+            structure_name=structure[0] if structure else None,
+            structure_finess=structure[1] if structure else None,
+            use_count=uses,
+            created_at=now,
+            expires_at=now + timedelta(hours=hours),
+        )
+        await state.store.clients.put_initial_token(token)
+        reason = f"initial access token {label}: {uses} uses until {token.expires_at.isoformat(timespec='seconds')}"
+        state.audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, {"event.reason": reason, "health.actor.id": "cli"})
+        return value
+
+    typer.echo(with_state(work))
+
+
+async def apply(state: "State", clients: "list[Client]", known: dict[str, str]) -> dict[str, str]:
+    """Check what can only be checked elsewhere, then store; returns the secrets that were made."""
+    from idp.outbound import Outbound
+    from idp.registration import apply_clients
+    from idp.registration.sector import check_sector_document
+
+    outbound = Outbound(allow_loopback=load().outbound_loopback)
+    for client in (client for client in clients if not client.disabled):
+        await check_sector_document(client, outbound)
+    return await apply_clients(state.store.clients, state.audit, clients, known)
 
 
 def read_clients_file(file: Path) -> "list[Client]":

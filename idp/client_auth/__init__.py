@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from idp.audit import AuditLog
 from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt, self_signed_tls_client_auth, tls_client_auth
 from idp.client_auth.presented import Expectation, Presented
+from idp.client_keys import ClientKeys
 from idp.errors import InvalidClient, OAuthError, TooManyAttempts
 from idp.http import counted_network
 from idp.model import Client, Limits
@@ -57,6 +58,7 @@ class Authenticator:
     """Everything :meth:`authenticate` needs, put together once."""
 
     store: Store
+    keys: ClientKeys
     audit: AuditLog
     limits: Limits
     issuer: str
@@ -100,6 +102,7 @@ class Authenticator:
             raise InvalidClient(
                 "client authentication failed", detail=f"registered for {client.token_endpoint_auth_method}, not {method.METHOD}"
             )
+        client = await self.keys.of(client, presented.proof if method is private_key_jwt else None)
         expectation = Expectation(issuer=self.issuer, endpoints=self.endpoints, now=now, certificate=certificate)
         method.verify(client, presented, expectation)
         if presented.assertion_id is not None:

@@ -18,7 +18,7 @@ from idp.clock import ordered_id
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
 from idp.endpoints.own_client import find_client
-from idp.endpoints.request_once import refuse_second_use, take_pushed
+from idp.endpoints.request_once import fetch_object, refuse_second_use, take_pushed
 from idp.errors import InvalidRequest, OAuthError
 from idp.http import append_cookie, parse_parameters, read_form
 from idp.model import Account, AuthorizationCode, Client, Interaction, Session
@@ -74,6 +74,11 @@ async def _load(
     """Everything the steps look at, so that they do no input or output."""
     client_id = parameters.get("client_id")
     client = await find_client(provider, client_id)
+    client = await provider.store.clients.get(client_id) if client_id else None
+    request_uri = parameters.get("request_uri")
+    fetched = await fetch_object(provider, client, request_uri)
+    if client is not None and client.jwks_uri is not None:
+        client = await provider.client_keys.of(client, fetched or parameters.get("request"))
     session = await sessions.current(provider, request)
     account = await provider.store.accounts.get(session.account_id) if session else None
     return AuthorizationRequest(
@@ -84,7 +89,8 @@ async def _load(
         session=session,
         account=account,
         interaction=interaction,
-        pushed=await take_pushed(provider, parameters) if "request_uri" in parameters else None,
+        pushed=await take_pushed(provider, parameters) if request_uri else None,
+        fetched_object=fetched,
         read_token=provider.tokens.verified_claims,
         subject_of=provider.tokens.subject,
         best_acr=best_acr(),

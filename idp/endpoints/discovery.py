@@ -36,7 +36,7 @@ _MTLS_ENDPOINTS = (
 )
 
 
-def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "") -> dict[str, Any]:
+def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "", registration: bool = False) -> dict[str, Any]:
     """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
     endpoints = f"{issuer}/protocol/openid-connect"
     methods = [method.METHOD for method in METHODS if mtls or method.METHOD not in CERTIFICATE_METHODS]
@@ -75,6 +75,8 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         **_logout(endpoints),
         **_requests(endpoints),
     }
+    if registration:
+        document["registration_endpoint"] = f"{issuer}/clients-registrations/openid-connect"
     if mtls:
         document["tls_client_certificate_bound_access_tokens"] = True
     if mtls_base_url:
@@ -106,12 +108,13 @@ def _backchannel(endpoints: str) -> dict[str, Any]:
 
 
 def _requests(endpoints: str) -> dict[str, Any]:
-    """How an authorization request may come, and its answer go. No address of a request object is ever fetched."""
+    """How an authorization request may come, and its answer go. Only registered addresses of request objects are fetched."""
     return {
         "pushed_authorization_request_endpoint": f"{endpoints}/ext/par/request",
         "require_pushed_authorization_requests": False,
         "request_parameter_supported": True,
-        "request_uri_parameter_supported": False,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
         "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
         "require_signed_request_object": False,
         "response_modes_supported": list(RESPONSE_MODES),
@@ -136,6 +139,6 @@ def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:
     return discovery
 
 
-def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str) -> bytes:
+def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str, registration: bool) -> bytes:
     """The metadata as it is sent."""
-    return orjson.dumps(metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url))
+    return orjson.dumps(metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url, registration=registration))

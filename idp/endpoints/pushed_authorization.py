@@ -30,7 +30,7 @@ async def push(request: Request) -> Response:
     form = await read_form(request)
     source_ip = provider.sources(request)
     now = provider.clock()
-    client = await prove_client(request, provider, form)
+    client = await provider.client_keys.of(await prove_client(request, provider, form), form.get("request"))
     asked = AuthorizationRequest(
         parameters={**form, "client_id": client.client_id},
         now=now,

@@ -1,10 +1,13 @@
-"""What an authorization request presents that counts once: a pushed request, and a request object."""
+"""What an authorization request presents besides itself: a pushed request and a request object, each for one use; a fetched one."""
 
+import hashlib
 from collections.abc import Mapping
 
 from idp.authorization import AuthorizationRequest
 from idp.authorization.check_request_object import PUSHED_PREFIX
-from idp.errors import InvalidRequestObject
+from idp.errors import InvalidRequestObject, OperationError
+from idp.keys.signing_key import base64url
+from idp.model import Client
 from idp.provider import Provider
 from idp.store import CounterStore
 from idp.tokens.issuer import hash_token
@@ -18,6 +21,19 @@ async def take_pushed(provider: Provider, parameters: Mapping[str, str]) -> Mapp
     reference = hash_token(request_uri.removeprefix(PUSHED_PREFIX))
     pushed = await provider.store.pushed_requests.consume(reference, client_id, provider.clock())
     return pushed.parameters if pushed else None
+
+
+async def fetch_object(provider: Provider, client: Client | None, request_uri: str | None) -> str | None:
+    """What a registered ``request_uri`` holds (OpenID Connect Core §6.2); None for every other address, which is never touched."""
+    if client is None or request_uri is None or request_uri not in client.request_uris:
+        return None
+    address, _, expected = request_uri.partition("#")
+    try:
+        body = await provider.outbound.get(address, accept="application/oauth-authz-req+jwt, application/jwt")
+        text = body.decode("ascii").strip()
+    except (OperationError, UnicodeDecodeError):
+        return None
+    return text if expected in ("", base64url(hashlib.sha256(body).digest())) else None
 
 
 async def refuse_second_use(counters: CounterStore, asked: AuthorizationRequest) -> None:

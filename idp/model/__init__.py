@@ -4,7 +4,7 @@ Instants are aware UTC datetimes ending in ``_at``; durations are timedeltas; a 
 of a secret that is never stored itself.
 """
 
-from idp.model.client import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
+from idp.model.client import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, InitialAccessToken, Profile
 from idp.model.grant import AccessTokenRecord, AuthorizationCode, AwaitedRequest, Grant, RefreshToken, Revocation
 from idp.model.limits import Lifetimes, Limits
 from idp.model.login import (
@@ -44,6 +44,7 @@ __all__ = [
     "DeviceState",
     "Enrolment",
     "Grant",
+    "InitialAccessToken",
     "Initiator",
     "Interaction",
     "Lifetimes",

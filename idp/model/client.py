@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -47,12 +48,16 @@ class Client:
     #: SHA-256 in hex of a generated secret of at least 256 bits (a slow hash would add nothing but cost).
     client_secret_hash: str | None = None
     jwks: Mapping[str, object] | None = None
+    #: Where the client publishes its keys; :mod:`idp.client_keys` puts what is there into ``jwks``.
+    jwks_uri: str | None = None
     #: Resource servers (RFC 8707) this client may ask access tokens for, besides ourselves.
     resources: tuple[str, ...] = ()
     #: RFC 9126 §6: an authorization request counts only when it was pushed (a profile may demand it too).
     require_pushed_authorization_requests: bool = False
     #: RFC 9101 §10.5: an authorization request counts only as a signed object.
     require_signed_request_object: bool = False
+    #: Addresses of request objects that may be fetched (OpenID Connect Core §6.2): these, and no others.
+    request_uris: tuple[str, ...] = ()
     #: The one algorithm of this client's request objects; without it every one we accept.
     request_object_signing_alg: str | None = None
     id_token_signed_response_alg: str = "ES256"
@@ -62,6 +67,8 @@ class Client:
     authorization_signed_response_alg: str | None = None
     subject_type: str = "public"
     sector_identifier: str | None = None
+    #: A document that lists the redirect URIs of all clients of one sector (OpenID Connect Core §8.1); read on registration.
+    sector_identifier_uri: str | None = None
     #: Tokens of this client are bound to a DPoP key, always (RFC 9449 §5.2).
     dpop_bound_access_tokens: bool = False
     #: Tokens of this client are bound to its TLS certificate, always (RFC 8705 §3.4).
@@ -75,6 +82,20 @@ class Client:
     #: Name and FINESS of the establishment, shown on the login page.
     structure_name: str | None = None
     structure_finess: str | None = None
+    #: What the service says of itself (RFC 7591 §2); the policies are linked on the login page.
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    application_type: str = "web"
+    software_id: str | None = None
+    software_version: str | None = None
+    #: Where a third party can have a login begun (OpenID Connect Core §4).
+    initiate_login_uri: str | None = None
+    #: Of requests that say nothing themselves (OpenID Connect Registration §2).
+    default_max_age: int | None = None
+    default_acr_values: tuple[str, ...] = ()
     #: Clients whose tokens this one may exchange for one of an interface among its ``resources`` (RFC 8693).
     exchange_subject_clients: tuple[str, ...] = ()
     #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.
@@ -88,3 +109,31 @@ class Client:
     #: Overrides of the profile's quirks and lifetimes, by switch name.
     quirks: Mapping[str, str | int | bool] = field(default_factory=dict)
     disabled: bool = False
+    #: SHA-256 of what manages a client that registered itself (RFC 7592), and what it may be registered for.
+    registration_token_hash: str | None = None
+    registration_bounds: Mapping[str, list[str]] = field(default_factory=dict)
+    registered_at: datetime | None = None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether something can be verified with keys of its own."""
+        return self.jwks is not None or self.jwks_uri is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialAccessToken:
+    """The right to register clients (RFC 7591 §3), found by the hash of the token, and what they may be registered for.
+
+    The establishment is the one that the token was handed to: no service says of itself whose it is.
+    """
+
+    token_hash: str
+    label: str
+    scope: frozenset[str]
+    grant_types: tuple[str, ...]
+    profile: Profile
+    structure_name: str | None
+    structure_finess: str | None
+    use_count: int
+    created_at: datetime
+    expires_at: datetime

@@ -86,6 +86,10 @@ async def apply_clients(store: ClientStore, audit: AuditLog, clients: Sequence[C
             elif secret_hash is None:
                 made[client.client_id], secret_hash = make_secret()
         client = replace(client, client_secret_hash=secret_hash)
+        if present is not None:
+            # One that registered itself goes on managing its registration.
+            kept = {name: getattr(present, name) for name in ("registration_token_hash", "registration_bounds", "registered_at")}
+            client = replace(client, **kept)
         if client != present:
             await store.put(client)
             fields = {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from idp.client_keys.jwks import check_jwks
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
-from idp.registration.jwks import check_jwks
 from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificates
 
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _BACKCHANNEL: Final = "urn:openid:params:grant-type:ciba"
 _DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+#: Members that are one address each.
+_PLACES: Final = ("jwks_uri", "sector_identifier_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 #: FAPI 2.0 §5.3.2.1.
@@ -26,6 +28,12 @@ def check_client(client: Client) -> None:
     for member in ("redirect_uris", "post_logout_redirect_uris"):
         for uri in getattr(client, member):
             _check_uri(member, uri, public=public)
+    for member in _PLACES:
+        if (place := getattr(client, member)) is not None:
+            _check_uri(member, place, public=False)
+    for uri in client.request_uris:
+        # A fragment is the hash of what is there (OpenID Connect Core §6.2).
+        _check_uri("request_uris", uri.partition("#")[0], public=False)
     _check_logout(client)
 
 
@@ -107,10 +115,12 @@ def _check_authentication(client: Client) -> None:
         raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
     if client.profile is Profile.FAPI2 and method not in _FAPI2_METHODS:
         raise ValueError(f"token_endpoint_auth_method: profile fapi2 demands {' or '.join(_FAPI2_METHODS)}")
-    if method == "private_key_jwt" and client.jwks is None:
-        raise ValueError("jwks: private_key_jwt needs it")
+    if method == "private_key_jwt" and not client.has_keys:
+        raise ValueError("jwks: private_key_jwt needs it, or jwks_uri")
     if client.jwks is not None:
         check_jwks(client.jwks)
+        if client.jwks_uri is not None:
+            raise ValueError("jwks_uri: must not stand beside jwks (RFC 7591 §2)")
     _check_certificates(client)
     _check_sector(client)
     _check_request_objects(client)
@@ -122,9 +132,11 @@ def _check_sector(client: Client) -> None:
     sector = client.sector_identifier
     if sector is not None and not _HOST.fullmatch(sector):
         raise ValueError("sector_identifier: must be a host name in lower case")
+    if sector is not None and client.sector_identifier_uri is not None:
+        raise ValueError("sector_identifier_uri: must not stand beside sector_identifier")
     hosts = {urlsplit(uri).hostname for uri in client.redirect_uris}
-    if client.subject_type == "pairwise" and sector is None and len(hosts) > 1:
-        raise ValueError("sector_identifier: is needed by a pairwise client whose redirect_uris are on several hosts")
+    if client.subject_type == "pairwise" and sector is None and client.sector_identifier_uri is None and len(hosts) > 1:
+        raise ValueError("sector_identifier: is needed, or sector_identifier_uri, by a pairwise client with redirect_uris on several hosts")
 
 
 def _check_certificates(client: Client) -> None:
@@ -135,7 +147,8 @@ def _check_certificates(client: Client) -> None:
     for member, value in names.items():
         if not is_name(member, value):
             raise ValueError(f"{member}: {value!r} cannot be the name of a certificate")
-    if client.token_endpoint_auth_method == "self_signed_tls_client_auth" and not list(registered_certificates(client.jwks)):
+    self_signed = client.token_endpoint_auth_method == "self_signed_tls_client_auth" and client.jwks_uri is None
+    if self_signed and not list(registered_certificates(client.jwks)):
         raise ValueError("jwks: self_signed_tls_client_auth needs keys with their certificate, as x5c")
 
 
@@ -154,8 +167,8 @@ def _check_resources(client: Client) -> None:
 def _check_request_objects(client: Client) -> None:
     """A client that must sign its requests needs keys to be verified with."""
     for member in ("require_signed_request_object", "request_object_signing_alg"):
-        if getattr(client, member) and client.jwks is None:
-            raise ValueError(f"{member}: needs jwks")
+        if getattr(client, member) and not client.has_keys:
+            raise ValueError(f"{member}: needs jwks or jwks_uri")
     if client.profile is Profile.FAPI2 and client.request_object_signing_alg == "RS256":
         raise ValueError("request_object_signing_alg: profile fapi2 forbids RS256")
 

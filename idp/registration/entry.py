@@ -28,6 +28,7 @@ class Entry(BaseModel):
     scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"
     jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
     resources: tuple[str, ...] = ()
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
@@ -37,6 +38,7 @@ class Entry(BaseModel):
     authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
+    sector_identifier_uri: str | None = None
     dpop_bound_access_tokens: bool = False
     tls_client_certificate_bound_access_tokens: bool = False
     tls_client_auth_subject_dn: str | None = None
@@ -51,6 +53,18 @@ class Entry(BaseModel):
     backchannel_logout_session_required: bool = False
     frontchannel_logout_uri: str | None = None
     frontchannel_logout_session_required: bool = False
+    request_uris: tuple[str, ...] = Field(default=(), max_length=20)
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=10)
+    application_type: Literal["web", "native"] = "web"
+    software_id: str | None = Field(default=None, max_length=200)
+    software_version: str | None = Field(default=None, max_length=200)
+    initiate_login_uri: str | None = None
+    default_max_age: int | None = Field(default=None, ge=0)
+    default_acr_values: tuple[str, ...] = ()
     structure_name: str | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)

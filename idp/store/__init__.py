@@ -24,6 +24,7 @@ from idp.model import (
     DeviceAuthorization,
     Enrolment,
     Grant,
+    InitialAccessToken,
     Interaction,
     PushedRequest,
     RefreshToken,
@@ -40,6 +41,15 @@ class ClientStore(Protocol):
     async def get(self, client_id: str) -> Client | None: ...
     async def put(self, client: Client) -> None: ...
     async def all(self) -> Sequence[Client]: ...
+    async def delete(self, client_id: str) -> None: ...
+    async def put_initial_token(self, token: InitialAccessToken) -> None: ...
+    async def get_initial_token(self, token_hash: str, now: datetime) -> InitialAccessToken | None:
+        """None when it is unknown, has expired or is used up."""
+        ...
+
+    async def use_initial_token(self, token_hash: str, client: Client, now: datetime) -> bool:
+        """Store the client and count one use, together; false (and nothing stored) when none is left."""
+        ...
 
 
 class AccountStore(Protocol):

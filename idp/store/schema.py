@@ -85,11 +85,18 @@ CREATE INDEX deliveries_held ON deliveries (recipient) WHERE state = 'held';
 CREATE INDEX deliveries_of_account ON deliveries (account_id) WHERE account_id IS NOT NULL;
 """
 
+_INITIAL_TOKENS = """
+CREATE TABLE initial_tokens (
+    token_hash TEXT PRIMARY KEY, uses_left INTEGER NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (
+    "initial_tokens",
     "enrolments",
     "interactions",
     "pushed_requests",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from idp.model import Account, Client, Device, DeviceState, Enrolment
+from idp.model import Account, Device, DeviceState, Enrolment
 from idp.store import (
     AccountStore,
     AnswerStore,
@@ -29,6 +29,7 @@ from idp.store.records import Reader, to_bytes
 from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
 from idp.store.sqlite_awaited import SqliteAwaitedStore
+from idp.store.sqlite_clients import SqliteClientStore
 from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
@@ -37,33 +38,6 @@ from idp.store.sqlite_signals import SqliteDeliveryStore, SqliteSignalStore
 from idp.store.sqlite_time import microseconds
 
 _APPROVAL_MEMORY = timedelta(hours=1)
-
-
-class SqliteClientStore:
-    """Keeps the promises of :class:`idp.store.ClientStore`; a client is parsed again only when its row changed."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-        self._read_client = Reader(Client)
-        self._parsed: dict[str, tuple[bytes, Client]] = {}
-
-    async def get(self, client_id: str) -> Client | None:
-        row = self._file.read("SELECT document FROM clients WHERE id = ?", (client_id,)).fetchone()
-        if row is None:
-            return None
-        known = self._parsed.get(client_id)
-        if known is not None and known[0] == row[0]:
-            return known[1]
-        client = self._read_client(row[0])
-        self._parsed[client_id] = (row[0], client)
-        return client
-
-    async def put(self, client: Client) -> None:
-        row = (client.client_id, to_bytes(client))
-        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO clients VALUES (?, ?)", row))
-
-    async def all(self) -> Sequence[Client]:
-        return [self._read_client(document) for (document,) in self._file.read("SELECT document FROM clients ORDER BY id")]
 
 
 class SqliteAccountStore:

@@ -37,6 +37,8 @@ def sector_of(client: Client) -> str:
     """
     if client.sector_identifier:
         return client.sector_identifier
+    if client.sector_identifier_uri:
+        return str(urlsplit(client.sector_identifier_uri).hostname)
     hosts = {urlsplit(uri).hostname for uri in client.redirect_uris if uri.startswith("https:")}
     return str(hosts.pop()) if len(hosts) == 1 else f"client:{client.client_id}"
 

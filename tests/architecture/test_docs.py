@@ -25,6 +25,7 @@ NOT_ACRONYMS = {
     "POST",
     "PUT",
     "HEAD",
+    "DELETE",
     "LIKE",
     "FILE",
     "ID",

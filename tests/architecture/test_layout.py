@@ -25,12 +25,11 @@ COVERED_BY |= {
 }
 #: The parts of one engine of a port, which its exam goes through as a whole.
 COVERED_BY |= dict.fromkeys(
-    (f"idp/store/sqlite_{name}.py" for name in ("answers", "device_codes", "grants", "logins", "signals")), "tests/idp/store/test_sqlite.py"
+    (f"idp/store/sqlite_{name}.py" for name in ("answers", "clients", "device_codes", "grants", "logins", "signals")),
+    "tests/idp/store/test_sqlite.py",
 )
 #: The parts of one validator, which is tried as a whole by what it refuses.
-COVERED_BY |= dict.fromkeys(
-    (f"idp/registration/{name}.py" for name in ("checks", "entry", "jwks")), "tests/idp/registration/test_registration.py"
-)
+COVERED_BY |= dict.fromkeys((f"idp/registration/{name}.py" for name in ("checks", "entry")), "tests/idp/registration/test_registration.py")
 
 #: Names that say nothing: whatever has no place goes there.
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers", "core", "base", "stuff", "lib"}

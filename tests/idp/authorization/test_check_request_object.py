@@ -122,3 +122,28 @@ def test_a_value_that_would_fill_the_store_is_refused() -> None:
         decide(state="s" * 2049)
     with pytest.raises(InvalidRequest, match="state is longer"):
         decide(registered=KEYS, request=sign(request_claims("c", state="s" * 2049)))
+
+
+FETCHED = "https://service.example/demande.jwt"
+
+
+@pytest.mark.spec("OIDCC-6.2", "RFC9101-5.2")
+def test_an_object_at_a_registered_address_counts_as_if_it_had_come_along() -> None:
+    registered = {**KEYS, "request_uris": (FETCHED,)}
+    loaded = {"fetched_object": sign(request_claims("c"))}
+    assert _granted(decide(registered=registered, loaded=loaded, request_uri=FETCHED, state="added")).state == "signed-state"
+
+
+@pytest.mark.spec("OIDCC-3.1.2.6", "OIDCC-6.2.2", "RFC9101-10.4.1")
+def test_another_address_is_refused_and_one_that_cannot_be_read_is_said() -> None:
+    registered = {**KEYS, "request_uris": (FETCHED,)}
+    with pytest.raises(RequestUriNotSupported, match="registered"):
+        decide(registered=registered, request_uri="https://evil.example/demande.jwt")
+    with pytest.raises(InvalidRequestUri, match="cannot be read"):
+        decide(registered=registered, request_uri=FETCHED)
+    with pytest.raises(InvalidRequest, match="exclude each other"):
+        decide(registered=registered, request_uri=FETCHED, request=sign(request_claims("c")))
+    with pytest.raises(InvalidRequest, match="cannot be pushed"):
+        _push(registered, request_uri=FETCHED)
+    with pytest.raises(InvalidRequest, match="must push"):
+        decide(registered={**registered, "require_pushed_authorization_requests": True}, request_uri=FETCHED)

@@ -34,7 +34,9 @@ def test_what_requests_and_answers_may_look_like_is_announced_exactly() -> None:
     assert announced["request_object_signing_alg_values_supported"] == ["ES256", "PS256", "RS256"]
     assert announced["authorization_signing_alg_values_supported"] == announced["id_token_signing_alg_values_supported"]
     assert announced["pushed_authorization_request_endpoint"].endswith("/ext/par/request")
-    assert (announced["request_parameter_supported"], announced["request_uri_parameter_supported"]) == (True, False)
+    assert (announced["request_parameter_supported"], announced["request_uri_parameter_supported"]) == (True, True)
+    assert announced["require_request_uri_registration"] is True
+    assert "registration_endpoint" not in announced
     # There is no screen of consent: the registration is the consent.
     assert announced["prompt_values_supported"] == ["none", "login", "select_account"]
 

@@ -28,6 +28,7 @@ from idp.model import (
     DeviceState,
     Enrolment,
     Grant,
+    InitialAccessToken,
     Initiator,
     Interaction,
     Profile,
@@ -212,6 +213,56 @@ class StoreExam:
         raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------------ registry
+
+    def test_an_initial_access_token_counts_as_often_as_it_says_and_a_client_comes_with_each_use(self) -> None:
+        token = InitialAccessToken(
+            token_hash="initial",
+            label="l",
+            scope=frozenset({"openid"}),
+            grant_types=("authorization_code",),
+            profile=Profile.BASELINE,
+            structure_name=None,
+            structure_finess=None,
+            use_count=2,
+            created_at=NOW,
+            expires_at=NOW + MINUTE,
+        )
+
+        async def work(store: Store) -> None:
+            await store.clients.put_initial_token(token)
+            assert await store.clients.get_initial_token("initial", NOW) == token
+            clients = [Client(client_id=f"c-{number}", client_name="N") for number in range(4)]
+            used = await asyncio.gather(*(store.clients.use_initial_token("initial", client, NOW) for client in clients))
+            assert sorted(used) == [False, False, True, True]
+            assert len(await store.clients.all()) == 2
+            assert await store.clients.get_initial_token("initial", NOW) is None
+            await store.clients.delete("c-0")
+            assert await store.clients.get("c-0") is None
+
+        self.sit(work)
+
+    def test_an_initial_access_token_that_has_expired_is_absent(self) -> None:
+        token = InitialAccessToken(
+            token_hash="initial",
+            label="l",
+            scope=frozenset(),
+            grant_types=(),
+            profile=Profile.BASELINE,
+            structure_name=None,
+            structure_finess=None,
+            use_count=1,
+            created_at=NOW,
+            expires_at=NOW + MINUTE,
+        )
+
+        async def work(store: Store) -> None:
+            await store.clients.put_initial_token(token)
+            late = NOW + MINUTE
+            assert await store.clients.get_initial_token("initial", late) is None
+            assert not await store.clients.use_initial_token("initial", Client(client_id="c", client_name="N"), late)
+            assert await store.clients.get("c") is None
+
+        self.sit(work)
 
     def test_gives_back_a_client_as_it_was_put(self) -> None:
         client = Client(

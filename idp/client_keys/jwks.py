@@ -1,4 +1,4 @@
-"""A client's public keys, as it registers them (RFC 7517)."""
+"""What a client's public keys must be (RFC 7517)."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,6 +8,22 @@ from idp.tokens.certificate import read_der
 
 #: Shortest RSA key of a client, in bits (RFC 7518 §3.3).
 _MIN_RSA_BITS: Final = 2048
+#: Most keys that are read of one set.
+_MAX_KEY_COUNT: Final = 50
+
+
+def usable_keys(document: object) -> list[dict[str, Any]]:
+    """The keys of a JWK set that can be used here; others (of another kind, too short, private, broken) are as if they were not there."""
+    keys = document.get("keys") if isinstance(document, dict) else None
+    return [key for key in keys[:_MAX_KEY_COUNT] if _is_usable(key)] if isinstance(keys, list) else []
+
+
+def _is_usable(key: object) -> bool:
+    try:
+        check_jwks({"keys": [key]})
+    except ValueError:
+        return False
+    return True
 
 
 def check_jwks(jwks: Mapping[str, Any]) -> None:
