@@ -26,7 +26,7 @@ from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, k
 from siem.detection.predicates import Renamed, Text, View, number
 from siem.detection.profile import Profiles
 from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
-from siem.detection.windows import Entry
+from siem.detection.windows import Entry, kept
 from siem.event import Event
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -267,7 +267,7 @@ class Engine:
         keys: list[Key] = [()]
         for name in feed.group:
             text = fields[name]
-            values = (text,) if isinstance(text, str) else tuple(dict.fromkeys(text or ()))
+            values = (kept(text),) if isinstance(text, str) else tuple(dict.fromkeys(map(kept, text or ())))
             keys = [(*key, value) for key in keys for value in values][:_MAX_GROUPS]
         if not keys:
             return
@@ -397,4 +397,4 @@ def _event_time(detection: Detection) -> tuple[datetime, datetime, str, tuple[tu
 
 
 def _joined(text: Text) -> str | None:
-    return text if text is None or isinstance(text, str) else ", ".join(text)
+    return None if text is None else kept(text if isinstance(text, str) else ", ".join(text))

@@ -1,6 +1,6 @@
 """From one line of a selection (``field|modifier|…: values``) to a tree of predicates.
 
-Modifiers are applied in the order written. Settled readings: ``neq`` is the negation of the whole item (an absent field
+Modifiers are applied in the order written. Settled readings (docs/sigma.md): ``neq`` is the negation of the whole item (an absent field
 differs from every value); ``cased`` and ``neq`` may stand anywhere; ``utf16`` puts the mark FF FE first, as the specification says
 (pySigma writes EF BB BF); an encoded value still compares without case, unless ``cased``.
 
@@ -44,8 +44,11 @@ class ItemError(ValueError):
 #: Dashes that ``windash`` takes for one another.
 _DASHES: Final = ("-", "/", "\u2013", "\u2014", "\u2015")
 _DASH_PLACE: Final = re.compile(r"\B[-/]\b")
-#: More combinations than this come from a mistake.
+#: More combinations than this of one value come from a mistake.
 _MAX_ALTERNATIVES: Final = 5**4
+#: Values that one line may ask for, its lists filled in.
+_MAX_VALUES: Final = 20_000
+#: A placeholder, or what stands between two of them.
 _PLACEHOLDER: Final = re.compile(r"(?<!\\)%([^%]+)%")
 
 _ENCODINGS: Final[Mapping[str, Callable[[str], bytes]]] = {
@@ -101,6 +104,8 @@ def _line_node(item: _Item, value: object, placeholders: Placeholders, rename: R
         raise ItemError("«all» needs a list of at least two values")
     if isinstance(value, list) and any(one is None for one in values):
         raise ItemError("null may not stand in a list: it is not a value; write a selection of its own")
+    if item.kind == "exists" and len(values) > 1:
+        raise ItemError("«exists» takes one value, true or false")
     if any(isinstance(one, dict | list) for one in values):
         raise ItemError("a value is a text, a number, a boolean or null; found a map or a list in it")
     nodes = [_value_node(item, one, placeholders, rename) for one in values]
@@ -124,7 +129,9 @@ def _read_key(key: str, rename: Rename) -> tuple[_Item, Sequence[str]]:
     if flags and kind != "re":
         raise ItemError(f"«{flags[0]}» belongs to «re»")
     transforms = tuple(word for word in modifiers if word in _TRANSFORMS)
-    allowed = {"text": _TRANSFORMS, "fieldref": _PLACES.keys(), "re": {"expand"}, "cidr": {"expand"}}.get(kind, frozenset())
+    allowed = {"text": _TRANSFORMS, "fieldref": _PLACES.keys(), "re": {"expand"} | _PLACES.keys(), "cidr": {"expand"}}.get(
+        kind, frozenset()
+    )
     misplaced = [word for word in transforms if word not in allowed]
     if misplaced:
         raise ItemError(f"«{misplaced[0]}» cannot be combined with «{kind}»")
@@ -181,8 +188,8 @@ def _text_node(item: _Item, value: object, placeholders: Placeholders) -> Node:
     encoded: Sequence[Pattern | bytes] = patterns
     for word in item.transforms:
         encoded = [result for one in encoded for result in _transform(word, one)]
-        if len(encoded) > _MAX_ALTERNATIVES:
-            raise ItemError(f"«{word}» gives more than {_MAX_ALTERNATIVES} alternatives")
+        if len(encoded) > _MAX_VALUES:
+            raise ItemError(f"«{word}» gives more than {_MAX_VALUES} alternatives")
     finished = [one if isinstance(one, Pattern) else Pattern.literal(_as_text(one)) for one in encoded]
     # Keywords are looked for inside the event's values, as the specification says «across an entire event».
     if item.field == ANYWHERE:
@@ -268,16 +275,27 @@ def _expanded(text: str, item: _Item, placeholders: Placeholders) -> list[str]:
     """The text with its ``%placeholders%`` filled, where ``expand`` asks for it."""
     if "expand" not in item.transforms:
         return [text]
-    texts = [text]
-    for name in dict.fromkeys(_PLACEHOLDER.findall(text)):
-        values = placeholders.get(name)
+    choices: list[Sequence[str]] = []
+    count = 1
+    # The parts at odd places are names.
+    for place, part in enumerate(_PLACEHOLDER.split(text)):
+        values = placeholders.get(part, ()) if place % 2 else (part.replace("\\%", "%"),)
         if not values:
-            raise ItemError(f"no values are known for the placeholder %{name}%")
-        texts = [one.replace(f"%{name}%", value) for one in texts for value in values]
-    return [one.replace("\\%", "%") for one in texts]
+            raise ItemError(f"no values are known for the placeholder %{part}%")
+        choices.append(values)
+        count *= len(values)
+    if count > _MAX_VALUES:
+        raise ItemError(f"the placeholders stand for more than {_MAX_VALUES} values together")
+    return ["".join(parts) for parts in itertools.product(*choices)]
 
 
 def _expression(item: _Item, text: str) -> Matches:
+    # An expression is found anywhere; «startswith» and «endswith» tie it to an end, which «contains» leaves as it is.
+    begin, end = ("\\A", "\\Z") if "contains" not in item.transforms else ("", "")
+    begin = begin if "startswith" in item.transforms else ""
+    end = end if "endswith" in item.transforms else ""
+    if begin or end:
+        text = f"{begin}(?:{text}){end}"
     try:
         check_expression(text, item.flags)
     except CostlyExpression as error:

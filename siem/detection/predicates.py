@@ -22,6 +22,9 @@ ANYWHERE: Final = ""
 #: The event's own instant, as a field.
 TIMESTAMP: Final = "@timestamp"
 
+#: Longer texts are no addresses, zone and brackets included.
+_LONGEST_ADDRESS: Final = 100
+
 Text = str | tuple[str, ...] | None
 Test = Callable[["View"], bool]
 
@@ -241,9 +244,13 @@ class SameAs:
 Predicate = TextIs | Matches | InNetwork | NumberIs | TimePartIs | Exists | IsNull | SameAs
 
 
-@lru_cache(maxsize=65536)
 def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address written in a text; an IPv4 address mapped into IPv6 is an IPv4 address."""
+    return _address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=65536)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(text.strip().strip("[]"))
     except ValueError:
@@ -257,7 +264,9 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def number(text: str) -> float | None:
-    """The number written in a text; None for anything else, and for NaN and infinities."""
+    """The number written in a text; None for anything else, for NaN and infinities, and for Python's own way with underscores."""
+    if "_" in text:
+        return None
     try:
         found = float(text)
     except ValueError:

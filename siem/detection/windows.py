@@ -3,6 +3,7 @@
 A window is told which entries come in and go out, in any order, and answers its measure.
 """
 
+import hashlib
 import math
 from bisect import bisect_left, insort
 from dataclasses import dataclass
@@ -13,6 +14,18 @@ from siem.detection.correlations import Correlation, CorrelationType
 #: One match in a correlation's state: instant (µs), place of its rule in the list, event id, counted value,
 #: group of the child correlation it comes from (empty: a plain match), carried fields.
 Entry = tuple[int, int, str, str, tuple[str, ...], tuple[str, ...]]
+
+
+#: Characters of a text that state keeps; of a longer one, its begin and what tells it from others.
+_KEPT: Final = 1024
+
+
+def kept(text: str) -> str:
+    """A text as state keeps it: a source that sends megabytes in a field fills no memory, and its values still differ."""
+    if len(text) <= _KEPT:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[: _KEPT - 100]}… ({len(text)} characters, SHA-256 {digest})"
 
 
 class Window(Protocol):

@@ -8,9 +8,11 @@ from siem.detection.conditions import compile_tree
 from siem.detection.modifiers import MODIFIERS, ItemError, item_node
 from siem.detection.predicates import View
 
+LISTS = {"admins": ["root", "adm*"], "nets": ["192.0.2.0/24"], "chief": ["root"], "many": [f"v{number}" for number in range(5000)]}
+
 
 def matches(key: str, value: object, fields: dict[str, object]) -> bool:
-    node = item_node(key, value, {"admins": ["root", "adm*"], "nets": ["192.0.2.0/24"]}, lambda name: name)
+    node = item_node(key, value, LISTS, lambda name: name)
     return compile_tree(node)(View(fields))
 
 
@@ -75,6 +77,21 @@ CASES = [
     ("f|re", "a.b", {"f": "a\nb"}, False),
     ("f|re|i|s", "A.B", {"f": "a\nb"}, True),
     ("f|re", ["x", "b+"], {"f": "abb"}, True),
+    # what else modifiers say of an expression
+    ("f|re|startswith", "b.|c", {"f": "bx"}, True),
+    ("f|re|startswith", "b.|c", {"f": "abx"}, False),
+    ("f|re|startswith|m", "b", {"f": "a\nb"}, False),
+    ("f|re|endswith", "a|b", {"f": "xb"}, True),
+    ("f|re|endswith", "a|b", {"f": "bx"}, False),
+    ("f|re|contains", "b", {"f": "abc"}, True),
+    ("f|re|expand", "^%admins%$", {"f": "root"}, True),
+    ("f|re|neq", "^a", {"f": "b"}, True),
+    ("f|cidr|neq", "192.0.2.0/24", {"f": "192.0.2.7"}, False),
+    ("f|gt|neq", 3, {"f": 3}, True),
+    ("f|all|neq", ["a*", "*b"], {"f": "ac"}, True),
+    ("f|all|neq", ["a*", "*b"], {"f": "ab"}, False),
+    ("f|neq", None, {"f": "x"}, True),
+    ("f|neq", None, {}, False),
     # networks
     ("f|cidr", "192.0.2.0/24", {"f": "192.0.2.200"}, True),
     ("f|cidr", "192.0.2.0/24", {"f": "192.0.3.1"}, False),
@@ -93,6 +110,9 @@ CASES = [
     ("f|lte", 10, {"f": "nan"}, False),
     ("f|lte", 10, {}, False),
     ("f|lt", "2.5", {"f": 2}, True),
+    ("f|gt", 10, {"f": "1_000"}, False),
+    ("f|gt", 10, {"f": "inf"}, False),
+    ("f|gt", 10, {"f": "1e400"}, False),
     # other fields
     ("f|fieldref", "g", {"f": "A", "g": "a"}, True),
     ("f|fieldref|cased", "g", {"f": "A", "g": "a"}, False),
@@ -118,6 +138,10 @@ CASES = [
     ("f|expand", "x%admins%", {"f": "xroot"}, True),
     ("f|expand", r"\%admins%", {"f": "%admins%"}, True),
     ("f", "%admins%", {"f": "root"}, False),
+    ("f|expand", r"\%plain%admins%", {"f": "%plainroot"}, True),
+    ("f|expand", "%admins%-%admins%", {"f": "root-adm1"}, True),
+    ("f|expand|contains", "%admins%", {"f": "xrooty"}, True),
+    ("f|expand|base64", "%chief%", {"f": base64.b64encode(b"root").decode()}, True),
     # instants
     ("t|hour", 3, {"t": "2026-11-22T03:59:00+01:00"}, True),
     ("t|hour|gte", 4, {"t": "2026-11-22T03:59:00+01:00"}, False),
@@ -160,8 +184,11 @@ def test_every_modifier_has_a_case() -> None:
         ("", None, "null needs a field"),
         ("f|exists", "yes", "true or false"),
         ("f|re", "(", "not a regular expression"),
-        ("f|re|contains", "a", "cannot be combined"),
-        ("f|contains|re", "a", "cannot be combined"),
+        ("f|re|base64", "a", "cannot be combined"),
+        ("f|re", "(?s:a)(?=b)(a+)+", "costly"),
+        ("f|re|startswith", "(?i)a", "not a regular expression"),
+        ("f|exists", [True, False], "one value"),
+        ("f|expand", "%many%%many%", "more than 20000 values"),
         ("f|i", "a", "belongs to «re»"),
         ("f|cidr", "192.0.2.300/24", "not a network"),
         ("f|gt", "ten", "a number is expected"),
@@ -178,3 +205,13 @@ def test_every_modifier_has_a_case() -> None:
 def test_refuses_what_cannot_be_honoured(key: str, value: object, problem: str) -> None:
     with pytest.raises(ItemError, match=problem.replace("(", r"\(")):
         matches(key, value, {})
+
+
+def test_a_long_list_is_as_good_as_a_short_one() -> None:
+    assert matches("f|expand|contains", "%many%", {"f": "x v4999 y"})
+    assert not matches("f|expand", "%many%", {"f": "v5000"})
+
+
+def test_a_list_is_not_read_for_the_names_of_others() -> None:
+    node = item_node("f|expand", "%a%%b%", {"a": ["%b%"], "b": ["x"]}, lambda name: (name,))
+    assert compile_tree(node)(View({"f": "%b%x"}))
