@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 Value = str | int | float | bool | list[str]
-#: ``fields`` of an event: flat, dotted keys of FIELDS only; an absent key means absent (no empty strings, no None).
+#: ``fields`` of an event: flat, dotted keys; an absent key means absent, None is no value. Those of FIELDS are as their kind says and never
+#: empty texts. Others have the source's own names (``CommandLine``, ``process.executable``); rules compare them by their text.
 Fields = dict[str, Value]
 
 
@@ -51,7 +52,18 @@ class Kind(StrEnum):
     IP = "ip"
 
 
-#: Every field an event may carry. ``@timestamp``, ``event.id`` and the source are attributes of Event, not fields.
+def text_of(value: object) -> str:
+    """The text under which a value is compared by rules and kept where it has no column of its own."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return str(int(value))
+    return str(value)
+
+
+#: Every field that has a column and a kind of its own. ``@timestamp``, ``event.id`` and the source are attributes of Event, not fields.
 FIELDS: Final[Mapping[str, Kind]] = {
     "event.kind": Kind.KEYWORD,
     "event.dataset": Kind.KEYWORD,
@@ -66,7 +78,10 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "event.code": Kind.KEYWORD,
     "event.duration": Kind.INTEGER,
     "event.hash": Kind.KEYWORD,
+    "error.message": Kind.TEXT,
+    "log.flags": Kind.KEYWORDS,
     "message": Kind.TEXT,
+    "host.name": Kind.KEYWORD,
     "service.name": Kind.KEYWORD,
     "user.id": Kind.KEYWORD,
     "user.roles": Kind.KEYWORDS,

@@ -1,6 +1,6 @@
 """Search over the events: a line to type, when it happened, which values are frequent, and narrowing by click."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -31,7 +31,10 @@ FACETS: Final = ("event.action", "event.outcome", "user.id", "source.ip", "sourc
 #: Bounds may be typed in these years: near the ends of the calendar, no local time can be computed.
 _YEARS: Final = range(1970, 2300)
 #: Fields shown in the line of a result, in this order.
-_SUMMARY: Final = ("event.action", "event.outcome", "user.id", "source.ip", "service.name", "health.patient.pseudonym")
+_SUMMARY: Final = (
+    *("event.action", "event.outcome", "event.code", "host.name", "user.id", "source.ip", "service.name", "health.patient.pseudonym"),
+    *("Image", "process.executable", "CommandLine", "process.command_line", "log.flags"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,14 @@ def show(visit: Visit) -> Response:
     """The search page: ``q``, ``periode`` or ``de`` and ``a`` (Paris time), ``apres`` for older results."""
     query = visit.query
     period, errors = _period(query, visit.now, visit)
-    parsed, problem = _parsed(query.get("q"))
+    store = visit.services.events
+    parsed, problem = _parsed(query.get("q"), frozenset().union(*store.other_names(visit.principal.tenant).values()))
     if problem:
         errors["q"] = problem
     values: dict[str, Any] = {"query": query, "period": period, "periods": list(PERIODS), "errors": errors, "bounds": _bounds}
     if errors:
         return visit.render("search.html", status=422, page=None, drawing=None, facets={}, rows=[], next_cursor="", **values)
     search = Search(scope(visit.principal), parsed, period.from_at, period.to_at)
-    store = visit.services.events
     page = store.search(search, limit=_PER_PAGE, after=_cursor(query.get("apres")))
     following = f"{page.following.at.isoformat()}~{page.following.id}" if page.following else ""
     return visit.render(
@@ -77,10 +80,10 @@ def _facets(store: EventStore, search: Search) -> dict[str, list[tuple[str, int]
     return {name: values for name, values in found.items() if values}
 
 
-def _parsed(typed: str) -> tuple[Query, str]:
-    """The condition of the line, or what is wrong with it."""
+def _parsed(typed: str, others: Collection[str]) -> tuple[Query, str]:
+    """The condition of the line, or what is wrong with it. ``others`` are the fields without a column that events have."""
     try:
-        return parse_query(typed), ""
+        return parse_query(typed, others), ""
     except DataError as error:
         return Query(), f"{error.field}: {error.problem}" if error.field else error.problem
 

@@ -81,8 +81,8 @@ class _Item:
     negated: bool
 
 
-#: The fields of an event that may hold what a rule calls by one name, the likeliest first.
-Rename = Callable[[str], Sequence[str]]
+#: The field of an event that holds what a rule calls by a name, or those that may, the likeliest first.
+Rename = Callable[[str], str | Sequence[str]]
 
 
 def item_node(key: str, value: object, placeholders: Placeholders, rename: Rename) -> Node:
@@ -147,7 +147,12 @@ def _read_key(key: str, rename: Rename) -> tuple[_Item, Sequence[str]]:
         cased="cased" in modifiers,
         negated="neq" in modifiers,
     )
-    return item, rename(name) if name else (ANYWHERE,)
+    return item, _renamed(name, rename) if name else (ANYWHERE,)
+
+
+def _renamed(name: str, rename: Rename) -> Sequence[str]:
+    found = rename(name)
+    return (found,) if isinstance(found, str) else found
 
 
 def _value_node(item: _Item, value: object, placeholders: Placeholders, rename: Rename) -> Node:
@@ -317,7 +322,7 @@ def _field_references(item: _Item, value: object, rename: Rename) -> list[SameAs
     if not other:
         raise ItemError("«fieldref» takes the name of a field, without wildcard")
     how = _PLACES[item.transforms[0]] if item.transforms else How.EQUALS
-    return [SameAs(item.field, name, how, item.cased) for name in rename(other)]
+    return [SameAs(item.field, name, how, item.cased) for name in _renamed(other, rename)]
 
 
 def _number(value: object) -> float:

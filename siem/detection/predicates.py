@@ -16,6 +16,7 @@ from typing import Final
 
 from siem.detection.patterns import How, Pattern
 from siem.detection.regex import search
+from siem.event import text_of as text_of
 
 #: The field of a keyword search: any value of the event.
 ANYWHERE: Final = ""
@@ -27,17 +28,6 @@ _LONGEST_ADDRESS: Final = 100
 
 Text = str | tuple[str, ...] | None
 Test = Callable[["View"], bool]
-
-
-def text_of(value: object) -> str:
-    """The text under which a value is compared."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
-        return str(int(value))
-    return str(value)
 
 
 class _Texts(dict[str, Text]):

@@ -5,10 +5,10 @@ and never wait for it. What an establishment may see is given by :class:`Scope`,
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,26 +16,14 @@ import duckdb
 import orjson
 
 from siem.errors import DataError, OperationError
-from siem.event import FIELDS, Event, Kind, Value
-from siem.store.query import EVERYTHING, Query, column
+from siem.event import Event, Kind
+from siem.store.event_table import READ_COLUMNS, event_of, instant, load, microseconds, prepare
+from siem.store.event_table import StoredEvent as StoredEvent
+from siem.store.other_fields import SeenNames
+from siem.store.query import EVERYTHING, Query, column, kind_of
 
-_SQL_TYPES: Final[Mapping[Kind, str]] = {
-    Kind.KEYWORD: "VARCHAR",
-    Kind.KEYWORDS: "VARCHAR[]",
-    Kind.TEXT: "VARCHAR",
-    Kind.INTEGER: "BIGINT",
-    Kind.FLOAT: "DOUBLE",
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.IP: "VARCHAR",
-}
-#: Columns that hold an event's attributes; ``sequence`` is that of its raw record in the queue.
-_ATTRIBUTES: Final[Mapping[str, str]] = {"id": "VARCHAR", "at": "BIGINT", "source": "VARCHAR", "tenant": "VARCHAR", "sequence": "BIGINT"}
-_COLUMNS: Final[Mapping[str, str]] = {**_ATTRIBUTES, **{name: _SQL_TYPES[kind] for name, kind in FIELDS.items()}}
-_READ_COLUMNS: Final = 'id, epoch_us("at"), source, tenant, ' + ", ".join(f'"{name}"' for name in FIELDS)
 #: One parameter, a JSON list of texts, as a set.
 _EACH_TEXT: Final = """SELECT unnest(from_json(?, '["VARCHAR"]'))"""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +70,6 @@ class Bucket:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event to append, with the sequence of its raw record in the queue."""
-
-    sequence: int
-    event: Event
-
-
 class EventStore:
     """Events in the DuckDB file at ``path`` (None: in memory). Readers may call from any thread; one thread appends.
 
@@ -133,10 +113,12 @@ class EventStore:
                     else:
                         fresh.append(owner == item.sequence and item.event.id in known)
                 if missing:
+                    names = self._names
                     cursor.begin()
-                    for group in _by_source(missing):
-                        _insert(cursor, group)
+                    load(cursor, missing)
+                    seen = names.add(cursor, [item.event for item in missing])
                     cursor.commit()
+                    names.committed(seen)
             finally:
                 cursor.close()  # also rolls back
         return fresh
@@ -159,10 +141,10 @@ class EventStore:
             total = _count(cursor, condition, parameters)
             if after is not None:
                 condition += ' AND ("at", id) < (make_timestamp(?), ?)'
-                parameters = [*parameters, _microseconds(after.at), after.id]
-            statement = f'SELECT {_READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at" DESC, id DESC LIMIT ?'
+                parameters = [*parameters, microseconds(after.at), after.id]
+            statement = f'SELECT {READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at" DESC, id DESC LIMIT ?'
             rows = cursor.execute(statement, [*parameters, limit + 1]).fetchall()
-        events = [_event(row) for row in rows[:limit]]
+        events = [event_of(row) for row in rows[:limit]]
         return Page(events, total, Cursor(events[-1].at, events[-1].id) if len(rows) > limit else None)
 
     def count(self, search: Search) -> int:
@@ -178,8 +160,8 @@ class EventStore:
             first, last = cursor.execute(
                 f'SELECT min(epoch_us("at")), max(epoch_us("at")) FROM events WHERE {condition}', parameters
             ).fetchall()[0]
-            start = _microseconds(search.from_at) if search.from_at else first
-            end = _microseconds(search.to_at) if search.to_at else None if last is None else last + 1
+            start = microseconds(search.from_at) if search.from_at else first
+            end = microseconds(search.to_at) if search.to_at else None if last is None else last + 1
             if start is None or end is None or end <= start:
                 return []
             width = max(1, -(-(end - start) // bucket_count))
@@ -190,14 +172,14 @@ class EventStore:
         counts = dict(rows)
         number = -(-(end - start) // width)
         return [
-            Bucket(_instant(start + index * width), _instant(start + (index + 1) * width), counts.get(index, 0)) for index in range(number)
+            Bucket(instant(start + index * width), instant(start + (index + 1) * width), counts.get(index, 0)) for index in range(number)
         ]
 
     def top_values(self, search: Search, field: str, *, limit: int = 10) -> list[tuple[str, int]]:
-        """The most frequent values of a field among matching events, with their counts. Raises DataError for an unknown field."""
+        """The most frequent values of a field among matching events, with their counts. Raises DataError for what is no field's name."""
         condition, parameters = where(search)
         target = column(field)
-        value = f"unnest({target})" if FIELDS.get(field) is Kind.KEYWORDS else target
+        value = f"unnest({target})" if kind_of(field) is Kind.KEYWORDS else target
         statement = (
             f"SELECT CAST(value AS VARCHAR), count(*) AS number FROM (SELECT {value} AS value FROM events WHERE {condition})"
             " WHERE value IS NOT NULL GROUP BY value ORDER BY number DESC, value LIMIT ?"
@@ -209,14 +191,19 @@ class EventStore:
         """The events of these ids that the scope may see, in event time order; unknown ones are missing."""
         condition, parameters = _of_ids(ids, scope)
         with self.reading() as cursor:
-            rows = cursor.execute(f'SELECT {_READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters).fetchall()
-        return [_event(row) for row in rows]
+            rows = cursor.execute(f'SELECT {READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters).fetchall()
+        return [event_of(row) for row in rows]
 
     def sequences(self, ids: Collection[str], scope: Scope) -> dict[str, int]:
         """For each event that the scope may see, the sequence of its raw record in the queue."""
         condition, parameters = _of_ids(ids, scope)
         with self.reading() as cursor:
             return dict(cursor.execute(f"SELECT id, sequence FROM events WHERE {condition}", parameters).fetchall())
+
+    def other_names(self, tenant: str) -> dict[str, frozenset[str]]:
+        """For each source of a tenant, the fields of its events that have no column of their own."""
+        self._connection()
+        return self._names.of(tenant)
 
     def take_back(self, sequence: int) -> None:
         """Remove the events of one record, whose effects were never committed: as if it had not been appended."""
@@ -232,7 +219,7 @@ class EventStore:
         with self._failing_as("removing events past retention"):
             cursor = self._cursor()
             try:
-                row = cursor.execute('DELETE FROM events WHERE "at" < make_timestamp(?)', [_microseconds(before)]).fetchone()
+                row = cursor.execute('DELETE FROM events WHERE "at" < make_timestamp(?)', [microseconds(before)]).fetchone()
             finally:
                 cursor.close()
         return int(row[0]) if row else 0
@@ -250,7 +237,8 @@ class EventStore:
                 if self._path is not None:
                     self._path.parent.mkdir(parents=True, exist_ok=True)
                 root = duckdb.connect(str(self._path) if self._path else ":memory:", config=self._config)
-                _prepare(root)
+                prepare(root)
+                self._names = SeenNames(root)
                 self._root = root
             return self._root
 
@@ -290,65 +278,15 @@ class EventStore:
         return OperationError(attempted, f"{self._path or 'memory'} ({text})", retry_helps=True)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    attributes = 'id VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, tenant VARCHAR NOT NULL, sequence BIGINT NOT NULL'
-    connection.execute(f"CREATE TABLE IF NOT EXISTS events ({attributes})")
-    present = {row[0] for row in connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = 'events'").fetchall()}
-    for name, kind in FIELDS.items():
-        if name not in present:
-            connection.execute(f'ALTER TABLE events ADD COLUMN "{name}" {_SQL_TYPES[kind]}')
-
-
-def _by_source(items: Sequence[StoredEvent]) -> list[list[StoredEvent]]:
-    # Events of one source share many values, and a value that all rows share costs next to nothing to load (see _insert).
-    groups: dict[tuple[str, str], list[StoredEvent]] = {}
-    for item in items:
-        groups.setdefault((item.event.tenant, item.event.source), []).append(item)
-    return list(groups.values())
-
-
-def _insert(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]) -> None:
-    """Load events as one JSON document, a list per column; 11 µs an event measured, against 26 µs as a list of objects.
-
-    A value that all rows share is given once: that is what makes most of the difference.
-    """
-    all_fields = [item.event.fields for item in items]
-    values: dict[str, list[object]] = {
-        "id": [item.event.id for item in items],
-        "at": [_microseconds(item.event.at) for item in items],
-        "source": [item.event.source for item in items],
-        "tenant": [item.event.tenant for item in items],
-        "sequence": [item.sequence for item in items],
-    }
-    used = set().union(*all_fields)
-    for name in FIELDS:
-        if name in used:
-            values[name] = [fields.get(name) for fields in all_fields]
-    document: dict[str, object] = {}
-    structure: dict[str, str] = {}
-    expressions = []
-    for name, rows in values.items():
-        shared = name not in ("id", "at", "sequence") and rows.count(rows[0]) == len(rows)
-        document[name] = rows[0] if shared else rows
-        structure[name] = _COLUMNS[name] if shared else f"{_COLUMNS[name]}[]"
-        expression = f'e."{name}"' if shared else f'unnest(e."{name}")'
-        expressions.append(f"make_timestamp({expression})" if name == "at" else expression)
-    targets = ", ".join(f'"{name}"' for name in values)
-    schema = orjson.dumps(structure).decode()  # names and types of FIELDS alone: nothing in it comes from outside
-    statement = f"INSERT INTO events ({targets}) SELECT {', '.join(expressions)} FROM (SELECT from_json_strict(?, '{schema}') AS e)"
-    cursor.execute(statement, [orjson.dumps(document).decode()])
-
-
 def where(search: Search) -> tuple[str, list[object]]:
     """The condition of a search on the event table, and its parameters: whose events, from when to when, and which."""
     conditions, parameters = _scoped(search.scope)
     if search.from_at is not None:
         conditions.append('"at" >= make_timestamp(?)')
-        parameters.append(_microseconds(search.from_at))
+        parameters.append(microseconds(search.from_at))
     if search.to_at is not None:
         conditions.append('"at" < make_timestamp(?)')
-        parameters.append(_microseconds(search.to_at))
+        parameters.append(microseconds(search.to_at))
     conditions.append(search.query.condition)
     parameters.extend(search.query.parameters)
     return " AND ".join(conditions), parameters
@@ -372,17 +310,3 @@ def _of_ids(ids: Collection[str], scope: Scope) -> tuple[str, list[object]]:
 
 def _count(cursor: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[object]) -> int:
     return int(cursor.execute(f"SELECT count(*) FROM events WHERE {condition}", list(parameters)).fetchall()[0][0])
-
-
-def _event(row: tuple[object, ...]) -> Event:
-    identity, at, source, tenant = row[:4]
-    fields: dict[str, Value] = {name: value for name, value in zip(FIELDS, row[4:], strict=True) if value is not None}  # type: ignore[misc]
-    return Event(str(identity), _instant(int(str(at))), str(source), str(tenant), fields)
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

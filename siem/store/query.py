@@ -12,6 +12,7 @@ field are looked for in every text field. ``AND`` may be left out; ``ET``, ``OU`
 import difflib
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +23,11 @@ from siem.event import FIELDS, Kind
 ATTRIBUTES: Final = {"event.id": "id", "source": "source"}
 
 _TOKEN: Final = re.compile(
-    r'\s*(?:(?P<paren>[()])|(?P<field>[a-z_][a-z0-9_.]*):(?P<value>"(?:[^"\\]|\\.)*"|[^\s()"]+)?|(?P<phrase>"(?:[^"\\]|\\.)*")|(?P<word>[^\s()"]+))'
+    r'\s*(?:(?P<paren>[()])|(?P<field>[A-Za-z_@][A-Za-z0-9_.@-]+):(?P<value>"(?:[^"\\]|\\.)*"|[^\s()"]+)?|(?P<phrase>"(?:[^"\\]|\\.)*")|(?P<word>[^\s()"]+))'
 )
 _CONNECTIVES: Final = {"AND": "AND", "ET": "AND", "OR": "OR", "OU": "OR", "NOT": "NOT", "SAUF": "NOT"}
 _COMPARISON: Final = re.compile(r"(>=|<=|>|<)(.+)")
+_NETWORK: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}/[0-9]{1,2}")
 _TRUTH: Final = {"true": True, "false": False, "oui": True, "non": False}
 _FREE_TEXT: Final = tuple(name for name, kind in FIELDS.items() if kind in (Kind.KEYWORD, Kind.TEXT, Kind.IP))
 _IPV4_AS_NUMBER: Final = (
@@ -33,6 +35,9 @@ _IPV4_AS_NUMBER: Final = (
     " CAST(split_part({0}, '.', 1) AS BIGINT) * 16777216 + CAST(split_part({0}, '.', 2) AS BIGINT) * 65536"
     " + CAST(split_part({0}, '.', 3) AS BIGINT) * 256 + CAST(split_part({0}, '.', 4) AS BIGINT) END)"
 )
+#: Values of fields without a column, as lists of texts.
+_OTHERS: Final = ("map_values(other)", "flatten(map_values(other_lists))")
+_OTHER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _MAX_TERMS: Final = 100
 #: What every column of numbers can be compared with.
 _LARGEST_NUMBER: Final = 10**18 - 1
@@ -57,15 +62,15 @@ class _Token:
     field: str = ""
 
 
-def parse_query(text: str) -> Query:
-    """The condition that ``text`` describes; an empty text matches everything.
+def parse_query(text: str, others: Collection[str] = ()) -> Query:
+    """The condition that ``text`` describes; an empty text matches everything. ``others`` are the fields without a column that exist.
 
     Raises DataError (path ``search``) naming the field and what was expected.
     """
     tokens = _tokens(text)
     if not tokens:
         return EVERYTHING
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, others)
     query = parser.alternatives()
     if parser.peek() is not None:
         raise _wrong("", f"unexpected {parser.next().text!r}")
@@ -73,12 +78,34 @@ def parse_query(text: str) -> Query:
 
 
 def column(name: str) -> str:
-    """The quoted column of a field or attribute. Raises DataError when there is none of that name."""
+    """The expression that reads a field or an attribute. Raises DataError for what cannot be the name of a field.
+
+    A field without a column of its own is read from the maps of :mod:`.other_fields`, as a list of texts; one that is in no event is NULL.
+    """
     known = ATTRIBUTES.get(name, name if name in FIELDS else None)
-    if known is None:
-        near = difflib.get_close_matches(name, [*FIELDS, *ATTRIBUTES], n=1)
-        raise _wrong(name, "unknown field" + (f"; did you mean {near[0]}?" if near else ""))
-    return f'"{known}"'
+    if known is not None:
+        return f'"{known}"'
+    if not _OTHER_NAME.fullmatch(name):
+        raise _wrong(name[:100], "not the name of a field")
+    quoted = name.replace("'", "''")
+    text = f"map_extract_value(other, '{quoted}')"
+    return f"(CASE WHEN {text} IS NOT NULL THEN [{text}] ELSE map_extract_value(other_lists, '{quoted}') END)"
+
+
+def kind_of(name: str) -> Kind:
+    """How :func:`column` gives a field."""
+    return Kind.KEYWORD if name in ATTRIBUTES else FIELDS.get(name, Kind.KEYWORDS)
+
+
+def _known_as(name: str, others: Collection[str]) -> str:
+    """The field's name as events have it; letters may be written small. Raises DataError when there is none of that name."""
+    if name in ATTRIBUTES or name in FIELDS or name in others:
+        return name
+    small = {other.lower(): other for other in others}
+    if name.lower() in small:
+        return small[name.lower()]
+    near = difflib.get_close_matches(name, [*FIELDS, *ATTRIBUTES, *others], n=1)
+    raise _wrong(name, "unknown field" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _wrong(field: str, problem: str) -> DataError:
@@ -118,8 +145,9 @@ def _unquoted(text: str) -> str:
 class _Parser:
     """Recursive descent: alternatives of conjunctions of possibly negated terms."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], others: Collection[str]) -> None:
         self._tokens = tokens
+        self._others = others
         self._at = 0
 
     def peek(self) -> str | None:
@@ -163,7 +191,7 @@ class _Parser:
             self.next()
             return inside
         if token.kind == "field":
-            return _field_condition(token.field, token.text)
+            return _field_condition(_known_as(token.field, self._others), token.text)
         if token.kind == "word":
             return _free_text(token.text)
         raise _wrong("", f"unexpected {token.text!r}")
@@ -177,8 +205,15 @@ def _joined(connective: str, parts: list[Query]) -> Query:
 
 def _free_text(word: str) -> Query:
     pattern = f"%{_like(word)}%"
-    condition = " OR ".join(f"\"{name}\" ILIKE ? ESCAPE '\\'" for name in _FREE_TEXT)
-    return Query(f"({condition})", (pattern,) * len(_FREE_TEXT))
+    condition = " OR ".join(
+        [*(f"\"{name}\" ILIKE ? ESCAPE '\\'" for name in _FREE_TEXT), *(_in_list(values, "x ILIKE ? ESCAPE '\\'") for values in _OTHERS)]
+    )
+    return Query(f"({condition})", (pattern,) * (len(_FREE_TEXT) + len(_OTHERS)))
+
+
+def _in_list(target: str, condition: str) -> str:
+    """That one element ``x`` of a list meets the condition."""
+    return f"(len(list_filter({target}, lambda x: {condition})) > 0)"
 
 
 def _like(text: str, *, wildcards: bool = False) -> str:
@@ -188,7 +223,7 @@ def _like(text: str, *, wildcards: bool = False) -> str:
 
 def _field_condition(name: str, text: str) -> Query:
     target = column(name)
-    kind = FIELDS.get(name, Kind.KEYWORD)
+    kind = kind_of(name)
     if text == "*":
         return Query(f"({target} IS NOT NULL)")
     quoted = text.startswith('"')
@@ -203,9 +238,7 @@ def _field_condition(name: str, text: str) -> Query:
         return _network(name, target, value)
     wildcards = not quoted and ("*" in value or "?" in value)
     if kind is Kind.KEYWORDS:
-        if wildcards:
-            return Query(f"(len(list_filter({target}, lambda x: x ILIKE ? ESCAPE '\\')) > 0)", (_like(value, wildcards=True),))
-        return Query(f"list_contains({target}, ?)", (value,))
+        return _listed(name, target, value, quoted=quoted, wildcards=wildcards)
     if kind is Kind.TEXT:
         pattern = _like(value, wildcards=wildcards)
         return Query(f"({target} ILIKE ? ESCAPE '\\')", (pattern if wildcards else f"%{pattern}%",))
@@ -214,11 +247,24 @@ def _field_condition(name: str, text: str) -> Query:
     return Query(f"({target} = ?)", (value,))
 
 
+def _listed(name: str, target: str, value: str, *, quoted: bool, wildcards: bool) -> Query:
+    """A list; or a field without a column, whose kind nobody knows: a value is taken for what it looks like, without case."""
+    if name in FIELDS and not wildcards:
+        return Query(f"list_contains({target}, ?)", (value,))
+    if not quoted and _COMPARISON.fullmatch(value):
+        compared = _number(name, "TRY_CAST(x AS DOUBLE)", value)
+        return Query(_in_list(target, compared.condition), compared.parameters)
+    if not quoted and _NETWORK.fullmatch(value):
+        inside = _network(name, "x", value)
+        return Query(_in_list(target, inside.condition), inside.parameters)
+    return Query(_in_list(target, "x ILIKE ? ESCAPE '\\'"), (_like(value, wildcards=wildcards),))
+
+
 def _number(name: str, target: str, value: str) -> Query:
     comparison = _COMPARISON.fullmatch(value)
     operator, digits = (comparison[1], comparison[2]) if comparison else ("=", value)
     try:
-        number = float(digits) if FIELDS[name] is Kind.FLOAT else int(digits)
+        number = int(digits) if FIELDS.get(name) is Kind.INTEGER else float(digits)
     except ValueError:
         raise _wrong(name, f"a number expected, not {digits[:40]!r}") from None
     if not -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER:  # NaN is refused here too
