@@ -35,6 +35,7 @@ from idp.endpoints import (
     device_verification,
     discovery,
     end_session,
+    event_poll,
     health,
     introspection,
     jwks,
@@ -43,6 +44,7 @@ from idp.endpoints import (
     phone,
     pushed_authorization,
     revocation,
+    shared_signals,
     token,
     userinfo,
 )
@@ -202,6 +204,8 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *revocation.routes(realm),
         *end_session.routes(realm),
         *check_session.routes(realm),
+        *shared_signals.routes(provider.issuer),
+        *event_poll.routes(),
         *health.routes(),
         *assets.routes,
     ]

@@ -56,6 +56,9 @@ class AuditAction(StrEnum):
     DEVICE_AUTHORIZATION_DENIED = "device_authorization.denied"
     BACKCHANNEL_LOGOUT_ATTEMPTED = "backchannel_logout.attempted"
     BACKCHANNEL_LOGOUT_ABANDONED = "backchannel_logout.abandoned"
+    SECURITY_EVENT_ATTEMPTED = "security_event.attempted"
+    SECURITY_EVENT_ABANDONED = "security_event.abandoned"
+    EVENT_STREAM_CHANGED = "event_stream.changed"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
@@ -114,6 +117,9 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.DEVICE_AUTHORIZATION_DENIED: EcsClass(_AUTHENTICATION, ("denied",)),
     AuditAction.BACKCHANNEL_LOGOUT_ATTEMPTED: EcsClass(_SESSION, ("info",)),
     AuditAction.BACKCHANNEL_LOGOUT_ABANDONED: EcsClass(_SESSION, ("info",)),
+    AuditAction.SECURITY_EVENT_ATTEMPTED: EcsClass(_SESSION, ("info",)),
+    AuditAction.SECURITY_EVENT_ABANDONED: EcsClass(_SESSION, ("info",)),
+    AuditAction.EVENT_STREAM_CHANGED: EcsClass(_CONFIGURATION, ("change",)),
     AuditAction.SESSION_STARTED: EcsClass(_SESSION, ("start",)),
     AuditAction.SESSION_ENDED: EcsClass(_SESSION, ("end",)),
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from idp.authentication.credential_change import credential_change
 from idp.authentication.device_approval import Answer, Decision, Origin, already_settled, answered
 from idp.authentication.device_login import Doors, device_fields, end
 from idp.authentication.device_request import JTI_MEMORY, read_signed_request, verify_signed_request
@@ -12,7 +13,7 @@ from idp.authentication.enrolment import activation_code_hash, device_name, devi
 from idp.authentication.limits import admit_address, count_failure, shadow_account_id
 from idp.authentication.pin import is_pin, is_right_pin, pin_mac
 from idp.authentication.refusal import AuthenticationRefused
-from idp.model import Account, AccountState, Approval, ApprovalState, Device, DeviceState
+from idp.model import Account, AccountState, Approval, ApprovalState, Device, DeviceState, Initiator
 from vocabulary.audit import AuditAction, Outcome
 
 
@@ -57,7 +58,8 @@ async def enrol(doors: Doors, document: Mapping[str, object], origin: Origin) ->
     device_id = secrets.token_urlsafe(16)
     mac = pin_mac(doors.pepper, device_id, pin)
     device = Device(id=device_id, account_id=account.id, name=name, public_jwk=public_jwk, pin_mac=mac, enrolled_at=now)
-    await doors.store.devices.put(device)
+    told = credential_change(device, "create", Initiator.USER, "a phone was enrolled", now)
+    await asyncio.gather(doors.store.devices.put(device), doors.store.signals.put(told))
     doors.audit.record(
         AuditAction.DEVICE_ENROLLED,
         Outcome.SUCCESS,
@@ -149,6 +151,9 @@ async def _opened(doors: Doors, holder: Holder, approval: Approval, pin: str, or
     fields = device_fields(replace(approval, device_id=counted.id), holder.account, origin, reason)
     doors.audit.record(AuditAction.LOGIN_FAILED, Outcome.FAILURE, fields)
     if not remaining:
+        if allowed:
+            told = credential_change(counted, "revoke", Initiator.POLICY, "the phone is blocked after wrong PINs", doors.clock())
+            await doors.store.signals.put(told)
         doors.audit.record(AuditAction.CREDENTIAL_CHANGED, Outcome.SUCCESS, {**fields, "event.reason": "device blocked after wrong PINs"})
         raise _blocked()
     raise AuthenticationRefused("invalid_pin", "wrong PIN", status=403, remaining=remaining)

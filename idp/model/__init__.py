@@ -18,7 +18,19 @@ from idp.model.login import (
     Session,
 )
 from idp.model.people import Account, AccountKind, AccountState, Device, DeviceState, Enrolment
-from idp.model.signal import BY_SYSTEM, Cause, Delivery, DeliveryKind, DeliveryState, Initiator, Signal, SignalKind, Visit
+from idp.model.signal import (
+    BY_SYSTEM,
+    Cause,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Initiator,
+    Signal,
+    SignalKind,
+    Stream,
+    StreamStatus,
+    Visit,
+)
 
 __all__ = [
     "BY_SYSTEM",
@@ -56,5 +68,7 @@ __all__ = [
     "Session",
     "Signal",
     "SignalKind",
+    "Stream",
+    "StreamStatus",
     "Visit",
 ]

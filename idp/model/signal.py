@@ -98,3 +98,29 @@ class Visit:
     client_id: str
     account_id: str
     last_at: datetime
+
+
+class StreamStatus(StrEnum):
+    """Shared Signals §8.1.2.1: events of a paused stream are kept for it, those of a disabled one are not."""
+
+    ENABLED = "enabled"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Security events for one client, pushed to it (RFC 8935) or kept until it comes for them (RFC 8936)."""
+
+    id: str
+    client_id: str
+    created_at: datetime
+    #: Without an address the client comes for its events.
+    endpoint_url: str | None = None
+    #: What the client wants to see in ``Authorization`` when events are pushed to it.
+    authorization_header: str | None = None
+    events_requested: tuple[str, ...] = ()
+    description: str = ""
+    status: StreamStatus = StreamStatus.ENABLED
+    status_reason: str = ""
+    verified_at: datetime | None = None

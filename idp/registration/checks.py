@@ -27,13 +27,13 @@ def check_client(client: Client) -> None:
     _check_grants(client, public=public)
     for member in ("redirect_uris", "post_logout_redirect_uris"):
         for uri in getattr(client, member):
-            _check_uri(member, uri, public=public)
+            check_uri(member, uri, public=public)
     for member in _PLACES:
         if (place := getattr(client, member)) is not None:
-            _check_uri(member, place, public=False)
+            check_uri(member, place, public=False)
     for uri in client.request_uris:
         # A fragment is the hash of what is there (OpenID Connect Core §6.2).
-        _check_uri("request_uris", uri.partition("#")[0], public=False)
+        check_uri("request_uris", uri.partition("#")[0], public=False)
     _check_logout(client)
 
 
@@ -42,7 +42,7 @@ def _check_logout(client: Client) -> None:
     for channel in ("backchannel_logout", "frontchannel_logout"):
         uri = getattr(client, f"{channel}_uri")
         if uri is not None:
-            _check_uri(f"{channel}_uri", uri, public=False)
+            check_uri(f"{channel}_uri", uri, public=False)
         elif getattr(client, f"{channel}_session_required"):
             raise ValueError(f"{channel}_session_required: needs {channel}_uri")
     if client.frontchannel_logout_uri is not None and _origin(client.frontchannel_logout_uri) not in map(_origin, client.redirect_uris):
@@ -91,7 +91,7 @@ def _check_backchannel(client: Client, *, public: bool) -> None:
     if (client.backchannel_token_delivery_mode == "ping") != (endpoint is not None):
         raise ValueError("backchannel_client_notification_endpoint: goes with delivery mode ping, and ping needs it")
     if endpoint is not None:
-        _check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
+        check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
 
 
 def _check_device_code(client: Client, *, public: bool) -> None:
@@ -173,7 +173,7 @@ def _check_request_objects(client: Client) -> None:
         raise ValueError("request_object_signing_alg: profile fapi2 forbids RS256")
 
 
-def _check_uri(member: str, uri: str, *, public: bool) -> None:
+def check_uri(member: str, uri: str, *, public: bool) -> None:
     """An absolute URI without fragment; http for loopback alone; an app's own scheme only for public clients (RFC 8252 §7.1)."""
     parts = urlsplit(uri)
     if not parts.scheme or parts.fragment or "#" in uri or "*" in uri or not uri.isascii() or any(c.isspace() or c in '\\"<>' for c in uri):

@@ -9,6 +9,7 @@ from typing import Final
 from idp.errors import OperationError
 from idp.model import Delivery, DeliveryKind, DeliveryState
 from idp.signals.backchannel_logout import send_logout
+from idp.signals.security_events import push_event
 from idp.signals.services import Services, Undeliverable
 from vocabulary.audit import AuditAction, Outcome
 
@@ -20,9 +21,18 @@ _FIRST_PAUSE: Final = timedelta(seconds=5)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 
 #: Each sends one message and returns what went wrong, empty when it was heard.
-_SENDERS: Final[Mapping[DeliveryKind, Callable[[Delivery, Services], Awaitable[str]]]] = {DeliveryKind.BACKCHANNEL_LOGOUT: send_logout}
-_SENT: Final = {DeliveryKind.BACKCHANNEL_LOGOUT: AuditAction.BACKCHANNEL_LOGOUT_ATTEMPTED}
-_GIVEN_UP: Final = {DeliveryKind.BACKCHANNEL_LOGOUT: AuditAction.BACKCHANNEL_LOGOUT_ABANDONED}
+_SENDERS: Final[Mapping[DeliveryKind, Callable[[Delivery, Services], Awaitable[str]]]] = {
+    DeliveryKind.BACKCHANNEL_LOGOUT: send_logout,
+    DeliveryKind.SECURITY_EVENT: push_event,
+}
+_ATTEMPTED: Final = {
+    DeliveryKind.BACKCHANNEL_LOGOUT: AuditAction.BACKCHANNEL_LOGOUT_ATTEMPTED,
+    DeliveryKind.SECURITY_EVENT: AuditAction.SECURITY_EVENT_ATTEMPTED,
+}
+_ABANDONED: Final = {
+    DeliveryKind.BACKCHANNEL_LOGOUT: AuditAction.BACKCHANNEL_LOGOUT_ABANDONED,
+    DeliveryKind.SECURITY_EVENT: AuditAction.SECURITY_EVENT_ABANDONED,
+}
 
 
 async def deliver(services: Services) -> None:
@@ -41,7 +51,7 @@ async def _deliver(delivery: Delivery, services: Services) -> None:
         fault, final = str(error), True
     tried = after_attempt(delivery, fault, services.clock(), horizon=timedelta() if final else services.horizon)
     await services.store.deliveries.settle(tried)
-    await _record(tried, services)
+    await record_attempt(tried, services)
 
 
 def after_attempt(delivery: Delivery, fault: str, now: datetime, *, horizon: timedelta) -> Delivery:
@@ -55,15 +65,18 @@ def after_attempt(delivery: Delivery, fault: str, now: datetime, *, horizon: tim
     return replace(tried, due_at=due_at)
 
 
-async def _record(tried: Delivery, services: Services) -> None:
+async def record_attempt(tried: Delivery, services: Services) -> None:
+    """What the audit log says of one try, and of giving up."""
     account = await services.store.accounts.get(tried.account_id) if tried.account_id else None
+    stream = await services.store.streams.get(tried.recipient) if tried.kind is DeliveryKind.SECURITY_EVENT else None
     fields = {
         "event.reason": tried.fault,
         "user.id": account.national_id if account else None,
-        "health.relying_party.id": tried.recipient,
+        "health.relying_party.id": stream.client_id if stream else tried.recipient,
         "health.session.id": tried.session_id,
+        "health.token.id": tried.id if tried.kind is DeliveryKind.SECURITY_EVENT else None,
         "health.delivery.attempt": tried.attempt_count,
     }
-    services.audit.record(_SENT[tried.kind], Outcome.FAILURE if tried.fault else Outcome.SUCCESS, fields)
+    services.audit.record(_ATTEMPTED[tried.kind], Outcome.FAILURE if tried.fault else Outcome.SUCCESS, fields)
     if tried.state is DeliveryState.ABANDONED:
-        services.audit.record(_GIVEN_UP[tried.kind], Outcome.FAILURE, fields)
+        services.audit.record(_ABANDONED[tried.kind], Outcome.FAILURE, fields)

@@ -4,6 +4,7 @@ from typing import Final
 
 from idp.clock import ordered_id
 from idp.model import Delivery, DeliveryKind, Signal, SignalKind
+from idp.signals.security_events import events_of
 from idp.signals.services import Services
 
 #: Signals turned into messages in one round.
@@ -13,7 +14,8 @@ _ROUND: Final = 100
 async def spread(services: Services) -> None:
     """Turn what waits into messages. A kill before a signal's turn leaves it for the next round; nothing is told twice."""
     for signal in await services.store.signals.waiting(at_most=_ROUND):
-        await services.store.signals.spread(signal.id, await _logouts(signal, services))
+        messages = [*await _logouts(signal, services), *await events_of(signal, services)]
+        await services.store.signals.spread(signal.id, messages)
 
 
 async def _logouts(signal: Signal, services: Services) -> list[Delivery]:

@@ -31,6 +31,7 @@ from idp.model import (
     Revocation,
     Session,
     Signal,
+    Stream,
     Visit,
 )
 
@@ -270,6 +271,44 @@ class DeliveryStore(Protocol):
         """About a person, newest first; kept for a week."""
         ...
 
+    async def put(self, delivery: Delivery) -> None: ...
+    async def held(self, recipient: str, *, at_most: int) -> Sequence[Delivery]:
+        """What a recipient has not come for yet, oldest first."""
+        ...
+
+    async def take(self, recipient: str, ids: Sequence[str], now: datetime, fault: str = "") -> Sequence[Delivery]:
+        """Settle held messages that the recipient names: heard, or given up with its ``fault``; returns those that were its own."""
+        ...
+
+    async def hold(self, recipient: str) -> None:
+        """Keep what waits to be sent for when the recipient wants it again."""
+        ...
+
+    async def release(self, recipient: str, now: datetime) -> None:
+        """Send what was kept, from now on."""
+        ...
+
+    async def drop(self, recipient: str) -> None:
+        """Forget what waits or is kept for a recipient."""
+        ...
+
+
+class StreamStore(Protocol):
+    """Streams of security events, one for a client at most."""
+
+    async def get(self, stream_id: str) -> Stream | None: ...
+    async def of_client(self, client_id: str) -> Stream | None: ...
+    async def all(self) -> Sequence[Stream]: ...
+    async def create(self, stream: Stream) -> bool:
+        """False (and no change) when the client has one already."""
+        ...
+
+    async def put(self, stream: Stream) -> None:
+        """Store a changed one; one that is gone stays gone."""
+        ...
+
+    async def delete(self, stream_id: str) -> None: ...
+
 
 class CounterStore(Protocol):
     """Things seen once and things counted: JWT ids, attempts."""
@@ -319,6 +358,7 @@ class Store(Protocol):
     revocations: RevocationStore
     signals: SignalStore
     deliveries: DeliveryStore
+    streams: StreamStore
     counters: CounterStore
     answers: AnswerStore
     keys: KeyStore

@@ -90,9 +90,12 @@ CREATE TABLE initial_tokens (
     token_hash TEXT PRIMARY KEY, uses_left INTEGER NOT NULL, expires_at INTEGER NOT NULL, document BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+_STREAMS = """
+CREATE TABLE streams (id TEXT PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, document BLOB NOT NULL) WITHOUT ROWID;
+"""
 
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS, _STREAMS)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (

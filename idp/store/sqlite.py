@@ -23,6 +23,7 @@ from idp.store import (
     RevocationStore,
     SessionStore,
     SignalStore,
+    StreamStore,
     TokenStore,
 )
 from idp.store.records import Reader, to_bytes
@@ -34,7 +35,7 @@ from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
 from idp.store.sqlite_logins import SqliteInteractionStore, SqlitePushedRequestStore, SqliteSessionStore
-from idp.store.sqlite_signals import SqliteDeliveryStore, SqliteSignalStore
+from idp.store.sqlite_signals import SqliteDeliveryStore, SqliteSignalStore, SqliteStreamStore
 from idp.store.sqlite_time import microseconds
 
 _APPROVAL_MEMORY = timedelta(hours=1)
@@ -210,6 +211,7 @@ class SqliteStore:
         self.revocations: RevocationStore = SqliteRevocationStore(file)
         self.signals: SignalStore = SqliteSignalStore(file)
         self.deliveries: DeliveryStore = SqliteDeliveryStore(file)
+        self.streams: StreamStore = SqliteStreamStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)
         self.answers: AnswerStore = SqliteAnswerStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)

@@ -4,13 +4,14 @@ The functions on a connection run inside the transaction of whatever ends: see :
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import orjson
 
 from idp.clock import ordered_id
-from idp.model import Cause, Delivery, DeliveryState, Grant, Signal, SignalKind
+from idp.model import Cause, Delivery, DeliveryState, Grant, Signal, SignalKind, Stream
 from idp.store.records import Reader, to_bytes
 from idp.store.sqlite_file import SqliteFile
 from idp.store.sqlite_time import microseconds
@@ -19,6 +20,8 @@ from idp.store.sqlite_time import microseconds
 _VISIT_MEMORY = timedelta(hours=24)
 #: How long a message stays to be looked at.
 _DELIVERY_MEMORY = timedelta(days=7)
+_DROP = "DELETE FROM deliveries WHERE recipient = ? AND state IN ('waiting', 'held')"
+_SETTLE = "UPDATE deliveries SET state = ?, due_at = ?, document = ? WHERE id = ?"
 
 
 def note_visit(connection: sqlite3.Connection, grant: Grant) -> None:
@@ -157,15 +160,89 @@ class SqliteDeliveryStore:
 
     async def settle(self, *deliveries: Delivery) -> None:
         rows = [(d.state, microseconds(d.due_at), to_bytes(d), d.id) for d in deliveries]
-        await self._file.write(
-            lambda connection: connection.executemany("UPDATE deliveries SET state = ?, due_at = ?, document = ? WHERE id = ?", rows)
-        )
+        await self._file.write(lambda connection: connection.executemany(_SETTLE, rows))
 
     async def of_account(self, account_id: str, now: datetime) -> Sequence[Delivery]:
         rows = self._file.read(
             "SELECT document FROM deliveries WHERE account_id = ? AND expires_at > ? ORDER BY id DESC", (account_id, microseconds(now))
         )
         return [self._read_delivery(document) for (document,) in rows]
+
+    async def put(self, delivery: Delivery) -> None:
+        row = _row(delivery)
+        await self._file.write(lambda connection: connection.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+
+    async def held(self, recipient: str, *, at_most: int) -> Sequence[Delivery]:
+        rows = self._file.read(
+            "SELECT document FROM deliveries WHERE recipient = ? AND state = 'held' ORDER BY id LIMIT ?", (recipient, at_most)
+        )
+        return [self._read_delivery(document) for (document,) in rows]
+
+    async def take(self, recipient: str, ids: Sequence[str], now: datetime, fault: str = "") -> Sequence[Delivery]:
+        state = DeliveryState.ABANDONED if fault else DeliveryState.DELIVERED
+        return await self._change(
+            recipient,
+            DeliveryState.HELD,
+            lambda delivery: replace(delivery, state=state, fault=fault, settled_at=now, attempt_count=delivery.attempt_count + 1),
+            frozenset(ids),
+        )
+
+    async def hold(self, recipient: str) -> None:
+        await self._change(recipient, DeliveryState.WAITING, lambda delivery: replace(delivery, state=DeliveryState.HELD))
+
+    async def release(self, recipient: str, now: datetime) -> None:
+        await self._change(recipient, DeliveryState.HELD, lambda delivery: replace(delivery, state=DeliveryState.WAITING, due_at=now))
+
+    async def drop(self, recipient: str) -> None:
+        await self._file.write(lambda connection: connection.execute(_DROP, (recipient,)))
+
+    async def _change(
+        self, recipient: str, state: DeliveryState, change: Callable[[Delivery], Delivery], ids: frozenset[str] | None = None
+    ) -> Sequence[Delivery]:
+        def work(connection: sqlite3.Connection) -> list[Delivery]:
+            rows = connection.execute("SELECT document FROM deliveries WHERE recipient = ? AND state = ? ORDER BY id", (recipient, state))
+            found = [self._read_delivery(document) for (document,) in rows.fetchall()]
+            changed = [change(delivery) for delivery in found if ids is None or delivery.id in ids]
+            connection.executemany(_SETTLE, [(d.state, microseconds(d.due_at), to_bytes(d), d.id) for d in changed])
+            return changed
+
+        return await self._file.write(work)
+
+
+class SqliteStreamStore:
+    """Keeps the promises of :class:`idp.store.StreamStore`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._read_stream = Reader(Stream)
+
+    async def get(self, stream_id: str) -> Stream | None:
+        return self._one("SELECT document FROM streams WHERE id = ?", stream_id)
+
+    async def of_client(self, client_id: str) -> Stream | None:
+        return self._one("SELECT document FROM streams WHERE client_id = ?", client_id)
+
+    def _one(self, sql: str, key: str) -> Stream | None:
+        row = self._file.read(sql, (key,)).fetchone()
+        return self._read_stream(row[0]) if row else None
+
+    async def all(self) -> Sequence[Stream]:
+        return [self._read_stream(document) for (document,) in self._file.read("SELECT document FROM streams ORDER BY id")]
+
+    async def create(self, stream: Stream) -> bool:
+        row = (stream.id, stream.client_id, to_bytes(stream))
+        return await self._file.write(
+            lambda connection: (
+                connection.execute("INSERT INTO streams VALUES (?, ?, ?) ON CONFLICT (client_id) DO NOTHING", row).rowcount == 1
+            )
+        )
+
+    async def put(self, stream: Stream) -> None:
+        row = (to_bytes(stream), stream.id)
+        await self._file.write(lambda connection: connection.execute("UPDATE streams SET document = ? WHERE id = ?", row))
+
+    async def delete(self, stream_id: str) -> None:
+        await self._file.write(lambda connection: connection.execute("DELETE FROM streams WHERE id = ?", (stream_id,)))
 
 
 def _row(delivery: Delivery) -> tuple[str, str, str | None, DeliveryState, int, int, bytes]:

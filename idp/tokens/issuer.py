@@ -153,6 +153,10 @@ class Issuer:
         }
         return self._sign(self._keys.signer(client.id_token_signed_response_alg), "logout+jwt", claims)
 
+    def sign_event(self, claims: Mapping[str, Any]) -> str:
+        """A security event token (RFC 8417 §2.2), in the algorithm that every receiver of CAEP reads (Interoperability Profile §2.6)."""
+        return self._sign(self._keys.signer("RS256"), "secevent+jwt", claims)
+
     def recognise(self, token: str) -> str | None:
         """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""
         known = self._recognised.get(_digest(token))

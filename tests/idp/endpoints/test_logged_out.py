@@ -19,7 +19,7 @@ def test_the_page_says_who_is_told_who_cannot_be_and_what_stays_valid_until_when
     hint = wire.tokens("told")["id_token"]
     wire.redeem(wire.code("other", cookie="veilleur_idp_sso=cookie-one"), "other")
     page = _leave(wire, hint, "en")
-    assert "Services told: Dossier &lt;b&gt;." in page
+    assert "We are telling these services: Dossier &lt;b&gt;." in page
     assert "log out there too: Other." in page
     # Tokens live for two minutes; it is nine in the evening in Paris.
     assert "until 21:02:00 at the latest" in page

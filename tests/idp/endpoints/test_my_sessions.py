@@ -59,7 +59,7 @@ def test_the_page_shows_each_session_with_its_device_place_time_and_services(two
 def test_the_page_says_until_when_access_stays_valid(two: Wire) -> None:
     assert "21:02:00" in _open(two).text
     two.wall.advance(121)
-    assert "Aucun accès ne resterait valable" in _open(two).text
+    assert "Aucun accès délivré ici ne resterait valable" in _open(two).text
 
 
 def test_another_session_is_ended_with_its_tokens_and_its_services_hear_of_it(two: Wire) -> None:

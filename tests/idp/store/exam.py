@@ -37,6 +37,8 @@ from idp.model import (
     Session,
     Signal,
     SignalKind,
+    Stream,
+    StreamStatus,
 )
 from idp.store import Store
 
@@ -743,6 +745,49 @@ class StoreExam:
             assert await store.deliveries.claim(NOW + lease / 2, lease=lease, at_most=10) == ()
             [again] = await store.deliveries.claim(NOW + lease, lease=lease, at_most=10)
             assert again == delivery()
+
+        self.sit(check)
+
+    def test_a_client_has_one_stream(self) -> None:
+        async def check(store: Store) -> None:
+            first, second = (Stream(id=name, client_id="client", created_at=NOW, events_requested=("e",)) for name in ("one", "two"))
+            assert sorted(await asyncio.gather(store.streams.create(first), store.streams.create(second))) == [False, True]
+            stream = await store.streams.of_client("client")
+            assert stream is not None
+            assert await store.streams.get(stream.id) == stream
+            await store.streams.put(replace(stream, status=StreamStatus.PAUSED))
+            await store.streams.put(replace(stream, id="gone"))
+            assert [kept.status for kept in await store.streams.all()] == [StreamStatus.PAUSED]
+            await store.streams.delete(stream.id)
+            assert await store.streams.of_client("client") is None
+
+        self.sit(check)
+
+    def test_held_messages_are_their_recipient_s_to_take_once(self) -> None:
+        async def check(store: Store) -> None:
+            for name, recipient in (("a", "mine"), ("b", "mine"), ("c", "other")):
+                await store.deliveries.put(delivery(name, recipient=recipient, state=DeliveryState.HELD))
+            assert await store.deliveries.claim(NOW, lease=MINUTE, at_most=10) == ()
+            assert [held.id for held in await store.deliveries.held("mine", at_most=1)] == ["delivery-a"]
+            taken = await store.deliveries.take("mine", ["delivery-a", "delivery-c", "unheard-of"], NOW)
+            assert [(t.id, t.state, t.attempt_count) for t in taken] == [("delivery-a", DeliveryState.DELIVERED, 1)]
+            assert await store.deliveries.take("mine", ["delivery-a"], NOW) == []
+            [refused] = await store.deliveries.take("mine", ["delivery-b"], NOW, "no")
+            assert (refused.state, refused.fault) == (DeliveryState.ABANDONED, "no")
+            assert [held.id for held in await store.deliveries.held("other", at_most=9)] == ["delivery-c"]
+
+        self.sit(check)
+
+    def test_what_waits_is_held_while_a_stream_pauses_and_dropped_when_it_ends(self) -> None:
+        async def check(store: Store) -> None:
+            await store.deliveries.put(delivery())
+            await store.deliveries.hold("client")
+            assert await store.deliveries.claim(NOW, lease=MINUTE, at_most=10) == ()
+            await store.deliveries.release("client", NOW + MINUTE)
+            [released] = await store.deliveries.claim(NOW + MINUTE, lease=MINUTE, at_most=10)
+            assert released.due_at == NOW + MINUTE
+            await store.deliveries.drop("client")
+            assert await store.deliveries.of_account("account-one", NOW) == []
 
         self.sit(check)
 
