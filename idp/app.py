@@ -51,7 +51,7 @@ from idp.endpoints import (
 from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.doors import doors_of, signal_services
 from idp.errors import OAuthError, OperationError
-from idp.http import BodyCap, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
+from idp.http import BodyCap, BrowserHost, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
 from idp.model import Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.provider import Provider
@@ -149,7 +149,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     app.framework = _Framework(provider, described=app.own_port is not None)
     requests = Requests()
     handlers = {**_ERROR_HANDLERS, Exception: _answer_bug}
-    app.front = _fronted(PlainRoutes(app.behind, routes=routes, error_handlers=handlers, observe=requests), provider)
+    plain = PlainRoutes(app.behind, routes=routes, error_handlers=handlers, observe=requests)
+    app.front = _fronted(_on_one_host(plain, provider), provider)
     own = [*health.routes(), Route("/metrics", partial(_metrics, requests), methods=["GET"])]
     app.administration = _fronted(PlainRoutes(_administration_of(app), routes=own, error_handlers=handlers), provider)
     return app
@@ -158,6 +159,15 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
 def _fronted(app: ASGIApp, provider: Provider) -> ASGIApp:
     """What stands before every answer, whichever port it leaves by."""
     return RequestIds(ProtectiveHeaders(BodyCap(app, max_bytes=_MAX_BODY_BYTES), https=provider.https))
+
+
+def _on_one_host(app: ASGIApp, provider: Provider) -> ASGIApp:
+    """Where the issuer has a host of its own, browsers still have one."""
+    if provider.issuer_url == provider.base_url:
+        return app
+    endpoints = f"{urlsplit(provider.issuer).path.rstrip('/')}/protocol/openid-connect"
+    paths = [f"{endpoints}/{name}" for name in ("auth", "logout", "login-status-iframe.html")]
+    return BrowserHost(app, base_url=provider.base_url, issuer_host=urlsplit(provider.issuer).netloc, paths=[*paths, "/auth"])
 
 
 def _administration_of(app: _Application) -> ASGIApp:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -290,6 +290,25 @@ class PlainRoutes:
             response = await handler(request, error)
         await response(scope, receive, send)
         self._observe(path, response.status_code, perf_counter() - begun)
+
+
+class BrowserHost:
+    """Sends browsers that come to pages of ours under the issuer's host on to the host where their session is."""
+
+    def __init__(self, app: ASGIApp, *, base_url: str, issuer_host: str, paths: Iterable[str]) -> None:
+        self._app = app
+        self._base_url = base_url
+        self._host = issuer_host.encode()
+        self._paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The target is made of what the settings say; of the request, path and query alone are in it."""
+        if scope["type"] == "http" and scope["path"] in self._paths and (b"host", self._host) in scope["headers"]:
+            query = scope["query_string"].decode("ascii", "ignore")
+            target = f"{self._base_url}{scope['path']}{'?' if query else ''}{query}"
+            await RedirectResponse(target, 307)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class BodyCap:

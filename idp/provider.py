@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -49,6 +50,12 @@ class Provider:
     development: bool
     #: The control API answers (tests); never true in production.
     control_api: bool
+
+    @property
+    def issuer_url(self) -> str:
+        """Scheme and host of the issuer, without final slash: ``base_url``, or the second host."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def https(self) -> bool:

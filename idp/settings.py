@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "ecs"] = Field("text", description="Lines of the log: text, or ecs (JSON with the names of ECS).")
     base_url: str = Field("http://127.0.0.1:8800", description="URL of the provider as browsers see it, without final slash.")
     issuer: str = Field("", description="Issuer identifier; by default base_url/auth/realms/esante-wallet.")
+    issuer_host_served: bool = Field(
+        default=False,
+        description="The issuer has another host than base_url, and both lead here (as at Pro Santé Connect); browsers stay on base_url.",
+    )
     state: Path = Field(Path("var/idp"), description="Folder of the store, the audit log and (by default) the seal key.")
     seal_key_file: Path | None = Field(
         None, description="File with the key that seals signing keys (32 bytes, base64url); by default seal.key in the state folder."
@@ -124,8 +128,9 @@ class Settings(BaseSettings):
             object.__setattr__(self, "control_api", self.development)
         _check_url("IDP_BASE_URL", self.base_url)
         _check_url("IDP_ISSUER", self.issuer)
-        if not self.issuer.startswith(f"{self.base_url}/") and self.issuer != self.base_url:
-            raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL: its endpoints are served there")
+        within = self.issuer.startswith(f"{self.base_url}/") or self.issuer == self.base_url
+        if not within and not self.issuer_host_served:
+            raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL, where its endpoints are served (or set IDP_ISSUER_HOST_SERVED)")
         self._check_certificates()
         if self.admin_port == self.port:
             raise ValueError("IDP_ADMIN_PORT must be another port than IDP_PORT: it is there to be kept from those who reach the other")

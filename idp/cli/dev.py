@@ -8,11 +8,14 @@ import json
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from idp.authority import Files, certify
 from idp.cli.accounts import apply_accounts, read_people_file
 from idp.cli.clients import read_clients_file
 from idp.cli.context import faults, with_state
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from idp.model import Account, Client
     from idp.state import State
 
+#: Of the issuer and of the pages, as Pro Santé Connect's sandbox has them (production has ``esw`` for ``bas.psc``).
+SANDBOX_HOSTS: Final = ("auth.bas.psc.esante.gouv.fr", "wallet.bas.psc.esante.gouv.fr")
 #: Known to everyone, so that it can stand in the configuration of a test; of no value anywhere else.
 DEV_SECRET: Final = "secret-of-development-of-no-value-anywhere"
 _HOST: Final = "127.0.0.1"
@@ -42,7 +47,7 @@ class _Seed:
 
 
 def dev(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on loopback; 0: any free one.")] = 8800,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port on loopback (8800, or 443 with --sandbox); 0: any.")] = None,
     client_id: Annotated[str, typer.Option(help="Client made at the start.")] = "dev",
     redirect_uri: Annotated[list[str] | None, typer.Option(help="Of that client; may be repeated.")] = None,
     profile: Annotated[str, typer.Option(help="Of that client: psc, baseline or fapi2.")] = "psc",
@@ -50,6 +55,13 @@ def dev(
         Path | None, typer.Option("--clients", help="YAML file of clients instead; their secrets are all the known one.")
     ] = None,
     accounts_file: Annotated[Path | None, typer.Option("--accounts", help="YAML file of people instead of the invented ones.")] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Answer over TLS under the names of Pro Santé Connect's sandbox, for clients that know no others."),
+    ] = False,
+    authority: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the certificate authority, so that it needs to be trusted once.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Once ready, print one line of JSON instead of text.")] = False,
 ) -> None:
     """Try services out: invented people, a known client, a clock that tests move. Everything is forgotten at the end."""
@@ -58,16 +70,18 @@ def dev(
             clients=read_clients_file(clients_file) if clients_file else [_client(client_id, profile, redirect_uri)],
             people=read_people_file(accounts_file or SAMPLES),
         )
-        bound = listening(_HOST, port)
+        bound = listening(_HOST, (443 if sandbox else 8800) if port is None else port)
     begin_logging()
     with tempfile.TemporaryDirectory(prefix="veilleur-dev-") as folder, bound:
-        settings = _settings(Path(folder), bound.getsockname()[1])
+        settings = _settings(Path(folder), bound.getsockname()[1], sandbox=sandbox)
         with_state(lambda state: _sow(state, seed), create_keys=True, settings=settings)
 
         from idp.app import create_app
 
         with faults():
-            run(server(create_app(settings), settings, on_ready=lambda: _tell(settings, seed, as_json=as_json)), [bound])
+            tls = certify(authority or Path(folder) / "authority", SANDBOX_HOSTS, datetime.now(UTC)) if sandbox else None
+            say = partial(_tell, settings, seed, tls, as_json=as_json)
+            run(server(create_app(settings), settings, on_ready=say, tls=tls), [bound])
 
 
 def _client(client_id: str, profile: str, redirect_uris: list[str] | None) -> "Client":
@@ -86,9 +100,11 @@ def _client(client_id: str, profile: str, redirect_uris: list[str] | None) -> "C
     return parse_client(entry, f"--client-id {client_id}")
 
 
-def _settings(folder: Path, port: int) -> Settings:
-    base_url = f"http://{_HOST}:{port}"
+def _settings(folder: Path, port: int, *, sandbox: bool) -> Settings:
+    base_url = f"https://{SANDBOX_HOSTS[1]}" if sandbox else f"http://{_HOST}:{port}"
     return Settings(
+        issuer=f"https://{SANDBOX_HOSTS[0]}/auth/realms/esante-wallet" if sandbox else "",
+        issuer_host_served=sandbox,
         environment=Environment.DEVELOPMENT,
         host=_HOST,
         port=port,
@@ -110,7 +126,7 @@ async def _sow(state: "State", seed: _Seed) -> None:
     await apply_accounts(state, seed.people)
 
 
-def _tell(settings: Settings, seed: _Seed, *, as_json: bool) -> None:
+def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) -> None:
     """What a service and its tests need to know."""
     people = [{"national_id": one.national_id, "name": f"{one.given_name} {one.family_name}", "state": one.state} for one in seed.people]
     told = {
@@ -119,6 +135,8 @@ def _tell(settings: Settings, seed: _Seed, *, as_json: bool) -> None:
         "clients": [{"client_id": one.client_id, "profile": one.profile, "redirect_uris": one.redirect_uris} for one in seed.clients],
         "client_secret": DEV_SECRET,
         "people": people,
+        "control_url": f"{'https' if tls else 'http'}://{_HOST}:{settings.port}/control/v1",
+        "authority": str(tls.authority) if tls else None,
     }
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))
@@ -133,7 +151,17 @@ def _tell(settings: Settings, seed: _Seed, *, as_json: bool) -> None:
         ),
         f"secret         {DEV_SECRET}",
         *(f"person         {one['national_id']}  {one['name']}" for one in people),
-        f"control API    {settings.base_url}/control/v1 (approvals, clock); Ctrl-C forgets everything",
+        f"control API    {told['control_url']} (approvals, clock); Ctrl-C forgets everything",
+        *(_how_to_reach(settings, tls) if tls else ()),
     ]
     typer.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _how_to_reach(settings: Settings, tls: Files) -> list[str]:
+    names = " ".join(SANDBOX_HOSTS)
+    return [
+        f"hosts file     {_HOST} {names}",
+        f"port           {settings.port}" + ("" if settings.port == 443 else " (the names are used without port: forward 443 to it)"),
+        f"trust          {tls.authority}",
+    ]

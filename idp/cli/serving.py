@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
+    from idp.authority import Files
+
 
 def serve() -> None:
     """Answer requests until interrupted."""
@@ -55,8 +57,10 @@ def begin_logging(log_format: str = "text") -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def server(application: "ASGIApp", settings: Settings, on_ready: Callable[[], None] = lambda: None) -> "uvicorn.Server":
-    """The HTTP server, not yet listening; ``on_ready`` is called once it does."""
+def server(
+    application: "ASGIApp", settings: Settings, *, on_ready: Callable[[], None] = lambda: None, tls: "Files | None" = None
+) -> "uvicorn.Server":
+    """The HTTP server, not yet listening; ``on_ready`` is called once it does. ``tls``: for development, where no proxy stands in front."""
     import uvicorn
 
     from idp.listener import BoundedProtocol
@@ -79,6 +83,8 @@ def server(application: "ASGIApp", settings: Settings, on_ready: Callable[[], No
             # The source address is ours to decide (IDP_TRUSTED_PROXIES), not the server's.
             proxy_headers=False,
             timeout_graceful_shutdown=5,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
     )
 

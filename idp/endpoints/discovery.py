@@ -39,6 +39,9 @@ _MTLS_ENDPOINTS = (
 def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "", registration: bool = False) -> dict[str, Any]:
     """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
     endpoints = f"{issuer}/protocol/openid-connect"
+    # What a browser goes to is where its session is, whatever host the issuer has.
+    origin = "/".join(issuer.split("/", 3)[:3])
+    pages = endpoints.replace(origin, base_url, 1)
     methods = [method.METHOD for method in METHODS if mtls or method.METHOD not in CERTIFICATE_METHODS]
     confidential = [name for name in methods if name != "none"]
     document: dict[str, Any] = {
@@ -48,7 +51,6 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "userinfo_endpoint": f"{endpoints}/userinfo",
         "introspection_endpoint": f"{endpoints}/token/introspect",
         "revocation_endpoint": f"{endpoints}/revoke",
-        "end_session_endpoint": f"{endpoints}/logout",
         "device_authorization_endpoint": f"{endpoints}/auth/device",
         "jwks_uri": f"{endpoints}/certs",
         "scopes_supported": list(SCOPES),
@@ -72,7 +74,7 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         **_backchannel(endpoints),
-        **_logout(endpoints),
+        **_logout(pages),
         **_requests(endpoints),
     }
     if registration:
@@ -81,7 +83,7 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         document["tls_client_certificate_bound_access_tokens"] = True
     if mtls_base_url:
         document["mtls_endpoint_aliases"] = {
-            name: url.replace(base_url, mtls_base_url, 1) for name, url in document.items() if name in _MTLS_ENDPOINTS
+            name: url.replace(origin, mtls_base_url, 1) for name, url in document.items() if name in _MTLS_ENDPOINTS
         }
     return document
 

@@ -21,7 +21,7 @@ def proof_header(request: Request) -> str | None:
 def urls(request: Request, provider: Provider) -> frozenset[str]:
     """The names under which discovery announces this very endpoint; never what the ``Host`` header says."""
     path = request.scope["path"]
-    return frozenset({f"{base}{path}" for base in (provider.base_url, provider.mtls_base_url) if base})
+    return frozenset({f"{base}{path}" for base in (provider.base_url, provider.issuer_url, provider.mtls_base_url) if base})
 
 
 def certificate_of(request: Request, provider: Provider) -> Certificate | None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import httpx
 
 #: How a person answers; ``wait`` leaves the question open.
 Outcome = Literal["approve", "deny", "report", "wrong_code", "expire", "wait"]
-_REDIRECTS: Final = (302, 303)
+_REDIRECTS: Final = (302, 303, 307)
 #: A login passes through four of them.
 _MAX_STEPS: Final = 12
 
@@ -33,19 +34,23 @@ class DevProvider:
         self.client_secret: str = told["client_secret"]
         self.clients: Sequence[Mapping[str, Any]] = told["clients"]
         self.people: Sequence[Mapping[str, str]] = told["people"]
-        self._control = httpx.Client(base_url=f"{self.base_url}/control/v1", timeout=10, trust_env=False)
+        #: With ``--sandbox``: the file of the certificate authority to trust.
+        self.authority: str | None = told["authority"]
+        self.control_url: str = told["control_url"]
+        self._control = httpx.Client(base_url=self.control_url, timeout=10, trust_env=False, verify=_trusting(told["authority"]))
 
     @property
     def client_id(self) -> str:
         """The first client."""
         return str(self.clients[0]["client_id"])
 
-    def log_in(self, authorization_url: str, national_id: str, outcome: Outcome = "approve") -> str:
+    def log_in(self, authorization_url: str, national_id: str, outcome: Outcome = "approve", browser: httpx.Client | None = None) -> str:
         """Go where a service sends a browser, say who one is, answer on the phone; the address at which the service gets the browser back.
 
-        Raises :class:`LoginStopped` where the provider shows a page instead, such as for a client or redirect_uri that it does not know.
+        ``browser``: one whose cookies go on (its session at the provider); by default a new one. Raises :class:`LoginStopped` where
+        the provider shows a page instead, such as for a client or redirect_uri that it does not know.
         """
-        with httpx.Client(timeout=10, trust_env=False, headers={"Accept-Language": "en"}) as browser:
+        with contextlib.nullcontext(browser) if browser else httpx.Client(timeout=10, trust_env=False) as browser:
             answer = self._follow(browser, browser.get(authorization_url))
             if isinstance(answer, str):
                 return answer
@@ -82,7 +87,7 @@ class DevProvider:
                     raise LoginStopped(f"{answer.url} answers {answer.status_code}: {_heading(answer)}")
                 return answer
             target = urljoin(str(answer.url), answer.headers["location"])
-            if not target.startswith(f"{self.base_url}/"):
+            if not target.startswith((f"{self.base_url}/", f"{self.issuer}/")):
                 return target
             answer = browser.get(target)
         raise LoginStopped(f"{answer.url}: redirected without end")
@@ -125,6 +130,10 @@ def running(*options: str) -> Iterator[DevProvider]:
         reader.join()
         process.stdout.close()
         process.stderr.close()
+
+
+def _trusting(authority: str | None) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=authority) if authority else True
 
 
 class _Form(HTMLParser):
