@@ -201,6 +201,13 @@ class UseDpopNonce(OAuthError):
     error = "use_dpop_nonce"
 
 
+class InsufficientUserAuthentication(OAuthError):
+    """RFC 9470 §3: the challenge says which level and which age of the login would do."""
+
+    error = "insufficient_user_authentication"
+    status = 401
+
+
 class InsufficientScope(OAuthError):
     """RFC 6750 §3.1."""
 

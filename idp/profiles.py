@@ -40,6 +40,14 @@ SWITCHES: Final[tuple[Switch, ...]] = (
     Switch("code_seconds", 60, 60, 60, "life of an authorization code", "Keycloak's default; FAPI 2.0 §5.3.2.1 (at most 60)"),
     Switch("access_token_seconds", 120, 120, 120, "life of an access token", "ANS, guide «sécurisation transport»: 2 minutes"),
     Switch("refresh_token_seconds", 1800, 1800, 1800, "life of a refresh token without use", "same guide: 30 minutes"),
+    Switch(
+        "refresh_repeat_seconds",
+        10,
+        10,
+        10,
+        "for how long a refresh that is asked again in the same way gets the same answer",
+        "RFC 9700 §4.14.2; lost answers and two tabs at once",
+    ),
     Switch("keycloak_subject", True, False, False, "sub is f:<storage uuid>:<national id>", "tokens and userinfo of PSC"),
     Switch("keycloak_claims", True, False, False, "typ, azp, session_state, authMode, otherIds in tokens", "decoded tokens of PSC"),
     Switch("keycloak_token_response", True, False, False, "refresh_expires_in, not-before-policy, session_state", "token responses of PSC"),
@@ -68,6 +76,8 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "RP-Initiated Logout §3; ANS's plugin for Keycloak has an option for its absence (KEYCLOAK-7209)",
     ),
     Switch("psc_userinfo", True, False, False, "scope_all gives the whole tree of the professional", "userinfo samples of ANS"),
+    Switch("userinfo_acr", "", "", "", "least level of the login that userinfo is released for (empty: any)", "RFC 9470 §3"),
+    Switch("userinfo_max_age_seconds", 86_400, 86_400, 86_400, "greatest age of the login that userinfo is released for", "RFC 9470 §3"),
     Switch("access_token_type", "JWT", "at+jwt", "at+jwt", "typ header of an access token", "decoded tokens of PSC; RFC 9068 §2.1"),
     Switch(
         "assertion_audience",
@@ -104,6 +114,7 @@ SWITCHES: Final[tuple[Switch, ...]] = (
 
 #: The values of switches that have no others.
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "userinfo_acr": ("", "eidas1", "eidas2", "eidas3"),
     "access_token_type": ("JWT", "at+jwt"),
     "assertion_audience": ("legacy", "issuer"),
     "session_state_parameter": ("none", "keycloak", "salted"),
@@ -120,6 +131,7 @@ class Rules:
     code_seconds: int
     access_token_seconds: int
     refresh_token_seconds: int
+    refresh_repeat_seconds: int
     keycloak_subject: bool
     keycloak_claims: bool
     keycloak_token_response: bool
@@ -127,6 +139,8 @@ class Rules:
     session_state_parameter: str
     logout_state_returned: bool
     psc_userinfo: bool
+    userinfo_acr: str
+    userinfo_max_age_seconds: int
     access_token_type: str
     assertion_audience: str
     certificate_confirmation: str

@@ -1,13 +1,8 @@
 """Which level the client would like, or must have (OpenID Connect Core §3.1.2.1 ``acr_values``, §5.5.1.1 ``acr``)."""
 
-from collections.abc import Mapping
-from typing import Final
-
 from idp.authorization.request import AuthorizationRequest
 from idp.errors import UnmetAuthenticationRequirements
-
-#: Levels in order, named as PSC names those of the eIDAS regulation. Discovery lists them from here.
-ACR_LEVELS: Final[Mapping[str, int]] = {"eidas1": 1, "eidas2": 2, "eidas3": 3}
+from idp.tokens.step_up import ACR_LEVELS
 
 
 def check_acr(request: AuthorizationRequest) -> None:

@@ -4,13 +4,14 @@ from starlette.requests import Request
 
 from idp.endpoints.answers import shown_token
 from idp.endpoints.sender import certificate_of, nonces, proof_header, urls
-from idp.errors import InvalidToken, OAuthError, UseDpopNonce
+from idp.errors import InsufficientUserAuthentication, InvalidToken, OAuthError, UseDpopNonce
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.certificate import THUMBPRINT
 from idp.tokens.dpop import DPOP_ALGORITHMS, ProofExpectation, check_proof
 from idp.tokens.live import Access, find_live
 from idp.tokens.sender import binding
+from idp.tokens.step_up import LoginRequirement
 from vocabulary.audit import AuditAction, Outcome
 
 
@@ -67,13 +68,23 @@ async def _check_holder(request: Request, provider: Provider, access: Access, sc
         raise InvalidToken("the access token is bound to another key")
 
 
-def _challenged(scheme: str, error: OAuthError) -> OAuthError:
+def demand_login(provider: Provider, access: Access, requirement: LoginRequirement) -> None:
+    """Raise :class:`InsufficientUserAuthentication`, with its challenge, unless the login behind the token is enough (RFC 9470 §3)."""
+    grant = access.grant
+    if not requirement.is_met(acr=grant.acr, auth_time=grant.auth_time, now=provider.clock()):
+        asked = requirement.parameters
+        error = InsufficientUserAuthentication(f"another login is needed: ask for it with {' and '.join(asked)}")
+        raise _challenged("dpop" if "jkt" in access.record.confirmation else "bearer", error, **asked)
+
+
+def _challenged(scheme: str, error: OAuthError, **parameters: str) -> OAuthError:
     """As a resource says it: status 401 and a challenge in the scheme that the token needs (RFC 9449 §7.1, §9)."""
     if scheme == "dpop":
         named = f'DPoP algs="{" ".join(DPOP_ALGORITHMS)}"'
     else:
         named = 'Bearer realm="veilleur"'
-    challenge = f'{named}, error="{error.error}", error_description="{error.description}"'
+    more = "".join(f', {name}="{value}"' for name, value in parameters.items())
+    challenge = f'{named}, error="{error.error}", error_description="{error.description}"{more}'
     error.headers["WWW-Authenticate"] = challenge
     return error
 

@@ -11,7 +11,6 @@ from starlette.routing import BaseRoute, Route
 from idp import authorization, sessions
 from idp.authentication import METHODS
 from idp.authorization import AuthorizationRequest, Grant, Login
-from idp.authorization.check_acr import ACR_LEVELS
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.authorization.respond import refusal_members
 from idp.clock import ordered_id
@@ -25,6 +24,7 @@ from idp.model import Account, AuthorizationCode, Client, Interaction, Session
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
+from idp.tokens.step_up import ACR_LEVELS
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from idp.authorization.check_acr import ACR_LEVELS
 from idp.authorization.check_prompt import PROMPTS
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
@@ -18,6 +17,8 @@ from idp.endpoints.backchannel_authentication import DELIVERY_MODES
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
 from idp.tokens.dpop import DPOP_ALGORITHMS
+from idp.tokens.encryption import CONTENT_ALGORITHMS, ENCRYPTABLE, KEY_ALGORITHMS
+from idp.tokens.step_up import ACR_LEVELS
 
 _CACHE = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
@@ -73,6 +74,8 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        **_encryption(),
         **_backchannel(endpoints),
         **_logout(pages),
         **_requests(endpoints),
@@ -97,6 +100,15 @@ def _logout(endpoints: str) -> dict[str, Any]:
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
+    }
+
+
+def _encryption() -> dict[str, Any]:
+    """What can be encrypted to a client's key, each with the same algorithms."""
+    return {
+        f"{what}_encryption_{part}_values_supported": list(values)
+        for what in ENCRYPTABLE
+        for part, values in (("alg", KEY_ALGORITHMS), ("enc", CONTENT_ALGORITHMS))
     }
 
 

@@ -1,10 +1,12 @@
 """The userinfo endpoint (OpenID Connect Core §5.3), by GET or POST."""
 
+from datetime import timedelta
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from idp.endpoints.access import require_access
+from idp.endpoints.access import demand_login, require_access
 from idp.endpoints.answers import json_answer
 from idp.endpoints.sender import nonce_header, proof_header
 from idp.errors import InsufficientScope, InvalidToken
@@ -13,6 +15,7 @@ from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.claims import userinfo_claims
 from idp.tokens.live import Access
+from idp.tokens.step_up import LoginRequirement
 from vocabulary.audit import AuditAction, Outcome
 
 
@@ -24,6 +27,8 @@ async def userinfo(request: Request) -> Response:
         raise InsufficientScope(
             "the token was not granted openid", headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
         )
+    if access.account is not None:
+        demand_login(provider, access, _requirement(access))
     claims = _claims(provider, access)
     if access.record.confirmation:
         claims["cnf"] = access.record.confirmation
@@ -39,7 +44,16 @@ async def userinfo(request: Request) -> Response:
             "health.claims.count": len(claims),
         },
     )
-    return json_answer(claims, headers=nonce_header(provider, access.client, proof_header(request), provider.clock()))
+    headers = nonce_header(provider, access.client, proof_header(request), provider.clock())
+    if access.client.userinfo_signed_response_alg is None:
+        return json_answer(claims, headers=headers)
+    client = await provider.client_keys.of(access.client)
+    return Response(provider.tokens.sign_userinfo(client, claims), headers=headers, media_type="application/jwt")
+
+
+def _requirement(access: Access) -> LoginRequirement:
+    rules = rules_of(access.client)
+    return LoginRequirement(acr=rules.userinfo_acr or None, max_age=timedelta(seconds=rules.userinfo_max_age_seconds))
 
 
 def _claims(provider: Provider, access: Access) -> dict[str, object]:

@@ -65,7 +65,9 @@ async def visit_of(request: Request) -> Visit | None:
     if interaction is None or browser is None or not hmac.compare_digest(browser, interaction.browser_hash):
         return None
     client = await find_client(provider, interaction.client_id)
-    return None if client is None or client.disabled else Visit(request, provider, interaction, client)
+    if client is None or client.disabled:
+        return None
+    return Visit(request, provider, interaction, await provider.client_keys.of(client))
 
 
 def stopped(request: Request, reason: str, status: int) -> Response:

@@ -5,7 +5,7 @@ calls :func:`run`, for every grant alike), token making (:mod:`idp.tokens`) or s
 grant: a grant only says what it authorises. Start with :func:`run`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from idp.grants.phases import (
     response_body,
     spoken_scope,
 )
+from idp.grants.repeated_answer import repeat, seal_answer
 from idp.model import AccountState
 from idp.tokens import TokenSet
 from idp.tokens.resources import spoken_resources
@@ -41,6 +42,8 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         authorization = await grant_type.authorize(request, services)
         await _check_holder(authorization, services)
         check_bound(sender, authorization.grant, authorization.bound_jkt)
+        if authorization.spent:
+            return await repeat(request, authorization, sender, services)
         authorization = replace(authorization, grant=bind(authorization.grant, request.client, sender))
         scope = spoken_scope(request, authorization)
         audience = spoken_resources(request.client, authorization.grant, request.parameters.get("resource"), issuer=services.tokens.issuer)
@@ -53,7 +56,10 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             sender=sender,
             until=authorization.joined_until,
         )
-        await _store(authorization, tokens, services)
+        body = response_body(request, authorization, tokens, scope)
+        if not await _store(authorization, tokens, services, lambda: seal_answer(request, sender, body)):
+            # Another request won the race with the same token: a second tab, or a thief.
+            return await repeat(request, authorization, sender, services)
     except AuthorizationPending:
         # Not an outcome: the service asks again in a few seconds.
         raise
@@ -61,7 +67,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         record_refusal(request, error, services)
         raise
     record_issue(request, authorization, tokens, services)
-    return response_body(request, authorization, tokens, scope)
+    return body
 
 
 def _allowed(request: TokenRequest) -> GrantType:
@@ -87,19 +93,16 @@ async def _check_holder(authorization: Authorization, services: Services) -> Non
         raise InvalidGrant("the grant is no longer valid", detail="the session has ended")
 
 
-async def _store(authorization: Authorization, tokens: TokenSet, services: Services) -> None:
-    """Durable before anything is answered."""
+async def _store(authorization: Authorization, tokens: TokenSet, services: Services, sealed_answer: Callable[[], bytes]) -> bool:
+    """Durable before anything is answered; false when the refresh token was rotated by another request meanwhile."""
     if authorization.joined_until is not None:
         await services.store.tokens.add_access_token(tokens.access_token_record)
-        return
+        return True
     if authorization.rotated is None:
         await services.store.tokens.start_grant(authorization.grant, tokens.access_token_record, tokens.refresh_token_record)
-        return
+        return True
     if tokens.refresh_token_record is None:
         raise InvalidGrant("the refresh token is no longer valid", detail="the client lost its right to refresh")
-    rotated = await services.store.tokens.rotate(
-        authorization.rotated, tokens.refresh_token_record, tokens.access_token_record, services.now
+    return await services.store.tokens.rotate(
+        authorization.rotated, tokens.refresh_token_record, tokens.access_token_record, services.now, answer=sealed_answer()
     )
-    if not rotated:
-        # Another request won the race with the same token: one of the two holders is not the client.
-        await refresh_token.revoke_family(authorization.grant, services)

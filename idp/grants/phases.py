@@ -51,6 +51,8 @@ class Authorization:
     account: Account | None
     #: Hash of the refresh token that this request rotates.
     rotated: str | None = None
+    #: That token was rotated before: the request may be a repetition (:mod:`idp.grants.repeated_answer`), or a replay.
+    spent: bool = False
     #: Thumbprint of the DPoP key that the code or refresh token is bound to.
     bound_jkt: str | None = None
     #: What the event of success is called besides ``access_token.issued``.

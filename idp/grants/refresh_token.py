@@ -30,16 +30,20 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         raise InvalidGrant("the refresh token is unknown or expired", detail="it was issued to another client")
     if grant.revoked_at is not None:
         raise InvalidGrant("the refresh token was revoked")
-    if token.rotated_at is not None:
-        await revoke_family(grant, services)
     if token.expires_at <= services.now:
         raise InvalidGrant("the refresh token is unknown or expired")
     account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
     if account is None:
         raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
-    await _touch_session(grant, services)
+    if token.rotated_at is None:
+        await _touch_session(grant, services)
     return Authorization(
-        grant=grant, account=account, rotated=token_hash, bound_jkt=grant.dpop_jkt, consumed=AuditAction.REFRESH_TOKEN_ROTATED
+        grant=grant,
+        account=account,
+        rotated=token_hash,
+        spent=token.rotated_at is not None,
+        bound_jkt=grant.dpop_jkt,
+        consumed=AuditAction.REFRESH_TOKEN_ROTATED,
     )
 
 

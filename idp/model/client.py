@@ -61,6 +61,17 @@ class Client:
     #: The one algorithm of this client's request objects; without it every one we accept.
     request_object_signing_alg: str | None = None
     id_token_signed_response_alg: str = "ES256"
+    #: Encryption of what is signed, to a key of the client's; without ``alg`` there is none (:mod:`idp.tokens.encryption`).
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str | None = None
+    #: The userinfo answer as a signed JWT (OpenID Connect Core §5.3.2), encrypted or not; without it, JSON.
+    userinfo_signed_response_alg: str | None = None
+    userinfo_encrypted_response_alg: str | None = None
+    userinfo_encrypted_response_enc: str | None = None
+    authorization_encrypted_response_alg: str | None = None
+    authorization_encrypted_response_enc: str | None = None
+    introspection_encrypted_response_alg: str | None = None
+    introspection_encrypted_response_enc: str | None = None
     #: Of introspection answers that the client asks for as JWT (RFC 9701 §6; its default).
     introspection_signed_response_alg: str = "RS256"
     #: What signs answers of the authorization endpoint (JARM §3); by default what signs the client's ID tokens.

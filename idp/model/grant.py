@@ -92,6 +92,8 @@ class RefreshToken:
     grant_id: str
     expires_at: datetime
     rotated_at: datetime | None = None
+    #: The answer that replaced it, sealed under the token itself (:mod:`idp.grants.repeated_answer`).
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

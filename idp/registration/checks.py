@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.client_keys.jwks import check_jwks
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
+from idp.registration.encryption import check_encryption
 from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificates
 
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -124,6 +125,7 @@ def _check_authentication(client: Client) -> None:
     _check_certificates(client)
     _check_sector(client)
     _check_request_objects(client)
+    check_encryption(client)
     _check_resources(client)
 
 

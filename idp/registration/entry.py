@@ -36,6 +36,15 @@ class Entry(BaseModel):
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
     introspection_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
     authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str | None = None
+    userinfo_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    userinfo_encrypted_response_alg: str | None = None
+    userinfo_encrypted_response_enc: str | None = None
+    authorization_encrypted_response_alg: str | None = None
+    authorization_encrypted_response_enc: str | None = None
+    introspection_encrypted_response_alg: str | None = None
+    introspection_encrypted_response_enc: str | None = None
     subject_type: Literal["public", "pairwise"] = "public"
     sector_identifier: str | None = None
     sector_identifier_uri: str | None = None

@@ -94,8 +94,12 @@ _STREAMS = """
 CREATE TABLE streams (id TEXT PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, document BLOB NOT NULL) WITHOUT ROWID;
 """
 
+_REPEATED_ANSWERS = """
+ALTER TABLE refresh_tokens ADD COLUMN answer BLOB;
+"""
+
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS, _STREAMS)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS, _STREAMS, _REPEATED_ANSWERS)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (

@@ -87,24 +87,29 @@ class SqliteTokenStore:
         return self._read_access_token(row[0]) if row else None
 
     async def get_refresh_token(self, token_hash: str) -> RefreshToken | None:
-        row = self._file.read("SELECT grant_id, expires_at, rotated_at FROM refresh_tokens WHERE token_hash = ?", (token_hash,)).fetchone()
+        row = self._file.read(
+            "SELECT grant_id, expires_at, rotated_at, answer FROM refresh_tokens WHERE token_hash = ?", (token_hash,)
+        ).fetchone()
         if row is None:
             return None
-        grant_id, expires_at, rotated_at = row
+        grant_id, expires_at, rotated_at, answer = row
         return RefreshToken(
             token_hash=token_hash,
             grant_id=grant_id,
             expires_at=from_microseconds(expires_at),
             rotated_at=None if rotated_at is None else from_microseconds(rotated_at),
+            answer=answer,
         )
 
-    async def rotate(self, token_hash: str, successor: RefreshToken, access_token: AccessTokenRecord, now: datetime) -> bool:
+    async def rotate(
+        self, token_hash: str, successor: RefreshToken, access_token: AccessTokenRecord, now: datetime, *, answer: bytes | None = None
+    ) -> bool:
         def rotate(connection: sqlite3.Connection) -> bool:
             # The rotated one stays as long as the family can live, so that its replay is recognised.
             changed = connection.execute(
-                "UPDATE refresh_tokens SET rotated_at = ?, expires_at = max(expires_at, ?) WHERE token_hash = ? AND rotated_at IS NULL "
-                "AND EXISTS (SELECT 1 FROM grants WHERE id = grant_id AND revoked_at IS NULL)",
-                (microseconds(now), microseconds(successor.expires_at), token_hash),
+                "UPDATE refresh_tokens SET rotated_at = ?, answer = ?, expires_at = max(expires_at, ?) WHERE token_hash = ? "
+                "AND rotated_at IS NULL AND EXISTS (SELECT 1 FROM grants WHERE id = grant_id AND revoked_at IS NULL)",
+                (microseconds(now), answer, microseconds(successor.expires_at), token_hash),
             )
             if changed.rowcount != 1:
                 return False

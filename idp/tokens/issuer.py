@@ -19,6 +19,7 @@ from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
 from idp.profiles import rules_of
 from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
+from idp.tokens.encryption import encrypt_for
 from idp.tokens.resources import audience_of
 from idp.tokens.sender import Sender, confirmation
 
@@ -99,7 +100,7 @@ class Issuer:
             half = hashlib.sha256(access_token.encode("ascii")).digest()[:16]
             own = id_claims(client, grant, account, rules, sub=sub, at_hash=base64url(half))
             wished = requested_claims(grant, account, scope, rules, sub=sub)
-            id_token = self._sign(key, "JWT", {**wished, **life, "jti": ordered_id(now), **own})
+            id_token = encrypt_for(client, "id_token", self._sign(key, "JWT", {**wished, **life, "jti": ordered_id(now), **own}))
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         return TokenSet(
             access_token=access_token,
@@ -130,13 +131,19 @@ class Issuer:
         """An answer of the authorization endpoint as a JWT (JARM §2.1): for one client, and for as long as a redirect takes."""
         key = self._keys.signer(client.authorization_signed_response_alg or client.id_token_signed_response_alg)
         claims = {**members, "iss": self.issuer, "aud": client.client_id, "exp": seconds(self._clock() + _RESPONSE_LIFETIME)}
-        return self._sign(key, "JWT", claims)
+        return encrypt_for(client, "authorization", self._sign(key, "JWT", claims))
+
+    def sign_userinfo(self, client: Client, claims: Mapping[str, Any]) -> str:
+        """A userinfo answer as a JWT for one client (OpenID Connect Core §5.3.2)."""
+        key = self._keys.signer(client.userinfo_signed_response_alg or client.id_token_signed_response_alg)
+        signed = self._sign(key, "JWT", {**claims, "iss": self.issuer, "aud": client.client_id})
+        return encrypt_for(client, "userinfo", signed)
 
     def sign_introspection(self, client: Client, document: Mapping[str, Any]) -> str:
         """An introspection answer for one client, as a JWT that cannot be taken for a token (RFC 9701 §5: no sub, no exp)."""
         key = self._keys.signer(client.introspection_signed_response_alg)
         claims = {"iss": self.issuer, "aud": client.client_id, "iat": seconds(self._clock()), "token_introspection": document}
-        return self._sign(key, "token-introspection+jwt", claims)
+        return encrypt_for(client, "introspection", self._sign(key, "token-introspection+jwt", claims))
 
     def logout_token(self, client: Client, account: Account, session_id: str) -> str:
         """What tells one client that a session has ended (Back-Channel Logout §2.4): no nonce, and of a type that no other token has."""

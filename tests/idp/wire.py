@@ -63,6 +63,7 @@ CLIENTS = (
     client("psc", profile=Profile.PSC, scope=frozenset({"openid", "scope_all", "identity"}), id_token_signed_response_alg="RS256"),
     client("public", token_endpoint_auth_method="none", client_secret_hash=None),
     client("machine", grant_types=("client_credentials",), scope=frozenset({"sessions:read", "sessions:revoke"})),
+    client("device", grant_types=("urn:ietf:params:oauth:grant-type:device_code",)),
     client("backchannel", grant_types=("urn:openid:params:grant-type:ciba",)),
     client(
         "exchanger",

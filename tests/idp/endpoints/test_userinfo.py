@@ -1,7 +1,7 @@
 import pytest
 
 from idp.errors import InvalidToken
-from tests.idp.wire import CONNECT, NATIONAL_ID, PERSON, Wire, claims_of
+from tests.idp.wire import CONNECT, NATIONAL_ID, PERSON, Wire, claims_of, client
 
 
 @pytest.mark.spec("OIDCC-5.3.1", "OIDCC-5.3.2", "RFC6750-2.1", "RFC6750-2.2")
@@ -60,3 +60,35 @@ def test_a_token_ends_with_its_two_minutes(wire: Wire) -> None:
     assert wire.userinfo(token).status_code == 200
     wire.wall.advance(1)
     assert wire.userinfo(token).status_code == 401
+
+
+@pytest.mark.spec("RFC9470-3", "RFC9470-4", "RFC9470-5")
+def test_a_login_that_is_too_old_is_challenged_and_a_new_one_gets_the_answer(wire: Wire) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("careful", quirks={"userinfo_max_age_seconds": 60})))
+    cookie = wire.log_in()
+    token = wire.redeem(wire.code("careful", cookie=cookie), "careful").json()["access_token"]
+    assert wire.userinfo(token).status_code == 200
+    wire.wall.advance(61)
+    refused = wire.userinfo(token)
+    assert (refused.status_code, refused.json()["error"]) == (401, "insufficient_user_authentication")
+    challenge = refused.headers["www-authenticate"]
+    assert challenge.startswith('Bearer realm="veilleur", error="insufficient_user_authentication"')
+    assert 'max_age="60"' in challenge
+    # The client asks for just that: the person logs in again, and the new token is good.
+    again = wire.authorize("careful", cookie=cookie, max_age="60")
+    assert "/login/" in again.headers["location"]
+    fresh = wire.redeem(wire.code("careful", cookie=wire.log_in("two"), max_age="60"), "careful").json()["access_token"]
+    assert wire.userinfo(fresh).status_code == 200
+
+
+@pytest.mark.spec("RFC9470-3")
+def test_a_level_that_is_too_low_is_challenged_by_its_name(wire: Wire) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("careful", quirks={"userinfo_acr": "eidas2"})))
+    low = wire.redeem(wire.code("careful", cookie=wire.log_in("low", acr="eidas1")), "careful").json()["access_token"]
+    refused = wire.userinfo(low)
+    assert refused.status_code == 401
+    assert 'acr_values="eidas2"' in refused.headers["www-authenticate"]
+    assert wire.events("userinfo.released") == []
+    assert "/login/" in wire.authorize("careful", cookie=wire.log_in("low", acr="eidas1"), acr_values="eidas2").headers["location"]
+    high = wire.redeem(wire.code("careful", cookie=wire.log_in("high")), "careful").json()["access_token"]
+    assert wire.userinfo(high).status_code == 200

@@ -5,20 +5,23 @@ from dataclasses import replace
 import pytest
 
 from idp.grants import GRANTS
-from idp.model import ApprovalState
+from idp.model import ApprovalState, DeviceAuthorizationState
 from idp.provider import Provider
+from idp.tokens.issuer import hash_token
 from tests.idp.wire import NATIONAL_ID, PERSON, Wire
 
 #: What each grant consumes; None where it consumes nothing.
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 BACKCHANNEL, EXCHANGE = "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"
 CONSUMED = {
     "authorization_code": "code",
     "refresh_token": "refresh_token",
     "client_credentials": None,
     BACKCHANNEL: "auth_req_id",
+    DEVICE_CODE: "device_code",
     EXCHANGE: None,
 }
-CLIENTS = {"client_credentials": "machine", BACKCHANNEL: "backchannel", EXCHANGE: "exchanger"}
+CLIENTS = {"client_credentials": "machine", BACKCHANNEL: "backchannel", EXCHANGE: "exchanger", DEVICE_CODE: "device"}
 
 
 def _client_of(grant_type: str) -> str:
@@ -38,6 +41,21 @@ def _approved(wire: Wire) -> str:
     return auth_req_id
 
 
+def _let_in(wire: Wire) -> str:
+    """A device that the person has let in."""
+    device_code: str = wire.post("auth/device", "device", scope="openid").json()["device_code"]
+    wire.log_in("of-device")
+
+    async def approve(provider: Provider) -> None:
+        asked = await provider.store.device_codes.get(hash_token(device_code))
+        assert asked is not None
+        answered = replace(asked, state=DeviceAuthorizationState.APPROVED, session_id="session-of-device")
+        await provider.store.device_codes.settle(answered, provider.clock())
+
+    wire.call(approve)
+    return device_code
+
+
 def _form(wire: Wire, grant_type: str) -> dict[str, str]:
     """A request that succeeds."""
     if grant_type == "authorization_code":
@@ -50,6 +68,8 @@ def _form(wire: Wire, grant_type: str) -> dict[str, str]:
         return {"refresh_token": wire.tokens()["refresh_token"]}
     if grant_type == BACKCHANNEL:
         return {"auth_req_id": _approved(wire)}
+    if grant_type == DEVICE_CODE:
+        return {"device_code": _let_in(wire)}
     if grant_type == EXCHANGE:
         kind = "urn:ietf:params:oauth:token-type:access_token"
         return {"subject_token": wire.tokens()["access_token"], "subject_token_type": kind, "scope": "drugs:read"}
@@ -88,6 +108,8 @@ def test_a_request_without_client_authentication_is_refused_and_audited_once(wir
 def test_what_a_grant_consumes_counts_once(wire: Wire, grant_type: str) -> None:
     form = _form(wire, grant_type)
     assert wire.post("token", _client_of(grant_type), grant_type=grant_type, **form).status_code == 200
+    # A refresh that is asked again at once is a repetition (tests/idp/grants/test_repeated_answer.py).
+    wire.wall.advance(10)
     again = wire.post("token", _client_of(grant_type), grant_type=grant_type, **form)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     (refused,) = wire.events("access_token.refused")

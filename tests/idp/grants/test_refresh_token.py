@@ -20,6 +20,7 @@ def test_each_use_rotates_the_token(wire: Wire) -> None:
 def test_a_rotated_token_shown_again_ends_the_family(wire: Wire) -> None:
     first = wire.tokens()
     second = wire.refresh(first["refresh_token"]).json()
+    wire.wall.advance(10)
     assert wire.refresh(first["refresh_token"]).json()["error"] == "invalid_grant"
     assert wire.refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
     assert wire.userinfo(second["access_token"]).status_code == 401
