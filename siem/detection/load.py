@@ -128,8 +128,16 @@ def load_rules(
     """
     every = named(folders)
     lists, errors = read_placeholders(every)
+    documents, wrong = read_folders(every)
+    known_sources = product_pipelines().sources if sources is None else tuple(sources)
+    return _Loader(known_sources, {**lists, **(placeholders or {})}, [*errors, *wrong]).load(documents)
+
+
+def read_folders(folders: Sequence[RuleFolder]) -> tuple[list[Document], list[DataError]]:
+    """The documents of the folders but their lists, in the order of their paths, and the files that are none."""
     documents: list[Document] = []
-    for folder in every:
+    errors: list[DataError] = []
+    for folder in folders:
         for path in sorted(folder.path.rglob("*.y*ml")):
             if path.suffix not in (".yml", ".yaml") or path.relative_to(folder.path).parts[0] == LISTS:
                 continue
@@ -139,8 +147,7 @@ def load_rules(
             found, wrong = read_documents(path, folder)
             documents.extend(found)
             errors.extend(wrong)
-    known_sources = product_pipelines().sources if sources is None else tuple(sources)
-    return _Loader(known_sources, {**lists, **(placeholders or {})}, errors).load(documents)
+    return documents, errors
 
 
 class _Loader:

@@ -7,7 +7,6 @@ and each must (or must not) raise a detection.
 
 import re
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +16,16 @@ from typing import Final
 import orjson
 
 from siem.detection import Rule
+from siem.detection.costs import costs_of
 from siem.detection.engine import Engine
 from siem.detection.filters import Filter
-from siem.detection.folders import RuleFolder
+from siem.detection.folders import RuleFolder, named
 from siem.detection.heading import placeholders_of
-from siem.detection.load import Ruleset, load_rules
+from siem.detection.load import Ruleset, load_rules, read_folders
 from siem.detection.logsource import LogSource
 from siem.detection.plan import OF_DETECTION
+from siem.detection.schema import problems_of
+from siem.detection.selections import RuleMistake
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind
 
@@ -81,18 +83,26 @@ class _Line:
 def check(
     *folders: Path | RuleFolder, proofs: Path | None = None, at: datetime | None = None, sources: Sequence[LogSource] | None = None
 ) -> list[DataError]:
-    """Everything wrong with folders of rules: what does not load, and what the rules of the first must have besides, being our own.
+    """Everything wrong with folders of rules: what does not load, what is not in the form of the schemas, and what the rules of the first
+    must have besides, being our own.
 
     With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too; with ``at``, so is a
     filter that had expired by then.
     """
     ruleset = load_rules(*folders, sources=sources)
-    problems = [*ruleset.errors, *(problem for one in ruleset.filters for problem in _of_filter(one, at))]
+    problems = [
+        *ruleset.errors,
+        *(problem for one in ruleset.filters for problem in _of_filter(one, at)),
+        *_of_form(folders, ruleset.errors),
+    ]
+    compiled = {one.rule.id: one for one in ruleset.singles}
     titles: dict[str, Rule] = {}
     for rule in ruleset.rules.values():
         if rule.rule_set:
             continue
         problems.extend(_of_rule(rule, alerts=rule.id in ruleset.alerting))
+        if rule.id in compiled:
+            problems.extend(_problem(rule, "detection", f"costly: {reason}") for reason in costs_of(compiled[rule.id]))
         if rule.title in titles:
             problems.append(_problem(rule, "title", f"the title is that of {titles[rule.title].path} too; titles are unique"))
         titles[rule.title] = rule
@@ -103,6 +113,18 @@ def check(
             missing = [kind for kind in KINDS if not _proof_file(proofs, path, kind).is_file()]
             problems.extend(DataError(path, 0, "", f"the proof {_proof_file(proofs, path, kind)} is missing") for kind in missing)
     return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
+
+
+def _of_form(folders: Sequence[Path | RuleFolder], known: Sequence[DataError]) -> Iterator[DataError]:
+    """What is not in the form of the schemas, where nothing is ``known`` to be wrong; a rule of the first folder also has an id."""
+    places = {(error.path, error.line, error.field) for error in known}
+    for document in read_folders(named(folders))[0]:
+        mistakes = list(problems_of(document.body))
+        if not document.folder.name and not document.body.get("id") and "filter" not in document.body:
+            mistakes.append(RuleMistake("missing: a UUID, so that alerts know the rule again when its title changes", "id"))
+        for error in map(document.error, mistakes):
+            if (error.path, error.line, error.field) not in places:
+                yield error
 
 
 def test(*folders: Path | RuleFolder, proofs: Path, sources: Sequence[LogSource] | None = None) -> Proven:  # noqa: PT028  # no test function
@@ -138,10 +160,6 @@ def _problem(rule: Rule, field: str, problem: str) -> DataError:
 
 
 def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
-    try:
-        uuid.UUID(rule.id)
-    except ValueError:
-        yield _problem(rule, "id", "a UUID is expected")
     if not _FILE_NAME.fullmatch(rule.path.rsplit("/", 1)[-1]):
         yield _problem(rule, "", "file names are of small letters, digits and _, 10 to 70 characters")
     wanted: dict[str, object] = {"author": rule.author, "license": rule.licence, "description": rule.description}

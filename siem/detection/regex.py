@@ -108,3 +108,8 @@ def _parts(argument: Any) -> Iterable[Any]:
     elif isinstance(argument, tuple | list):
         for part in argument:
             yield from _parts(part)
+
+
+def is_linear(expression: str, flags: int) -> bool:
+    """Whether the expression can be looked for without ever going back, in a text of any length."""
+    return _database(expression, flags) is not None

@@ -103,13 +103,19 @@ def test_a_rule_without_a_proof_and_one_that_does_not_load_are_not_proved(folder
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d", "number-one", "a UUID is expected"),
+        ("8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d", "number-one", "Its own UUID"),
         ("author: Veilleur\n", "", "author: missing"),
         ("license: Apache-2.0\n", "", "license: missing"),
         ("falsepositives: [Travel]\n", "", "falsepositives: missing"),
         ("tags: [attack.t1078]\n", "", "tags (attack.t1078): missing"),
         ("titre: De loin, ", "", "veilleur.titre: missing"),
         ("{user.id} est", "{user.nam} est", "«user.nam» is not a field"),
+        ("id: 8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d\n", "", "idp_abroad.yml:1: id: missing: a UUID"),
+        ("author: Veilleur\n", "author: Veilleur\ndate: yesterday\n", "idp_abroad.yml:5: date: not in the form of the schema"),
+        ("author: Veilleur\n", "author: Veilleur\nmodifed: 2026-11-22\n", "idp_abroad.yml:5: modifed: unknown key"),
+        ("condition: selection", "condition: not selection", "detection: costly: no comparison must hold"),
+        ("{event.action: login.succeeded}", "{event.action|re: 'login(?=.succeeded)'}", "detection: costly: the regular expression"),
+        ("{event.action: login.succeeded}", "{event.akshun: x}", "no field «event.akshun»"),
     ],
 )
 def test_a_rule_of_ours_says_all_it_must(old: str, new: str, problem: str, folder: Path) -> None:
