@@ -49,6 +49,7 @@ from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.inputs.file import FileInput, follow
 from siem.inputs.http import HttpInput, HttpSource
+from siem.inputs.security_events import IssuerKeys, SecurityEventInput
 from siem.pipeline import Parts, Pipeline
 from siem.response import actions
 from siem.response.action import Services
@@ -226,8 +227,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     stop = threading.Event()
     app = Starlette(lifespan=_lifespan(watch, stop))
     app.state.watch = watch
-    http_sources = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
-    app.router.routes.extend(HttpInput(watch.stores.queue, http_sources, watch.clock).routes())
+    app.router.routes.extend(_doors(watch))
     app.router.routes.extend(desk_routes(watch.desk, {name: key for name, key in watch.api_keys.items() if name.startswith("guichet")}))
     app.router.routes.extend(_own_routes(watch))
     console.mount(
@@ -253,6 +253,17 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         ),
     )
     return app
+
+
+def _doors(watch: Watch) -> list[BaseRoute]:
+    """Where records arrive by HTTP. Security events have a door of their own, which verifies them; the others do not know their sources."""
+    by_type = {s.name: s.type for s in watch.sources if s.http}
+    known = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
+    events = {name: source for name, source in known.items() if by_type[name] == "caep"}
+    issuer, queue = watch.settings.oidc_issuer, watch.stores.queue
+    signed = SecurityEventInput(queue, events, watch.clock, IssuerKeys(issuer), issuer=issuer, audience=watch.settings.idp_client_id)
+    plain = HttpInput(queue, {name: source for name, source in known.items() if name not in events}, watch.clock)
+    return [*signed.routes(), *plain.routes()]
 
 
 def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:

@@ -77,14 +77,17 @@ class Settings(RuleSettings):
     )
     users_file: Path | None = Field(None, description="YAML list of the people granted a role, applied at start")
     oidc_issuer: str = Field(
-        "http://127.0.0.1:8800/auth/realms/esante-wallet", description="issuer of the OpenID Provider that the console logs in with"
+        "http://127.0.0.1:8800/auth/realms/esante-wallet",
+        description="issuer of the OpenID Provider that the console logs in with, and whose security events are received",
     )
     oidc_client_id: str = Field("veilleur-console", description="client_id of the console")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="secret of the console's client")
     idp_admin_url: str = Field(
         "http://127.0.0.1:8800/admin/v1", description="administration interface of the identity provider, for playbooks"
     )
-    idp_client_id: str = Field("veilleur-siem", description="client_id of the watch itself (client_credentials)")
+    idp_client_id: str = Field(
+        "veilleur-siem", description="client_id of the watch itself (client_credentials), and audience of its security events"
+    )
     idp_client_secret: SecretStr = Field(SecretStr(""), description="secret of the watch's client")
     desk_url: str = Field("", description="desk to file declarations with; empty: this watch's own desk")
     desk_api_key: SecretStr = Field(SecretStr(""), description="API key for that desk")

@@ -38,6 +38,8 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "security_event.attempted": ("Signal de sécurité envoyé", "{n} envois de signaux de sécurité"),
     "security_event.abandoned": ("Signal de sécurité abandonné", "{n} signaux de sécurité abandonnés"),
     "event_stream.changed": ("Flux de signaux modifié", "{n} modifications de flux de signaux"),
+    "caep.session_revoked": ("Fin de session signalée par le fournisseur", "{n} fins de session signalées par le fournisseur"),
+    "caep.credential_changed": ("Moyen de connexion modifié, signalé par le fournisseur", "{n} moyens de connexion modifiés, signalés"),
     "access_token.issued": ("Jeton d’accès délivré", "{n} jetons d’accès délivrés"),
     "access_token.misused": ("Jeton lié montré sans sa clé", "{n} jetons liés montrés sans leur clé"),
     "access_token.refused": ("Jeton d’accès refusé", "{n} jetons d’accès refusés"),

@@ -7,6 +7,7 @@ Owns the formats, not where the bytes come from (:mod:`siem.inputs`) nor what be
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from siem.sources.caep import Caep
 from siem.sources.fhir_audit_event import FhirAuditEvent
 from siem.sources.idp import Idp
 from siem.sources.nginx import Nginx
@@ -17,4 +18,5 @@ SOURCES: Final[Mapping[str, Callable[[SourceSettings], Source]]] = {
     "idp": Idp,
     "nginx": Nginx,
     "fhir_audit_event": FhirAuditEvent,
+    "caep": Caep,
 }

@@ -47,6 +47,8 @@ class _Entry(BaseModel):
     def _comes_from_somewhere(self) -> "_Entry":
         if (self.file is None) != self.http:
             raise ValueError("give either file: PATH or http: true")
+        if self.type == "caep" and not self.http:
+            raise ValueError("security events are taken at the door that verifies them: give http: true")
         return self
 
 
