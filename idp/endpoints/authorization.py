@@ -91,7 +91,7 @@ async def _load(
         interaction=interaction,
         pushed=await take_pushed(provider, parameters) if request_uri else None,
         fetched_object=fetched,
-        read_token=provider.tokens.verified_claims,
+        read_token=provider.tokens.id_token_claims,
         subject_of=provider.tokens.subject,
         best_acr=best_acr(),
     )

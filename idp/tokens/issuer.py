@@ -177,6 +177,16 @@ class Issuer:
         self._remember(token, jti)
         return jti
 
+    def id_token_claims(self, token: str) -> Mapping[str, Any] | None:
+        """Claims of an ID token of ours, whatever its age; None for everything else that we sign (RFC 8725 §3.11, §3.12).
+
+        An access token has no ``at_hash``; what ends sessions or tells of events has a type of its own.
+        """
+        claims = self.verified_claims(token)
+        if claims is None or "at_hash" not in claims or not isinstance(claims.get("aud"), str):
+            return None
+        return claims if jws.extract_compact(token.encode("ascii")).headers().get("typ") == "JWT" else None
+
     def verified_claims(self, token: str) -> Mapping[str, Any] | None:
         """Claims of any JWT that we signed with a key still published, whatever its age; None for everything else."""
         if len(token) > MAX_TOKEN_LENGTH:

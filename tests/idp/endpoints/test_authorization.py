@@ -13,7 +13,7 @@ def test_someone_logged_in_goes_straight_back_with_a_code(wire: Wire, method: st
     answer = wire.authorize(cookie=wire.log_in(), method=method)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith(f"{REDIRECT}?")
-    assert query_of(answer).keys() == {"code", "state", "iss"}
+    assert query_of(answer).keys() == {"code", "state", "iss", "session_state"}
     assert (query_of(answer)["state"], query_of(answer)["iss"]) == ("s-1", ISSUER)
     (issued,) = wire.events("authorization_code.issued")
     assert (issued["user.id"], issued["health.session.id"]) == (PERSON.national_id, "session-one")
