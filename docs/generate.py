@@ -6,6 +6,7 @@ Each page is a function from nothing to text, deterministic; tests/architecture/
 """
 
 import ast
+import importlib.util
 import re
 import sys
 from collections import defaultdict
@@ -252,11 +253,48 @@ def _rule(path: Path, document: Mapping[str, object]) -> tuple[str, ...]:
     return str(document["title"]), french, str(document.get("level", "")), ", ".join(techniques), f"`{path.relative_to(ROOT)}`"
 
 
+def conformance() -> str:
+    """The modules of the certification plans, and the test that looks at what each looks at."""
+    # Loaded from its file: the tests are no package.
+    specification = importlib.util.spec_from_file_location("conformance_plans", ROOT / "tests/conformance/plans.py")
+    if specification is None or specification.loader is None:
+        raise RuntimeError("tests/conformance/plans.py is gone")
+    table = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(table)
+    tests = dict(_module_tests())
+    parts = [
+        f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module. "
+        "The Foundation's suite is a server of its own and "
+        "was not run for this page: each module is looked at by a test of ours, of the same name, over the same routes.\n"
+    ]
+    for plan, modules in table.PLANS.items():
+        rows = [(f"`{module}`", *_module_state(module, tests, table.NOT_APPLICABLE)) for module in modules]
+        parts.append(f"\n## `{plan}`\n\n{_table(('module', 'state', 'what is looked at, or why it is not'), rows)}")
+    return "".join(parts)
+
+
+def _module_state(module: str, tests: Mapping[str, tuple[str, str]], reasons: Mapping[str, str]) -> tuple[str, str]:
+    found = tests.get(f"test_{module.replace('-', '_')}")
+    if found is None:
+        return "not applicable", reasons[module]
+    path, text = found
+    return "tested", f"{text} (`{path}`)".strip()
+
+
+def _module_tests() -> Iterator[tuple[str, tuple[str, str]]]:
+    """(name of the test, (its file, its docstring)) of every test of a module."""
+    for path in sorted((ROOT / "tests/conformance").glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_oidcc_"):
+                yield node.name, (str(path.relative_to(ROOT)), _prose(ast.get_docstring(node)))
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "events.md": events,
     "settings.md": settings,
     "cli.md": cli,
     "standards.md": standards,
+    "conformance.md": conformance,
     "rules.md": rules,
 }
 
