@@ -66,6 +66,7 @@ STANDARDS: Final[Mapping[str, str]] = {
     "RFC9111": "HTTP Caching",
     "RFC9126": "OAuth 2.0 Pushed Authorization Requests",
     "RFC9207": "OAuth 2.0 Authorization Server Issuer Identification",
+    "RFC9396": "OAuth 2.0 Rich Authorization Requests",
     "RFC9440": "Client-Cert HTTP Header Field",
     "RFC9449": "OAuth 2.0 Demonstrating Proof of Possession (DPoP)",
     "RFC9470": "OAuth 2.0 Step Up Authentication Challenge Protocol",

@@ -22,6 +22,7 @@ from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_notification import notify_answered
+from idp.authorization_details import DetailTypes, read_detail_types
 from idp.client_auth import Authenticator
 from idp.client_keys import ClientKeys
 from idp.clock import Clock
@@ -203,6 +204,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
                 mtls_base_url=provider.mtls_base_url,
                 mtls=provider.certificates.offered,
                 registration=provider.client_registration,
+                detail_types=provider.detail_types.names,
             ),
         ),
         *authorization.routes(realm),
@@ -261,6 +263,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         sources=sources,
         certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
+        detail_types=read_detail_types(settings.authorization_details_file) if settings.authorization_details_file else DetailTypes(),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
         outbound=outbound,

@@ -140,6 +140,12 @@ class InvalidBindingMessage(OAuthError):
     error = "invalid_binding_message"
 
 
+class InvalidAuthorizationDetails(OAuthError):
+    """RFC 9396 §5."""
+
+    error = "invalid_authorization_details"
+
+
 class InvalidTarget(OAuthError):
     """RFC 8707 §2."""
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from idp.audit import AuditLog
 from idp.authentication.places import Places
+from idp.authorization_details import DetailTypes
 from idp.client_auth import Authenticator
 from idp.client_keys import ClientKeys
 from idp.clock import Clock
@@ -35,6 +36,8 @@ class Provider:
     certificates: ForwardedCertificates
     #: Where an address is, shown to the person on the phone.
     places: Places
+    #: Types of authorization details (RFC 9396), described by the operator.
+    detail_types: DetailTypes
     lifetimes: Lifetimes
     limits: Limits
     outbound: Outbound

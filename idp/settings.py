@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     geography_file: Path | None = Field(
         None, description="CSV network,country_iso_code,city_name,lat,lon: shows a person where a login is asked from."
     )
+    authorization_details_file: Path | None = Field(
+        None, description="YAML file of the types of authorization details (RFC 9396) that clients may be registered for."
+    )
     control_api: bool | None = Field(
         None, description="Serve the control API that tests use to approve logins; by default in development only."
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from idp.authorization.check_acr import check_acr
+from idp.authorization.check_authorization_details import check_authorization_details
 from idp.authorization.check_claims import check_claims
 from idp.authorization.check_client import check_client
 from idp.authorization.check_dpop_key import check_dpop_key
@@ -55,6 +56,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(check_pkce, True, True, True),
     Step(check_dpop_key, True, True, True),
     Step(check_prompt, True, True, True),
+    Step(check_authorization_details, True, True, True),
     Step(load_session, False, True, True),
     Step(check_max_age, True, True, True),
     Step(check_acr, True, True, True),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from idp.authorization_details import Detail, DetailTypes
 from idp.model import Account, Client, Interaction, Session
 
 #: What the steps and the login pages read of a request; nothing else is stored while its person logs in, so that an unknown
@@ -13,7 +14,7 @@ KEPT_PARAMETERS: Final = frozenset(
     {
         *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge"),
         *("code_challenge_method", "prompt", "max_age", "acr_values", "id_token_hint", "login_hint", "ui_locales"),
-        *("claims", "resource"),
+        *("claims", "resource", "authorization_details"),
         "dpop_jkt",
     }
 )
@@ -80,6 +81,8 @@ class AuthorizationRequest:
     read_token: Callable[[str], Mapping[str, object] | None] = _not_ours
     #: ``sub`` of a person at a client.
     subject_of: Callable[[Client, Account], str] = _public_subject
+    #: Types of authorization details that this provider knows (RFC 9396).
+    detail_types: DetailTypes = field(default_factory=DetailTypes)
     #: Level of the best means of login we offer.
     best_acr: str
 
@@ -92,6 +95,7 @@ class AuthorizationRequest:
     code_challenge: str | None = None
     #: Resource servers that the tokens are asked for (RFC 8707).
     resources: frozenset[str] = frozenset()
+    authorization_details: tuple[Detail, ...] = ()
     #: What ``claims`` asks of the ID token: member name to its conditions (OpenID Connect Core §5.5.1).
     id_token_claims: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: The level to tell the client where it is not the session's own: an essential one that the session reaches.
@@ -145,6 +149,7 @@ class Grant:
     dpop_jkt: str | None
     resources: frozenset[str]
     id_token_claims: frozenset[str]
+    authorization_details: tuple[Detail, ...]
     acr: str
 
 

@@ -114,7 +114,7 @@ def _text(name: str, value: object) -> str:
         return value
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if name == "claims" and isinstance(value, dict):
+    if (name == "claims" and isinstance(value, dict)) or (name == "authorization_details" and isinstance(value, list)):
         return orjson.dumps(value).decode()
     if name == "resource" and isinstance(value, list) and all(isinstance(part, str) for part in value):
         return " ".join(value)

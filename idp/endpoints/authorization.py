@@ -93,6 +93,7 @@ async def _load(
         fetched_object=fetched,
         read_token=provider.tokens.id_token_claims,
         subject_of=provider.tokens.subject,
+        detail_types=provider.detail_types,
         best_acr=best_acr(),
     )
 
@@ -145,6 +146,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         dpop_jkt=grant.dpop_jkt,
         resources=grant.resources,
         id_token_claims=grant.id_token_claims,
+        authorization_details=grant.authorization_details,
         acr=grant.acr,
         amr=session.amr,
         method=session.method,

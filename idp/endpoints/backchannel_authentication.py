@@ -21,6 +21,7 @@ from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.sender import prove_client
 from idp.errors import (
+    InvalidAuthorizationDetails,
     InvalidBindingMessage,
     InvalidRequest,
     InvalidScope,
@@ -94,6 +95,8 @@ def _check_client(client: Client) -> None:
 def _read(form: dict[str, str], client: Client, rules: Rules) -> _Asked:
     if "request" in form or "request_uri" in form:
         raise RequestNotSupported("signed authentication requests are not supported here")
+    if "authorization_details" in form:
+        raise InvalidAuthorizationDetails("authorization_details are not offered in a backchannel login: no page shows them")
     scope = frozenset(form.get("scope", "").split())
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")

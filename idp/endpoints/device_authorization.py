@@ -13,7 +13,7 @@ from idp.authentication.user_code import hash_user_code, new_user_code
 from idp.endpoints.answers import json_answer
 from idp.endpoints.device_verification import PAGE, pepper_of
 from idp.endpoints.sender import prove_client
-from idp.errors import InvalidScope, OAuthError, TooManyAttempts, UnauthorizedClient
+from idp.errors import InvalidAuthorizationDetails, InvalidScope, OAuthError, TooManyAttempts, UnauthorizedClient
 from idp.grants import device_code
 from idp.http import read_form
 from idp.model import Client, DeviceAuthorization
@@ -55,6 +55,8 @@ async def _admit(request: Request, provider: Provider, client: Client) -> None:
 
 
 async def _answer(request: Request, provider: Provider, client: Client, form: dict[str, str]) -> Response:
+    if "authorization_details" in form:
+        raise InvalidAuthorizationDetails("authorization_details are not offered to devices without browser")
     scope = frozenset(form.get("scope", "").split())
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")

@@ -1,6 +1,6 @@
 """Provider metadata (OpenID Connect Discovery §3, RFC 8414), at the standard path and at PSC's own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -37,14 +37,15 @@ _MTLS_ENDPOINTS = (
 )
 
 
-def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "", registration: bool = False) -> dict[str, Any]:
+def metadata(
+    issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "", registration: bool = False, detail_types: Sequence[str] = ()
+) -> dict[str, Any]:
     """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
     endpoints = f"{issuer}/protocol/openid-connect"
     # What a browser goes to is where its session is, whatever host the issuer has.
     origin = "/".join(issuer.split("/", 3)[:3])
     pages = endpoints.replace(origin, base_url, 1)
     methods = [method.METHOD for method in METHODS if mtls or method.METHOD not in CERTIFICATE_METHODS]
-    confidential = [name for name in methods if name != "none"]
     document: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{base_url}/auth",
@@ -66,13 +67,7 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         "claims_parameter_supported": True,
         "ui_locales_supported": ["fr", "en"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": methods,
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
-        "introspection_endpoint_auth_methods_supported": confidential,
-        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
-        "introspection_signing_alg_values_supported": list(ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        **_authentication(methods),
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         **_encryption(),
@@ -80,6 +75,8 @@ def metadata(issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: s
         **_logout(pages),
         **_requests(endpoints),
     }
+    if detail_types:
+        document["authorization_details_types_supported"] = list(detail_types)
     if registration:
         document["registration_endpoint"] = f"{issuer}/clients-registrations/openid-connect"
     if mtls:
@@ -100,6 +97,20 @@ def _logout(endpoints: str) -> dict[str, Any]:
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
+    }
+
+
+def _authentication(methods: list[str]) -> dict[str, Any]:
+    """How clients prove themselves, at each endpoint that asks them to (RFC 8414 §2)."""
+    confidential = [name for name in methods if name != "none"]
+    return {
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "introspection_signing_alg_values_supported": list(ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
     }
 
 
@@ -153,6 +164,8 @@ def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:
     return discovery
 
 
-def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str, registration: bool) -> bytes:
+def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str, registration: bool, detail_types: Sequence[str]) -> bytes:
     """The metadata as it is sent."""
-    return orjson.dumps(metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url, registration=registration))
+    return orjson.dumps(
+        metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url, registration=registration, detail_types=detail_types)
+    )

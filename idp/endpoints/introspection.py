@@ -76,6 +76,8 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
         document["cnf"] = record.confirmation
     if record.resources:
         document["aud"] = audience_of(record.resources, issuer=provider.issuer)
+    if record.authorization_details:
+        document["authorization_details"] = list(record.authorization_details)
     if record.actor:
         document["act"] = record.actor
     if account is None:

@@ -37,6 +37,7 @@ async def push(request: Request) -> Response:
         issuer=provider.issuer,
         found_client=client,
         pushing=True,
+        detail_types=provider.detail_types,
         best_acr=best_acr(),
     )
     try:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.endpoints.own_client import find_client
-from idp.endpoints.pages import pages
+from idp.endpoints.pages import pages, preferences
 from idp.model import Client, Interaction
 from idp.provider import Provider, provider_of
 from idp.sessions import browser_hash, login_cookie_name
@@ -39,6 +39,16 @@ class Visit:
         """Whether the form comes from a page that this browser was shown."""
         return hmac.compare_digest(form.get("csrf", "").encode(), self.csrf().encode())
 
+    def details(self) -> list[str]:
+        """What exactly the service asks to do, as the operator's sentences say it in the reader's language (RFC 9396)."""
+        asked = self.interaction.request.get("authorization_details")
+        if asked is None:
+            return []
+        language = preferences(self.request, self.ui_locales).language
+        return self.provider.detail_types.read_out(
+            self.provider.detail_types.check(asked, self.client.authorization_details_types), language
+        )
+
     def page(self, template: str, *, status: int = 200, **context: object) -> Response:
         """A page of this login; its forms may end at the client, after a cancellation."""
         parts = urlsplit(self.interaction.request.get("redirect_uri", ""))
@@ -52,6 +62,7 @@ class Visit:
             client=self.client,
             interaction_id=self.interaction.id,
             csrf=self.csrf(),
+            details=self.details(),
             for_device=self.interaction.device_code_hash is not None,
             **context,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from idp.authorization_details import narrowed
 from idp.errors import AuthorizationPending, InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
 from idp.grants import authorization_code, backchannel, client_credentials, device_code, refresh_token, token_exchange
 from idp.grants.phases import (
@@ -47,9 +48,10 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         authorization = replace(authorization, grant=bind(authorization.grant, request.client, sender))
         scope = spoken_scope(request, authorization)
         audience = spoken_resources(request.client, authorization.grant, request.parameters.get("resource"), issuer=services.tokens.issuer)
+        details = narrowed(authorization.grant.authorization_details, request.parameters.get("authorization_details"))
         tokens = services.tokens.issue(
             request.client,
-            replace(authorization.grant, resources=audience),
+            replace(authorization.grant, resources=audience, authorization_details=details),
             authorization.account,
             scope,
             refreshable=authorization.refreshable_by(request.client),

@@ -151,6 +151,8 @@ def response_body(request: TokenRequest, authorization: Authorization, tokens: T
         "expires_in": int((tokens.access_token_record.expires_at - tokens.access_token_record.issued_at).total_seconds()),
         "scope": " ".join(sorted(scope)),
     }
+    if tokens.access_token_record.authorization_details:
+        body["authorization_details"] = list(tokens.access_token_record.authorization_details)
     if authorization.grant.exchanged:
         body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
     if tokens.refresh_token is not None:

@@ -107,6 +107,8 @@ class Client:
     #: Of requests that say nothing themselves (OpenID Connect Registration §2).
     default_max_age: int | None = None
     default_acr_values: tuple[str, ...] = ()
+    #: Types of authorization details that it may ask for (RFC 9396 §10).
+    authorization_details_types: tuple[str, ...] = ()
     #: Clients whose tokens this one may exchange for one of an interface among its ``resources`` (RFC 8693).
     exchange_subject_clients: tuple[str, ...] = ()
     #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.

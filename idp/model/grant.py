@@ -29,6 +29,8 @@ class AuthorizationCode:
     resources: frozenset[str] = frozenset()
     #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
     id_token_claims: frozenset[str] = frozenset()
+    #: What exactly was granted (RFC 9396), as it was asked.
+    authorization_details: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Grant:
     resources: frozenset[str] = frozenset()
     #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
     id_token_claims: frozenset[str] = frozenset()
+    #: What exactly was granted (RFC 9396), as it was asked.
+    authorization_details: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,7 @@ class AccessTokenRecord:
     #: Who acts for the person, in a token got by exchange (RFC 8693 §4.1).
     actor: Mapping[str, str] = field(default_factory=dict)
     exchanged: bool = False
+    authorization_details: tuple[Mapping[str, object], ...] = ()
     #: ``cnf``: the key or certificate without which the token is worth nothing (RFC 7800); empty for a bearer token.
     confirmation: Mapping[str, str] = field(default_factory=dict)
     #: Resource servers it is for (RFC 8707); none: ourselves alone.

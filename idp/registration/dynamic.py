@@ -21,7 +21,7 @@ from idp.registration.entry import Entry
 _OPERATORS: Final = frozenset(
     {
         *("profile", "quirks", "disabled", "structure_name", "structure_finess", "resources", "exchange_subject_clients"),
-        "sector_identifier",
+        *("sector_identifier", "authorization_details_types"),
     }
 )
 #: What a client may say of itself; every other member is ignored, as RFC 7591 §2 demands, unless it is the operator's.

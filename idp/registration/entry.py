@@ -74,6 +74,7 @@ class Entry(BaseModel):
     initiate_login_uri: str | None = None
     default_max_age: int | None = Field(default=None, ge=0)
     default_acr_values: tuple[str, ...] = ()
+    authorization_details_types: tuple[str, ...] = ()
     structure_name: str | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)

@@ -91,6 +91,8 @@ class Issuer:
             claims["aud"] = audience_of(grant.resources, issuer=self.issuer)
         if grant.actor:
             claims["act"] = grant.actor
+        if grant.authorization_details:
+            claims["authorization_details"] = list(grant.authorization_details)
         if bound := confirmation(client, sender):
             claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
@@ -104,20 +106,7 @@ class Issuer:
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         return TokenSet(
             access_token=access_token,
-            access_token_record=AccessTokenRecord(
-                jti=jti,
-                grant_id=grant.id,
-                client_id=client.client_id,
-                account_id=grant.account_id,
-                session_id=grant.session_id,
-                scope=scope,
-                issued_at=now,
-                expires_at=expires_at,
-                confirmation=bound,
-                resources=grant.resources,
-                actor=grant.actor,
-                exchanged=grant.exchanged,
-            ),
+            access_token_record=_record(client, grant, scope, jti=jti, issued_at=now, expires_at=expires_at, bound=bound),
             refresh_token=refresh_token,
             refresh_token_record=(
                 RefreshToken(token_hash=hash_token(refresh_token), grant_id=grant.id, expires_at=now + rules.refresh_token_lifetime)
@@ -225,6 +214,27 @@ class Issuer:
             for oldest in list(self._recognised)[: _RECOGNISED_COUNT // 4]:
                 del self._recognised[oldest]
         self._recognised[_digest(token)] = jti
+
+
+def _record(
+    client: Client, grant: Grant, scope: frozenset[str], *, jti: str, issued_at: datetime, expires_at: datetime, bound: Mapping[str, str]
+) -> AccessTokenRecord:
+    """What is kept of an access token."""
+    return AccessTokenRecord(
+        jti=jti,
+        grant_id=grant.id,
+        client_id=client.client_id,
+        account_id=grant.account_id,
+        session_id=grant.session_id,
+        scope=scope,
+        issued_at=issued_at,
+        expires_at=expires_at,
+        confirmation=bound,
+        resources=grant.resources,
+        actor=grant.actor,
+        authorization_details=grant.authorization_details,
+        exchanged=grant.exchanged,
+    )
 
 
 def hash_token(token: str) -> str:
