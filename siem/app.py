@@ -33,11 +33,13 @@ from siem.declarations.forms import Forms, load_forms
 from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
+from siem.detection.documents import Document
 from siem.detection.engine import Engine
 from siem.detection.folders import watch_folders
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.pipelines import OWN as OWN_PIPELINES
 from siem.detection.pipelines import load_pipelines
+from siem.door import Door
 from siem.enrichment import Enrichment
 from siem.enrichment.directory import Directory, load_directory
 from siem.enrichment.geography import load_geography
@@ -45,6 +47,7 @@ from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
 from siem.errors import DataError, OperationError
 from siem.event import RawRecord
 from siem.evidence import EvidenceStore
+from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.inputs.file import FileInput, follow
@@ -100,6 +103,7 @@ class Watch:
     stores: Stores
     ruleset: Ruleset
     pipeline: Pipeline
+    history: History
     files: tuple[FileInput, ...]
     incidents: Incidents
     runs: Runs
@@ -157,6 +161,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         stores=stores,
         ruleset=ruleset,
         pipeline=Pipeline(parts, clock=clock, batch_count=settings.batch_count),
+        history=History(stores.events, lambda documents: _load_rules(settings, sources, documents) if documents else ruleset),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -169,11 +174,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     )
 
 
-def _load_rules(settings: Settings, sources: Sequence[SourceSettings]) -> Ruleset:
+def _load_rules(settings: Settings, sources: Sequence[SourceSettings], instead: Sequence[Document] = ()) -> Ruleset:
     """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
     pipelines = load_pipelines(settings.state / OWN_PIPELINES)
     folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
-    ruleset = load_rules(*folders, sources=pipelines.fed_by({source.type for source in sources}))
+    ruleset = load_rules(*folders, sources=pipelines.fed_by({source.type for source in sources}), instead=instead)
     return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
 
 
@@ -276,12 +281,14 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], cont
             threading.Thread(target=watch.pipeline.run, args=(stop,), name="pipeline"),
             threading.Thread(target=_advance, args=(watch, stop), name="response"),
         ]
+        door = Door(watch.settings.state, watch.history.answer)
         for thread in threads:
             thread.start()
         try:
             yield
         finally:
             stop.set()
+            door.close()
             watch.stores.queue.wake()
             for thread in threads:
                 thread.join()

@@ -1,4 +1,4 @@
-"""The command ``siem``: serve, replay, check rules and playbooks, grant roles, look after dead letters.
+"""The command ``siem``: serve, replay, hunt, check rules and playbooks, grant roles, look after dead letters.
 
 One module per group of commands. Exit status: 0 all well, 1 findings (each with file, line and field), 2 wrong use or configuration.
 """
@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from siem.cli import dead_letters, playbooks, replay, rules, users
+from siem.cli import dead_letters, history, playbooks, replay, rules, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -18,6 +18,8 @@ app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("replay")(replay.replay_files)
+app.command("hunt")(history.hunt_rule)
+rules.app.command("backtest")(history.backtest_rule)
 
 #: Largest head (request line and headers) of a request, in bytes.
 _HEAD_BYTES = 65_536

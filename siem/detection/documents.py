@@ -50,6 +50,10 @@ class RuleYaml(yaml.CSafeLoader):
         return found
 
 
+#: The folder of a rule that was handed over rather than loaded.
+NOWHERE: Final = RuleFolder(Path())
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document of a file of ``folder``. ``path`` is the file's name to people, ``index`` counts the documents of the file."""
@@ -88,7 +92,16 @@ def read_documents(path: Path, folder: RuleFolder) -> tuple[list[Document], list
     """The documents of a file of the folder that are maps, and what is wrong with the others."""
     name = folder.file_name(path)
     try:
-        text = _text(path, name)
+        return parse_documents(_text(path, name), name, folder)
+    except DataError as error:
+        return [], [error]
+
+
+def parse_documents(text: str, name: str, folder: RuleFolder = NOWHERE) -> tuple[list[Document], list[DataError]]:
+    """The same for a text that is in no folder yet; ``name`` is what errors call it."""
+    if len(text) > MAX_BYTES:
+        return [], [DataError(name, 0, "", f"the text is larger than {MAX_BYTES} characters")]
+    try:
         bodies = _bodies(text, name)
     except DataError as error:
         return [], [error]

@@ -121,14 +121,20 @@ def load_rules(
     *folders: Path | RuleFolder,
     sources: Sequence[LogSource] | None = None,
     placeholders: Placeholders | None = None,
+    instead: Sequence[Document] = (),
 ) -> Ruleset:
     """Compile every ``.yml`` file under the folders, folder by folder in the order of their paths; ids and names are unique over all.
 
     ``placeholders`` stand above the lists that the folders hold (:mod:`.placeholders`).
+    Documents given as ``instead`` are added, in the place of those of the same id or name: a rule that is being written, beside the others.
     """
     every = named(folders)
     lists, errors = read_placeholders(every)
     documents, wrong = read_folders(every)
+    if instead:
+        replaced = {str(one.body[key]) for one in instead for key in ("id", "name") if one.body.get(key)}
+        documents = [one for one in documents if replaced.isdisjoint(map(str, (one.body.get("id"), one.body.get("name"))))]
+        documents.extend(instead)
     known_sources = product_pipelines().sources if sources is None else tuple(sources)
     return _Loader(known_sources, {**lists, **(placeholders or {})}, [*errors, *wrong]).load(documents)
 

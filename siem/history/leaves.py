@@ -28,11 +28,11 @@ from siem.detection.predicates import (
     TextIs,
     TimePart,
     TimePartIs,
-    text_of,
     text_test,
 )
-from siem.event import FIELDS, Kind
-from siem.store.query import Query, column
+from siem.errors import DataError
+from siem.event import FIELDS, Kind, text_of
+from siem.store.query import Query, column, kind_of
 
 ALWAYS: Final = Query("TRUE")
 NEVER: Final = Query("FALSE")
@@ -63,6 +63,8 @@ def at_most(query: Query) -> Bounds:
 
 _TEXTS: Final = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
 _OPERATORS: Final = {Compare.LT: "<", Compare.LTE: "<=", Compare.GT: ">", Compare.GTE: ">=", Compare.EQ: "=", Compare.NEQ: "<>"}
+#: Texts of every field without a column of its own, as one list.
+_ALL_OTHERS: Final = "list_concat(map_values(other), flatten(map_values(other_lists)))"
 _DATE_PARTS: Final = {part: part.value for part in TimePart}
 _IN_INTEGERS: Final = frozenset("-0123456789")
 _IN_FLOATS: Final = frozenset("-+.e0123456789")
@@ -87,32 +89,45 @@ def of_predicate(predicate: Predicate) -> Bounds:
             return exactly(Query(f"""(date_part('{_DATE_PARTS[part]}', "at") {_OPERATORS[compare]} ?)""", (limit,)))
         case _:
             if predicate.field == ANYWHERE:
-                return any_of([_of_field(name, predicate) for name in FIELDS])
+                return any_of([*(_of_field(name, predicate) for name in FIELDS), _of_texts(_ALL_OTHERS, predicate)])
             return _of_field(predicate.field, predicate)
 
 
 def _presence(name: str, *, present: bool, timestamp: bool) -> Bounds:
     if name == TIMESTAMP:
         return exactly(ALWAYS if timestamp else NEVER)
-    if name not in FIELDS:
+    target = _target(name)
+    if target is None:
         return at_most(ALWAYS)
-    return exactly(Query(f"({column(name)} IS {'NOT ' if present else ''}NULL)"))
+    return exactly(Query(f"({target} IS {'NOT ' if present else ''}NULL)"))
+
+
+def _target(name: str) -> str | None:
+    """What reads the field; None for what the store cannot name, and for the event's instant."""
+    try:
+        return None if name == TIMESTAMP else column(name)
+    except DataError:
+        return None
 
 
 def _of_field(name: str, predicate: Predicate) -> Bounds:
-    kind = FIELDS.get(name)
-    if kind is None:
+    target, kind = _target(name), kind_of(name)
+    if target is None:
         return at_most(ALWAYS)
-    target = column(name)
     if kind in _TEXTS:
         return _of_text(target, predicate)
     if kind is Kind.KEYWORDS:
-        inner = _of_text("x", predicate)
-        least = _in_list(target, inner.least)
-        return exactly(least) if inner.exact else Bounds(least, _in_list(target, inner.most))
+        return _of_texts(target, predicate)
     if kind is Kind.BOOLEAN:
         return _of_truth(target, predicate)
     return _of_integer(target, predicate) if kind is Kind.INTEGER else _of_float(target, predicate)
+
+
+def _of_texts(target: str, predicate: Predicate) -> Bounds:
+    """A list of texts, of which one is enough."""
+    inner = _of_text("x", predicate)
+    least = _in_list(target, inner.least)
+    return exactly(least) if inner.exact else Bounds(least, _in_list(target, inner.most))
 
 
 def _in_list(target: str, inner: Query) -> Query:
@@ -236,11 +251,10 @@ def _network_in_text(target: str, network: ipaddress.IPv4Network | ipaddress.IPv
 
 
 def _same_as(predicate: SameAs) -> Bounds:
-    kinds = [FIELDS.get(name) for name in (predicate.field, predicate.other)]
-    if None in kinds:
+    left, right = _target(predicate.field), _target(predicate.other)
+    if left is None or right is None:
         return at_most(ALWAYS)
-    left, right = column(predicate.field), column(predicate.other)
-    if not _TEXTS.issuperset(kinds):
+    if not _TEXTS.issuperset((kind_of(predicate.field), kind_of(predicate.other))):
         return at_most(Query(f"({left} IS NOT NULL AND {right} IS NOT NULL)"))
     relations: dict[How, Callable[[str, str], str]] = {
         How.EQUALS: lambda one, other: f"({one} = {other})",

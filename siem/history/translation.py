@@ -15,7 +15,7 @@ from siem.detection.patterns import How
 from siem.detection.predicates import Predicate, TextIs
 from siem.event import FIELDS, Kind
 from siem.history.leaves import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated, of_equalities, of_predicate
-from siem.store.query import Query, column
+from siem.store.query import Query, column, kind_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -52,15 +52,27 @@ def _of_source(source: LogSource) -> Bounds:
 
 
 def _routed(name: str, wanted: Sequence[str]) -> Bounds:
-    kind = FIELDS.get(name)
+    kind = kind_of(name)
     if kind in _TEXTS:
         target = column(name)
     elif kind is Kind.INTEGER:
         target = f"CAST({column(name)} AS VARCHAR)"
+    elif name not in FIELDS:
+        return _routed_by_other(name, wanted)
     else:
         return at_most(ALWAYS)
     among = of_equalities(target, wanted)
     return any_of([among, exactly(Query(f"({target} IS NULL)"))]) if "" in wanted else among
+
+
+def _routed_by_other(name: str, wanted: Sequence[str]) -> Bounds:
+    """A routing field without a column. A list, which the engine reads as one text, is none of ours."""
+    whole = column(name)  # refuses what cannot be a name
+    if any(text.startswith("[") for text in wanted):
+        return at_most(ALWAYS)
+    quoted = name.replace("'", "''")
+    among = of_equalities(f"map_extract_value(other, '{quoted}')", wanted)
+    return any_of([among, exactly(Query(f"({whole} IS NULL)"))]) if "" in wanted else among
 
 
 def of_tree(node: Node) -> Bounds:
@@ -93,6 +105,7 @@ def _is_plain(predicate: Predicate) -> bool:
     return (
         isinstance(predicate, TextIs)
         and not predicate.cased
-        and FIELDS.get(predicate.field) in _TEXTS
+        and predicate.field in FIELDS
+        and FIELDS[predicate.field] in _TEXTS
         and predicate.pattern.classify()[0] is How.EQUALS
     )

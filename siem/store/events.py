@@ -73,14 +73,18 @@ class Bucket:
 class EventStore:
     """Events in the DuckDB file at ``path`` (None: in memory). Readers may call from any thread; one thread appends.
 
+    ``read_only``: several processes may then read at a time, while none writes; the file is not changed in any way.
+
     Raises OperationError when the file cannot be opened, read or written; after a failed append nothing of it is kept.
     """
 
-    def __init__(self, path: Path | None, *, memory_limit_mb: int = 400, threads: int = 2) -> None:
+    def __init__(self, path: Path | None, *, memory_limit_mb: int = 400, threads: int = 2, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": threads,
+            "access_mode": "READ_ONLY" if read_only else "AUTOMATIC",
             "checkpoint_threshold": "64MB",  # a checkpoint rewrites the row group being filled: not too often
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -234,11 +238,14 @@ class EventStore:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             if self._root is None:
-                if self._path is not None:
+                if self._path is not None and not self._read_only:
                     self._path.parent.mkdir(parents=True, exist_ok=True)
                 root = duckdb.connect(str(self._path) if self._path else ":memory:", config=self._config)
-                prepare(root)
-                self._names = SeenNames(root)
+                if self._read_only:
+                    root.execute("SET TimeZone = 'UTC'")
+                else:
+                    prepare(root)
+                self._names = SeenNames(root, create=not self._read_only)
                 self._root = root
             return self._root
 

@@ -78,10 +78,11 @@ def restored(other: Mapping[str, str] | None, lists: Mapping[str, Sequence[str]]
 class SeenNames:
     """Which other fields came from which source, in the table ``event_fields``."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS event_fields (tenant VARCHAR NOT NULL, source VARCHAR NOT NULL, name VARCHAR NOT NULL)"
-        )
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, create: bool = True) -> None:
+        if create:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS event_fields (tenant VARCHAR NOT NULL, source VARCHAR NOT NULL, name VARCHAR NOT NULL)"
+            )
         self._seen: dict[tuple[str, str], set[str]] = {}
         for tenant, source, name in connection.execute("SELECT tenant, source, name FROM event_fields").fetchall():
             self._seen.setdefault((tenant, source), set()).add(name)

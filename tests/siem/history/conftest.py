@@ -2,8 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from siem.event import Event
-from tests.siem.history.world import Shelf, crowd
+from tests.siem.history.world import Shelf, Stored, crowd
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +13,6 @@ def shelf() -> Iterator[Shelf]:
 
 
 @pytest.fixture(scope="session")
-def stored(shelf: Shelf) -> tuple[str, list[Event]]:
+def stored(shelf: Shelf) -> Stored:
     """A tenant with random events of every kind of field, and these events."""
     return shelf.put(crowd(400, seed=20260314))

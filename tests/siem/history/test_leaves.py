@@ -32,7 +32,7 @@ def test_python_and_duckdb_agree_on_the_lower_case_of_all_of_unicode_but_the_kno
 def found(shelf: Shelf, field: str, values: list[Value], line: str, value: object) -> tuple[list[Value], list[Value], list[Value]]:
     """What is sure to match, what the engine says, what may match."""
     tenant, events = shelf.put([{field: one} for one in values])
-    tree = item_node(line, value, {}, lambda name: name)
+    tree = item_node(line, value, {}, lambda name: (name,))
     bounds, test = of_tree(tree), compile_tree(tree)
     by_id = {event.id: event.fields[field] for event in events}
     least, most = ([by_id[one] for one in sorted(shelf.ids(tenant, query))] for query in (bounds.least, bounds.most))

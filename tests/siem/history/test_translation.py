@@ -13,16 +13,18 @@ from siem.detection.logsource import LogSource
 from siem.detection.match import Matcher
 from siem.detection.modifiers import item_node
 from siem.detection.predicates import View
-from siem.event import Event, Value
+from siem.event import Value
 from siem.history.translation import of_rule, of_rules, of_tree
 from siem.settings import ROOT
 from tests.siem.history import world
-from tests.siem.history.world import Shelf
+from tests.siem.history.world import Shelf, Stored
 
 SOURCES: Final = (
     LogSource("p", "", "one", {"event.dataset": frozenset({"idp.audit"})}),
     LogSource("p", "", "two", {"event.dataset": frozenset({"nginx.access", ""}), "event.code": frozenset({"1"})}),
     LogSource("p", "", "many", {"event.category": frozenset({"['a']", "a", ""})}),
+    LogSource("p", "", "other", {"Channel": frozenset({"security", ""}), "OtherNumber": frozenset({"1", "2", "true"})}),
+    LogSource("p", "", "listed", {"Channel": frozenset({"['a']"}), "OtherList": frozenset({"a", ""})}),
     LogSource("p", "", "any", {}),
 )
 quickly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,7 +37,7 @@ def rule_of(rows: list[tuple[Node, tuple[LogSource, ...]]]) -> CompiledRule:
 
 @quickly
 @given(tree=world.trees)
-def test_a_condition_in_sql_is_the_condition_of_the_engine(shelf: Shelf, stored: tuple[str, list[Event]], tree: Node) -> None:
+def test_a_condition_in_sql_is_the_condition_of_the_engine(shelf: Shelf, stored: Stored, tree: Node) -> None:
     tenant, events = stored
     test, bounds = compile_tree(tree), of_tree(tree)
     engine = {one.id for one in events if test(View(one.fields, one.at))}
@@ -51,7 +53,7 @@ def test_a_condition_in_sql_is_the_condition_of_the_engine(shelf: Shelf, stored:
     variants=st.lists(st.tuples(world.trees, st.lists(st.sampled_from(SOURCES), min_size=1, max_size=2).map(tuple)), min_size=1, max_size=2)
 )
 def test_a_rule_in_sql_reads_the_events_of_its_log_sources(
-    shelf: Shelf, stored: tuple[str, list[Event]], variants: list[tuple[Node, tuple[LogSource, ...]]]
+    shelf: Shelf, stored: Stored, variants: list[tuple[Node, tuple[LogSource, ...]]]
 ) -> None:
     tenant, events = stored
     rule = rule_of(variants)
@@ -64,8 +66,18 @@ def test_a_rule_in_sql_reads_the_events_of_its_log_sources(
         assert least == engine
 
 
+def test_a_filter_narrows_what_sql_looks_for(shelf: Shelf, stored: Stored, tmp_path: Path) -> None:
+    (tmp_path / "filter.yml").write_text(
+        "title: Known\nlogsource: {product: veilleur}\nfilter: {rules: any, known: {user.id: a}, condition: not known}\n", "utf-8"
+    )
+    ruleset = load_rules(ROOT / "rules", tmp_path)
+    rule = next(one for one in ruleset.singles if one.variants[0].filters)
+    bounds = of_rule(rule)
+    assert bounds.exact and "a" in bounds.most.parameters
+
+
 def test_nothing_of_a_rule_becomes_sql() -> None:
-    tree = item_node("user.id", "x'); DROP TABLE events; --", {}, lambda name: name)
+    tree = item_node("user.id", "x'); DROP TABLE events; --", {}, lambda name: (name,))
     bounds = of_tree(tree)
     assert "DROP" not in bounds.most.condition and bounds.most.parameters == ("x'); drop table events; --",)
 

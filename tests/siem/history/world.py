@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
@@ -44,6 +45,10 @@ _VALUES: Mapping[str, Callable[[random.Random], Value]] = {
     "http.response.status_code": lambda chance: chance.choice([*range(-3, 13), 2**53 + 1, 2**62, -(2**60)]),
     "source.geo.location.lat": lambda chance: chance.choice([0.0, -0.0, 1.0, 1.5, -2.25, 1e-7, 1e19, 10.0, chance.uniform(-90, 90)]),
     "health.break_glass": lambda chance: chance.random() < 0.5,
+    "Channel": lambda chance: chance.choice(["Security", "security", "['a']", "System"]),
+    "Other's": _text,
+    "OtherList": _texts,
+    "OtherNumber": lambda chance: chance.choice([1, 10, 1.5, 2.0, True, 1e-7]),
 }
 
 
@@ -88,7 +93,7 @@ def lines(draw: st.DrawFn) -> Node:
     suffix = draw(st.sampled_from(_SUFFIXES))
     keyword = suffix in ("", "|cased", "|re") and draw(st.integers(0, 9)) == 0
     value = draw(_value_for(suffix).filter(lambda one: one is not None) if keyword else _value_for(suffix))
-    return item_node(("" if keyword else draw(st.sampled_from(NAMES))) + suffix, value, {}, lambda name: name)
+    return item_node(("" if keyword else draw(st.sampled_from(NAMES))) + suffix, value, {}, lambda name: (name,))
 
 
 trees = st.recursive(
@@ -102,6 +107,16 @@ trees = st.recursive(
 )
 
 
+class Stored(NamedTuple):
+    """A tenant and its events; named in reports by the tenant alone."""
+
+    tenant: str
+    events: list[Event]
+
+    def __repr__(self) -> str:
+        return f"Stored({self.tenant!r}, {len(self.events)} events)"
+
+
 class Shelf:
     """Stores lists of events, each under a tenant of its own."""
 
@@ -109,7 +124,7 @@ class Shelf:
         self.store = EventStore(None)
         self._numbers = itertools.count()
 
-    def put(self, rows: Sequence[Mapping[str, Value]], *, seconds: float = 1.0) -> tuple[str, list[Event]]:
+    def put(self, rows: Sequence[Mapping[str, Value]], *, seconds: float = 1.0) -> Stored:
         """The tenant that holds the events, and the events as the pipeline would have seen them."""
         number = next(self._numbers)
         tenant = f"t{number}"
@@ -119,7 +134,7 @@ class Shelf:
             for place, row in enumerate(rows)
         ]
         self.store.append([StoredEvent(number, event) for event in events])
-        return tenant, events
+        return Stored(tenant, events)
 
     def ids(self, tenant: str, query: Query) -> set[str]:
         """Events of a tenant that a condition lets through."""

@@ -1,0 +1,151 @@
+"""One rule over the events already stored.
+
+SQL lets through every event that the rule, or a rule that feeds it, can match; the pipeline's own engine evaluates those, in event
+time. What it returns is what the live pipeline would have: where SQL is exact it only saves the engine the work. History is read slice
+by slice, each on a snapshot of its own, so that memory is bounded, retention goes on, and a hunt can stop between any two batches.
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from siem.detection import Detection, Rule
+from siem.detection.engine import Engine
+from siem.detection.load import CompiledCorrelation, CompiledRule, Ruleset
+from siem.detection.plan import keeping
+from siem.errors import DataError
+from siem.event import Event
+from siem.history.leaves import ALWAYS, Bounds
+from siem.history.translation import of_rules
+from siem.store.events import EventStore, Scope, Search
+from siem.store.scan import scan, slices
+
+#: Events of one slice: about two seconds of work where all of them go to the engine.
+SLICE_COUNT: Final = 250_000
+#: Events come in order, so nothing is late; events of the same instant may still follow in the next batch.
+_LATENESS: Final = timedelta(microseconds=1)
+
+
+class How(StrEnum):
+    """Who decides which events match."""
+
+    SQL = "sql"  # the condition on the table is exact
+    BOTH = "sql+engine"  # it narrows, the engine decides; every correlation
+    ENGINE = "engine"  # every event has to be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule ready to be looked for: the rules it rests on, and what SQL knows of the events that they match.
+
+    ``margin`` is how far back a detection may reach: earlier events are read too, so that no window is cut at the begin.
+    """
+
+    rule: Rule
+    ruleset: Ruleset
+    bounds: Bounds
+    margin: timedelta
+
+    @property
+    def how(self) -> How:
+        """Who decides."""
+        if self.bounds.most == ALWAYS:
+            return How.ENGINE
+        return How.SQL if self.bounds.exact and not self.rule.correlation else How.BOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of a hunt did. History is known up to ``reached_at``; ``looked_count`` are stored events passed since the last step.
+
+    ``lost_count``: matches that a correlation gave up at its limit, its counts are too low from there on.
+    """
+
+    detections: tuple[Detection, ...]
+    looked_count: int
+    candidate_count: int
+    reached_at: datetime
+    lost_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whose events to look at, and from when to when: ``from_at`` included, ``to_at`` not; None leaves that side open."""
+
+    scope: Scope
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+
+
+def find_rule(ruleset: Ruleset, reference: str) -> Rule:
+    """The rule of that id, name or file (``web/nginx_scan``). Raises DataError, with what may have been meant."""
+    compiled: list[CompiledRule | CompiledCorrelation] = [*ruleset.singles, *ruleset.correlations]
+    names = {one.name: one.rule for one in compiled if one.name}
+    files: dict[str, Rule] = {}
+    for rule in ruleset.rules.values():
+        if rule.id in ruleset.alerting:
+            files[rule.path.removesuffix(".yml")] = files[rule.path.rsplit("/", 1)[-1].removesuffix(".yml")] = rule
+    found = ruleset.rules.get(reference) or names.get(reference) or files.get(reference.removesuffix(".yml"))
+    if found is None:
+        near = difflib.get_close_matches(reference, [*names, *files], n=1)
+        meant = f"; did you mean {near[0]}?" if near else "; give its id, its name or its file"
+        raise DataError("rules", 0, reference, "no rule in force is called that" + meant)
+    return found
+
+
+def plan(ruleset: Ruleset, rule_id: str) -> Plan:
+    """Make a rule of a set ready. It alone returns detections, also where in force it only feeds others."""
+    kept = ruleset.only([rule_id])
+    chosen = replace(
+        kept,
+        singles=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.singles),
+        correlations=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.correlations),
+    )
+    margin = max(keeping(chosen.correlations).values(), default=0)
+    return Plan(chosen.rules[rule_id], chosen, of_rules(chosen.singles), timedelta(microseconds=margin))
+
+
+def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int = SLICE_COUNT) -> Iterator[Step]:
+    """Look for a rule, oldest events first; detections come as they are found. Stop by not asking for the next step.
+
+    Detections that ended before ``from_at`` are left out. Raises OperationError where the store cannot be read.
+    """
+    search = _Search(wanted)
+    reached_at: datetime | None = None
+    begin = None if stretch.from_at is None else stretch.from_at - wanted.margin
+    for part in slices(events, stretch.scope, begin, stretch.to_at, size=slice_count):
+        # The bars that slices are made of may reach beyond the stretch.
+        reached_at = part.to_at if stretch.to_at is None else min(part.to_at, stretch.to_at)
+        for batch in scan(events, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at)):
+            yield _since(stretch.from_at, search.step(batch))
+        yield Step((), part.count, 0, reached_at)
+    if reached_at is not None:
+        yield _since(stretch.from_at, search.end(reached_at))
+
+
+def _since(from_at: datetime | None, step: Step) -> Step:
+    if from_at is None:
+        return step
+    return replace(step, detections=tuple(one for one in step.detections if one.last_at >= from_at))
+
+
+class _Search:
+    """The engine over batches in event time order."""
+
+    def __init__(self, wanted: Plan) -> None:
+        self.engine = Engine(wanted.ruleset, lateness=_LATENESS, max_lag=timedelta(0))
+        self.lost_count = 0
+
+    def step(self, batch: list[Event]) -> Step:
+        return self._step(self.engine.evaluate(batch), len(batch), batch[-1].at)
+
+    def end(self, reached_at: datetime) -> Step:
+        return self._step(self.engine.flush(), 0, reached_at)
+
+    def _step(self, detections: list[Detection], candidate_count: int, reached_at: datetime) -> Step:
+        lost = sum(alarm.lost_count for alarm in self.engine.alarms)
+        new, self.lost_count = lost - self.lost_count, lost
+        return Step(tuple(detections), 0, candidate_count, reached_at, new)

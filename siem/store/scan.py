@@ -1,0 +1,59 @@
+"""Stored events as a stream, for reading many of them in the order in which they happened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from siem.event import Event
+from siem.store.event_table import READ_COLUMNS, event_of, instant
+from siem.store.events import EventStore, Scope, Search, where
+
+#: Events handed on together.
+_BATCH_COUNT: Final = 2_000
+#: Bars of the histogram that slices are made of.
+_BAR_COUNT: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of the time, and how many events it holds: from ``from_at`` on, before ``to_at``."""
+
+    from_at: datetime
+    to_at: datetime
+    count: int
+
+
+def slices(store: EventStore, scope: Scope, from_at: datetime | None, to_at: datetime | None, *, size: int) -> list[Slice]:
+    """The stretch of time cut into parts of about ``size`` events, oldest first; parts without events are left out."""
+    made: list[Slice] = []
+    bars = [bar for bar in store.histogram(Search(scope, from_at=from_at, to_at=to_at), bucket_count=_BAR_COUNT) if bar.count]
+    for bar in bars:
+        if made and made[-1].count < size:
+            made[-1] = Slice(made[-1].from_at, bar.end_at, made[-1].count + bar.count)
+        else:
+            made.append(Slice(bar.start_at, bar.end_at, bar.count))
+    return made
+
+
+def tenants(store: EventStore) -> list[str]:
+    """Whose events there are."""
+    with store.reading() as cursor:
+        return [row[0] for row in cursor.execute("SELECT DISTINCT tenant FROM events ORDER BY tenant").fetchall()]
+
+
+def first_at(store: EventStore, scope: Scope) -> datetime | None:
+    """When the oldest event happened; None where there is none."""
+    condition, parameters = where(Search(scope))
+    with store.reading() as cursor:
+        row = cursor.execute(f'SELECT epoch_us(min("at")) FROM events WHERE {condition}', parameters).fetchall()[0]
+    return None if row[0] is None else instant(row[0])
+
+
+def scan(store: EventStore, search: Search) -> Iterator[list[Event]]:
+    """Matching events in event time order, on one snapshot of the store. DuckDB sorts them, within its memory limit."""
+    condition, parameters = where(search)
+    with store.reading() as cursor:
+        cursor.execute(f'SELECT {READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters)
+        while rows := cursor.fetchmany(_BATCH_COUNT):
+            yield [event_of(row) for row in rows]

@@ -1,0 +1,161 @@
+"""A rule over history finds what it found live and what it finds in a replay: the same alerts, about the same events."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from siem.detection import Detection
+from siem.detection.engine import Engine
+from siem.detection.load import Ruleset, load_rules
+from siem.errors import DataError
+from siem.history.hunt import How, Stretch, find_rule, hunt, plan
+from siem.incidents.grouping import coalesce
+from siem.replay import replay
+from siem.settings import ROOT
+from siem.store.events import Scope, StoredEvent
+from tests.siem.history.night import BEGIN, PLAYED_AT, TYPES, Found, Night
+from tests.siem.history.world import Shelf, crowd
+
+HERE = Stretch(Scope())
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    made = Night.begin(tmp_path_factory.mktemp("night"))
+    made.play()
+    yield made
+    made.close()
+
+
+def folded(detections: Iterable[Detection], ruleset: Ruleset) -> Found:
+    """Detections as alerts: rule, group, events."""
+    clusters = coalesce(detections, {rule_id: rule.repeat_seconds for rule_id, rule in ruleset.rules.items()})
+    return {(one.rule_id, one.group, frozenset(one.event_ids)) for one in clusters}
+
+
+def hunted(night: Night, rule_id: str, stretch: Stretch = HERE, *, slice_count: int = 600) -> list[Detection]:
+    steps = hunt(night.events, plan(night.ruleset, rule_id), stretch, slice_count=slice_count)
+    return [detection for step in steps for detection in step.detections]
+
+
+def test_live_replay_and_hunt_find_the_same(night: Night) -> None:
+    live = night.alerts()
+    replayed: list[Detection] = []
+    for name, source in zip(TYPES, night.sources().values(), strict=True):
+        enrichments = [*night.enrichments(), night.pseudonyms]
+        done = replay([night.files[name]], source, Engine(night.ruleset), enrichments, PLAYED_AT)  # type: ignore[arg-type]
+        assert done.errors == []
+        replayed.extend(done.detections)
+    from_history = [detection for rule_id in night.ruleset.alerting for detection in hunted(night, rule_id)]
+    assert folded(replayed, night.ruleset) == live
+    assert folded(from_history, night.ruleset) == live
+    fired = {rule_id for rule_id, _, _ in live}
+    assert len(fired) >= 8, "the night is too quiet to prove anything"
+    assert any(night.ruleset.rules[rule_id].correlation for rule_id in fired)
+
+
+def test_slices_and_batches_change_nothing(night: Night) -> None:
+    for rule_id in [one.rule.id for one in night.ruleset.correlations if one.alerts]:
+        assert folded(hunted(night, rule_id, slice_count=150), night.ruleset) == folded(
+            hunted(night, rule_id, slice_count=10**6), night.ruleset
+        )
+
+
+def test_a_stretch_that_begins_within_a_window_sees_the_whole_window(night: Night) -> None:
+    sweep = find_rule(night.ruleset, "fhir_record_sweep")
+    # The sweep began at 30 minutes and needs 40 records: at 52 minutes more than half of them are before the stretch.
+    detections = hunted(night, sweep.id, Stretch(Scope(), BEGIN + timedelta(minutes=52), BEGIN + timedelta(minutes=200)))
+    assert len(folded(detections, night.ruleset)) == 1
+    assert detections[-1].last_at == BEGIN + timedelta(minutes=59.5)
+    assert hunted(night, sweep.id, Stretch(Scope(), BEGIN + timedelta(minutes=61), BEGIN + timedelta(minutes=200))) == []
+
+
+def test_the_end_of_a_stretch_is_not_part_of_it(night: Night) -> None:
+    export = find_rule(night.ruleset, "fhir_bulk_export")
+    at = BEGIN + timedelta(minutes=110)
+    assert hunted(night, export.id, Stretch(Scope(), None, at)) == []
+    assert len(hunted(night, export.id, Stretch(Scope(), at, at + timedelta(microseconds=1)))) == 1
+
+
+def test_another_tenant_and_another_establishment_are_never_seen(night: Night) -> None:
+    for rule_id in night.ruleset.alerting:
+        assert hunted(night, rule_id, Stretch(Scope("another"))) == []
+    export = find_rule(night.ruleset, "fhir_bulk_export")
+    assert len(hunted(night, export.id, Stretch(Scope(finess=frozenset({"0B0000005"}))))) == 1
+    assert hunted(night, export.id, Stretch(Scope(finess=frozenset({"0B0000013"})))) == []
+
+
+def test_sql_narrows_what_the_engine_looks_at(night: Night) -> None:
+    export = plan(night.ruleset, find_rule(night.ruleset, "fhir_bulk_export").id)
+    sql = plan(night.ruleset, find_rule(night.ruleset, "web/nginx_sql_injection").id)
+    sweep = plan(night.ruleset, find_rule(night.ruleset, "fhir_record_sweep").id)
+    assert (export.how, sql.how, sweep.how) == (How.SQL, How.BOTH, How.BOTH)
+    steps = list(hunt(night.events, export, HERE))
+    total = sum(step.looked_count for step in steps)
+    assert total > 1500
+    assert sum(step.candidate_count for step in steps) == sum(len(step.detections) for step in steps) == 1
+
+
+def test_events_removed_while_hunting_are_missed_and_nothing_breaks(night: Night, tmp_path: Path) -> None:
+    other = Night.begin(tmp_path)
+    try:
+        other.play()
+        sweep = find_rule(other.ruleset, "fhir_record_sweep").id
+        found: list[Detection] = []
+        for step in hunt(other.events, plan(other.ruleset, sweep), HERE, slice_count=50):
+            if not found:
+                other.events.forget(BEGIN + timedelta(minutes=200))
+            found.extend(step.detections)
+        assert {detection.group[0][1] for detection in found} < {group[0][1] for _, group, _ in night.alerts(sweep)} | {
+            group[0][1] for _, group, _ in other.alerts(sweep)
+        }
+    finally:
+        other.close()
+
+
+def test_late_and_equal_instants_are_in_their_place(shelf: Shelf) -> None:
+    """Stored out of order, and many at one instant, cut anywhere: a count over a window is a matter of the set of events alone."""
+    ruleset = load_rules(ROOT / "rules")
+    scan = find_rule(ruleset, "nginx_scan")
+    rows = [
+        {"event.dataset": "nginx.access", "source.ip": "203.0.113.5", "http.response.status_code": 404, "url.path": f"/{number}"}
+        for number in range(300)
+    ]
+    tenant, events = shelf.put([{}])
+    at = events[0].at
+    made = [
+        type(events[0])(f"x{number:05d}", at + timedelta(seconds=number // 150), "web", tenant, dict(row))
+        for number, row in enumerate(rows)
+    ]
+    shelf.store.append([StoredEvent(1, event) for event in reversed(made)])
+    engine = Engine(ruleset.only([scan.id]))
+    expected = [*engine.evaluate(made), *engine.flush()]
+    found = [d for step in hunt(shelf.store, plan(ruleset, scan.id), Stretch(Scope(tenant)), slice_count=10) for d in step.detections]
+    assert folded(found, ruleset) == folded([d for d in expected if d.rule_id == scan.id], ruleset) != set()
+
+
+def test_every_rule_of_ours_over_random_events_is_the_engine_over_them(shelf: Shelf) -> None:
+    tenant, events = shelf.put(crowd(300, seed=3))
+    ruleset = load_rules(ROOT / "rules")
+    for rule_id in ruleset.alerting:
+        engine = Engine(ruleset.only([rule_id]))
+        expected = [d for d in [*engine.evaluate(events), *engine.flush()] if d.rule_id == rule_id]
+        found = [d for step in hunt(shelf.store, plan(ruleset, rule_id), Stretch(Scope(tenant))) for d in step.detections]
+        assert folded(found, ruleset) == folded(expected, ruleset)
+
+
+def test_a_rule_is_found_by_id_name_or_file_and_a_slip_is_answered_with_what_was_meant() -> None:
+    ruleset = load_rules(ROOT / "rules")
+    sweep = find_rule(ruleset, "access/fhir_record_sweep.yml")
+    assert find_rule(ruleset, sweep.id) is find_rule(ruleset, "fhir_record_sweep") is sweep
+    assert find_rule(ruleset, "fhir_record_read").title == "Patient record read"
+    with pytest.raises(DataError, match="did you mean fhir_record_sweep"):
+        find_rule(ruleset, "fhir_record_swep")
+
+
+def test_a_rule_that_only_feeds_others_can_be_hunted_for_itself(night: Night) -> None:
+    denied = find_rule(night.ruleset, "idp_approval_refused")
+    assert denied.id not in night.ruleset.alerting
+    assert len(hunted(night, denied.id)) == 12
