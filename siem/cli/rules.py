@@ -8,11 +8,13 @@ import typer
 from rich.markup import escape
 
 from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, pipelines, report, rule_folders
+from siem.cli.rule_conversion import convert_rules
 
 if TYPE_CHECKING:  # the engine takes long to import
     from siem.detection.prove import ProofResult, Proven
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
+app.command("convert")(convert_rules)
 
 
 @app.command("check")

@@ -68,6 +68,10 @@ class Document:
         """A mistake, with the file and the line it is on."""
         return DataError(self.path, self.line(mistake.path), ".".join(mistake.path), mistake.problem)
 
+    def error_at(self, problem: str, *path: str) -> DataError:
+        """What somebody else finds wrong with it, at a part of it (by default the whole)."""
+        return self.error(RuleMistake(problem, *path))
+
     def line(self, path: Sequence[str]) -> int:
         """Line of the deepest part of ``path`` that is there. Read again only for an error, so that loading stays fast."""
         node: yaml.Node | None = _nodes(self.text)[self.index]

@@ -23,6 +23,7 @@ COVERED_BY |= {
     }.items()
     for name in names
 }
+COVERED_BY["siem/cli/rule_conversion.py"] = "tests/siem/test_conversion.py"
 #: The parts of one engine of a port, which its exam goes through as a whole.
 COVERED_BY |= dict.fromkeys(
     (f"idp/store/sqlite_{name}.py" for name in ("answers", "clients", "device_codes", "grants", "logins", "signals")),

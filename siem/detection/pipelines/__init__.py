@@ -16,7 +16,7 @@ a folder of the operator's may add others, or replace one by its name. ``schema.
         when: {Channel: Security, EventID: 4688}
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -111,6 +111,8 @@ class Pipelines:
     errors: tuple[DataError, ...] = ()
     #: By pipeline, the types of sources that give its events.
     types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: What each log source selects, in the case in which it is written: for systems that compare with it.
+    written: Mapping[tuple[str, str, str, str], Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def fed_by(self, types: Collection[str]) -> tuple[LogSource, ...]:
         """All log sources, marked by whether a source of one of these types gives their events: a watch need not look for others."""
@@ -156,7 +158,21 @@ def _read(folders: Sequence[RuleFolder]) -> Pipelines:
         except RuleMistake as mistake:
             errors.append(document.error(mistake))
     names = frozenset(FIELDS).union(*(one.names for one, _ in found.values()))
-    return Pipelines(tuple(sources), names, tuple(errors), {name: one.types for name, (one, _) in found.items()})
+    types = {name: one.types for name, (one, _) in found.items()}
+    return Pipelines(tuple(sources), names, tuple(errors), types, _as_written(found.values()))
+
+
+def _as_written(found: Iterable[tuple[Pipeline, Document]]) -> dict[tuple[str, str, str, str], Mapping[str, Sequence[str]]]:
+    by_name = {pipeline.name: pipeline for pipeline, _ in found}
+    written: dict[tuple[str, str, str, str], Mapping[str, Sequence[str]]] = {}
+    for pipeline in by_name.values():
+        model = by_name.get(pipeline.like or "", pipeline)
+        for part in (*model.logsources, *(pipeline.logsources if model is not pipeline else ())):
+            fields = pipeline.fields | part.fields
+            for category, service, when in _expanded(part):
+                selected = {fields.get(name, [name])[0]: [text_of(value) for value in values] for name, values in when.items()}
+                written[pipeline.name, part.product or "", category, service] = selected
+    return written
 
 
 def _mistake(fault: Mapping[str, Any]) -> RuleMistake:

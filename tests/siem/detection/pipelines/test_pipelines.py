@@ -261,4 +261,4 @@ correlation:
 """
     (tmp_path / "many.yml").write_text(text, encoding="utf-8")
     (error,) = load_rules(tmp_path).errors
-    assert (error.field, error.problem) == (place, "the source of «a_login» has no field «akshun»")
+    assert (error.field, error.problem) == (place, "the rule «a_login» has no field «akshun»")

@@ -1,0 +1,122 @@
+"""Rules handed to the backends of pySigma: queries for systems that are not ours, with our names of fields.
+
+The backends are other people's, installed as wished (``pip install veilleur[convert]`` brings some). What one of them cannot express
+it says itself, rule by rule; the others are converted all the same. Detection here never passes through them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from siem.detection.documents import Document
+from siem.detection.logsource import LogSource
+from siem.detection.pipelines import Pipelines
+from siem.errors import DataError, OperationError
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """``queries`` as the backend gives them, and for each rule that it cannot express the reason."""
+
+    queries: tuple[str, ...]
+    refused: tuple[DataError, ...]
+
+
+def backends() -> Mapping[str, Any]:
+    """The backends that are installed, by the name that sigma-cli knows them by. Raises OperationError where pySigma itself is not."""
+    try:
+        from sigma.plugins import InstalledSigmaPlugins
+    except ImportError as error:
+        raise OperationError("looking for converters (pip install veilleur[convert])", "pySigma", retry_helps=False) from error
+    return InstalledSigmaPlugins.autodiscover().backends
+
+
+def convert(
+    documents: Sequence[Document], pipelines: Pipelines, target: str, *, pipeline: str = "", output_format: str = "default"
+) -> Converted:
+    """The documents (rules, and the correlations over them) as queries of ``target``.
+
+    ``pipeline``: which of ours names the fields, where several read the log source. Raises OperationError for a target or a format
+    that is not there, and DataError where the pipeline has to be chosen.
+    """
+    known = backends()
+    if target not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise OperationError(f"choosing a converter (installed: {listed}; veilleur[convert] brings some)", target, retry_helps=False)
+    if output_format not in known[target].formats:
+        formats = ", ".join(known[target].formats)
+        raise OperationError(f"choosing a format of {target} ({formats})", output_format, retry_helps=False)
+    sources = _sources(documents, pipelines, pipeline)
+    from sigma.collection import SigmaCollection
+    from sigma.exceptions import SigmaError
+
+    text = yaml.safe_dump_all([dict(document.body) for document in documents], sort_keys=False, allow_unicode=True)
+    try:
+        rules = SigmaCollection.from_yaml(text)
+    except SigmaError as error:
+        raise documents[0].error_at(f"pySigma does not read it: {error}") from error
+    backend = known[target](processing_pipeline=_processing(sources, pipelines), collect_errors=True)
+    return _converted(backend, rules, documents, output_format)
+
+
+def _converted(backend: Any, rules: Any, documents: Sequence[Document], output_format: str) -> Converted:
+    try:
+        result = backend.convert(rules, output_format)
+    except Exception as error:  # noqa: BLE001  # other people's code: whatever it trips over is a rule that it cannot express
+        return Converted((), (documents[0].error_at(_reason(error)),))
+    queries = result if isinstance(result, list) else [result]
+    by_id = {str(document.body.get("id", "")): document for document in documents}
+    refused = tuple(by_id.get(str(rule.id), documents[0]).error_at(_reason(error)) for rule, error in backend.errors)
+    return Converted(tuple(query if isinstance(query, str) else _text(query) for query in queries), refused)
+
+
+def _text(query: object) -> str:
+    return query.decode() if isinstance(query, bytes) else json.dumps(query, ensure_ascii=False)
+
+
+def _reason(error: Exception) -> str:
+    said = str(error).strip() or type(error).__name__
+    return f"the converter cannot express it: {said}"
+
+
+def _sources(documents: Sequence[Document], pipelines: Pipelines, wanted: str) -> dict[tuple[str, str, str], LogSource]:
+    """For each log source that a rule names, the one of ours that reads it."""
+    chosen: dict[tuple[str, str, str], LogSource] = {}
+    for document in documents:
+        said = document.body.get("logsource")
+        if not isinstance(said, Mapping):
+            continue
+        keys = {key: str(said[key]).lower() for key in ("product", "category", "service") if said.get(key)}
+        agreeing = [source for source in pipelines.sources if source.agrees(keys) and wanted in ("", source.pipeline)]
+        names = list(dict.fromkeys(source.pipeline for source in agreeing))
+        if len(names) > 1:
+            raise document.error_at(f"several pipelines read this log source ({', '.join(names)}): choose one", "logsource")
+        if wanted and not agreeing:
+            raise document.error_at(f"the pipeline «{wanted}» does not read this log source", "logsource")
+        if agreeing:
+            chosen[keys.get("product", ""), keys.get("category", ""), keys.get("service", "")] = agreeing[0]
+    return chosen
+
+
+def _processing(sources: Mapping[tuple[str, str, str], LogSource], pipelines: Pipelines) -> Any:
+    """Our pipeline in pySigma's terms: what is selected is added to the condition, and fields take their names in the event."""
+    from sigma.processing.conditions import LogsourceCondition
+    from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
+    from sigma.processing.transformations import AddConditionTransformation, FieldMappingTransformation
+
+    items: list[ProcessingItem] = []
+    for number, ((product, category, service), source) in enumerate(sources.items()):
+        when = pipelines.written.get((source.pipeline, source.product, source.category, source.service), {})
+        names: dict[str | None, str | list[str]] = {name: source.event_names(name)[0] for name in source.fields}
+        selected: dict[str, int | str | list[str]] = {name: list(values) for name, values in when.items()}
+        steps = (
+            (FieldMappingTransformation(names), AddConditionTransformation(selected)) if selected else (FieldMappingTransformation(names),)
+        )
+        for step in steps:
+            # A condition belongs to one item.
+            condition = LogsourceCondition(category=category or None, product=product or None, service=service or None)
+            items.append(ProcessingItem(step, identifier=f"veilleur_{number}_{len(items)}", rule_conditions=[condition]))
+    return ProcessingPipeline(name="veilleur", items=items)

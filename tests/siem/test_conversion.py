@@ -1,0 +1,136 @@
+"""Rules become queries of other systems with our names of fields, and what a backend cannot express is said by rule."""
+
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from siem import conversion
+from siem.cli import app
+from siem.conversion import backends, convert
+from siem.detection.documents import Document, read_documents
+from siem.detection.folders import RuleFolder
+from siem.detection.pipelines import product_pipelines
+from siem.errors import DataError, OperationError
+
+RULES = Path(__file__).parents[2] / "rules"
+WINDOWS = """
+title: A renamed whoami
+id: 3f1b0d62-7f0b-4f3e-9c8e-000000000001
+status: test
+level: high
+logsource: {product: windows, category: process_creation}
+detection:
+  selection: {OriginalFileName: whoami.exe}
+  filter: {Image|endswith: '\\\\whoami.exe'}
+  condition: selection and not filter
+"""
+
+
+def _read(path: Path) -> list[Document]:
+    documents, errors = read_documents(path, RuleFolder(path.parent))
+    assert not errors
+    return documents
+
+
+def _written(tmp_path: Path, text: str) -> list[Document]:
+    (tmp_path / "rule.yml").write_text(text, "utf-8")
+    return _read(tmp_path / "rule.yml")
+
+
+@pytest.mark.parametrize("target", ["lucene", "eql", "esql", "opensearch_lucene", "open_search_ppl", "splunk", "sqlite"])
+def test_every_rule_of_ours_is_a_query_of_each_backend_or_says_why_not(target: str) -> None:
+    for path in sorted((RULES / "web").glob("*.yml")):
+        documents = _read(path)
+        converted = convert(documents, product_pipelines(), target)
+        assert converted.queries or converted.refused, path
+        assert all(str(path.name) in error.path and "cannot express" in error.problem for error in converted.refused)
+        assert all("c-uri" not in query and "cs-method" not in query for query in converted.queries), f"{path} keeps names of no event"
+
+
+def test_fields_have_the_names_of_the_pipeline_that_was_chosen_and_what_it_selects_is_asked_for(tmp_path: Path) -> None:
+    documents = _written(tmp_path, WINDOWS)
+    with pytest.raises(DataError, match="windows, windows_ecs"):
+        convert(documents, product_pipelines(), "esql")
+    (elastic,) = convert(documents, product_pipelines(), "esql", pipeline="windows_ecs").queries
+    assert 'winlog.channel=="Microsoft-Windows-Sysmon/Operational"' in elastic and "process.executable" in elastic
+    (splunk,) = convert(documents, product_pipelines(), "splunk", pipeline="windows").queries
+    assert 'Image="*\\\\whoami.exe"' in splunk and 'EventID="1"' in splunk
+    with pytest.raises(DataError, match="does not read this log source"):
+        convert(documents, product_pipelines(), "splunk", pipeline="web")
+
+
+def test_a_query_finds_on_another_engine_what_the_rule_says(tmp_path: Path) -> None:
+    (query,) = convert(_written(tmp_path, WINDOWS), product_pipelines(), "sqlite", pipeline="windows").queries
+    with sqlite3.connect(":memory:") as database:
+        database.execute("CREATE TABLE logs (Channel, EventID, OriginalFileName, Image)")
+        channel = "Microsoft-Windows-Sysmon/Operational"
+        rows = [
+            (channel, "1", "whoami.exe", r"C:\Temp\innocent.exe"),
+            (channel, "1", "whoami.exe", r"C:\Windows\System32\whoami.exe"),
+            (channel, "3", "whoami.exe", r"C:\Temp\innocent.exe"),
+            ("Security", "1", "whoami.exe", r"C:\Temp\innocent.exe"),
+        ]
+        database.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", rows)
+        found = database.execute(query.replace("<TABLE_NAME>", "logs")).fetchall()
+    assert [row[3] for row in found] == [r"C:\Temp\innocent.exe"]
+
+
+def test_a_correlation_is_converted_with_its_group_by_renamed_and_refused_where_the_backend_has_none() -> None:
+    documents = _read(RULES / "web/nginx_scan.yml")
+    (query,) = convert(documents, product_pipelines(), "esql").queries
+    assert "source.ip" in query and "count_distinct(url.path)" in query
+    refused = convert(documents, product_pipelines(), "lucene").refused
+    assert refused and "correlation" in refused[0].problem
+
+
+def test_a_target_or_format_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    documents = _written(tmp_path, WINDOWS)
+    assert {"lucene", "esql", "splunk", "sqlite"} <= backends().keys()
+    with pytest.raises(OperationError, match=r"esql.*veilleur\[convert\]"):
+        convert(documents, product_pipelines(), "qradar", pipeline="windows")
+    with pytest.raises(OperationError, match="dsl_lucene"):
+        convert(documents, product_pipelines(), "lucene", pipeline="windows", output_format="pdf")
+
+
+def test_without_pysigma_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sigma.plugins", None)
+    result = CliRunner().invoke(app, ["rules", "convert", str(RULES / "web/nginx_scan.yml"), "-t", "esql"])
+    assert result.exit_code == 2 and "pip install veilleur[convert]" in result.output
+
+
+class _Broken:
+    formats = {"default": "of a converter that fails"}
+
+    def __init__(self, **_options: object) -> None:
+        self.errors: list[object] = []
+
+    def convert(self, _rules: object, _format: str) -> object:
+        raise AttributeError("'NoneType' object has no attribute 'value'")
+
+
+def test_a_converter_that_breaks_is_a_rule_that_cannot_be_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "backends", lambda: {"broken": _Broken})
+    result = CliRunner().invoke(app, ["rules", "convert", str(RULES / "web/nginx_scan.yml"), "-t", "broken"])
+    assert result.exit_code == 1
+    assert "nginx_scan.yml:1" in result.output and "NoneType" in result.output and "Traceback" not in result.output
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["rules", "convert", *arguments])
+    return result.exit_code, result.output
+
+
+def test_files_are_queries_on_the_screen_and_wrong_ones_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.yml").write_text("title: [", "utf-8")
+    scanner = str(RULES / "web/nginx_scanner_agent.yml")
+    status, said = _run(scanner, str(tmp_path / "broken.yml"), "-t", "esql")
+    assert status == 1
+    assert "user_agent.original" in said and "broken.yml:2" in said
+    status, said = _run(scanner, "-t", "lucene", "-f", "kibana_ndjson")
+    assert status == 0 and json.loads(said.splitlines()[0])
+    status, said = _run("nowhere.yml", "-t", "esql")
+    assert status == 1 and "nowhere.yml" in said
