@@ -90,6 +90,7 @@ STANDARDS: Final[Mapping[str, str]] = {
     "FAPI2SP": "FAPI 2.0 Security Profile",
     "FAPI2MS": "FAPI 2.0 Message Signing",
     "CIBA": "OpenID Connect Client-Initiated Backchannel Authentication Core 1.0",
+    "FAPICIBA": "Financial-grade API: Client Initiated Backchannel Authentication Profile",
     "PSC": "Pro Santé Connect: technical documentation and référentiel",
     "RGAA": "Référentiel général d'amélioration de l'accessibilité 4.1",
     "SIGMA": "Sigma rules and correlations 2.1",

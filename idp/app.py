@@ -50,6 +50,7 @@ from idp.endpoints import (
     userinfo,
 )
 from idp.endpoints.answers import json_answer, oauth_error
+from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of, signal_services
 from idp.errors import OAuthError, OperationError
 from idp.http import BodyCap, BrowserHost, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
@@ -290,7 +291,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
         asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
         asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
         asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),
-        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: notify_answered(doors_of(provider), provider.outbound))),
+        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: _notify(provider))),
         asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: _tell(provider))),
     ]
     try:
@@ -314,6 +315,10 @@ async def _tell(provider: Provider) -> None:
     services = signal_services(provider)
     await signals.spread(services)
     await signals.deliver(services)
+
+
+async def _notify(provider: Provider) -> None:
+    await notify_answered(doors_of(provider), provider.outbound, partial(compose_push, provider))
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:

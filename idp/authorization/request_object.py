@@ -18,6 +18,11 @@ from idp.model import Client, Profile
 
 #: Discovery lists them from here. ``none`` and secrets shared with us are never among them.
 REQUEST_OBJECT_ALGORITHMS: Final = ("ES256", "PS256", "RS256")
+#: What a backchannel login may ask for; in a signed request nothing of it stands outside (CIBA §7.1, §7.1.1).
+BACKCHANNEL_PARAMETERS: Final = (
+    *("scope", "login_hint", "login_hint_token", "id_token_hint", "binding_message", "requested_expiry", "client_notification_token"),
+    *("acr_values", "user_code", "channel", "authorization_details"),
+)
 #: Clients of OpenID Connect Core name no type, or that of any JWT; a client assertion has another.
 _TYPES: Final = (None, "jwt", "oauth-authz-req+jwt")
 _MAX_LENGTH: Final = 16_384
@@ -41,6 +46,28 @@ def algorithms_of(client: Client) -> list[str]:
 
 
 def open_request_object(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
+    """What an authorization request asks for, signed; raises :class:`InvalidRequestObject` saying what to change."""
+    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=algorithms_of(client))
+    return OpenedObject({**_parameters(claims), "client_id": client.client_id}, _object_id(claims))
+
+
+def open_backchannel_request(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
+    """What a backchannel login asks for, signed (CIBA §7.1.1): every claim that makes it of one time and one use must be there."""
+    registered = client.backchannel_authentication_request_signing_alg
+    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=[registered] if registered else algorithms_of(client))
+    for name in ("exp", "iat", "nbf", "jti"):
+        if name not in claims:
+            raise InvalidRequestObject(f"request object: {name} is missing")
+    texts = {name: _text(name, claims[name]) for name in BACKCHANNEL_PARAMETERS if name in claims}
+    return OpenedObject({name: text for name, text in texts.items() if text}, _object_id(claims))
+
+
+def _object_id(claims: Mapping[str, Any]) -> ObjectId | None:
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY
+    return ObjectId(claims["jti"], expires_at) if "jti" in claims else None
+
+
+def verified_claims(value: str, client: Client, *, issuer: str, now: datetime, allowed: list[str]) -> dict[str, Any]:
     """Verify with the client's registered keys alone; raises :class:`InvalidRequestObject` saying what to change."""
     if client.jwks is None:
         raise RequestNotSupported("this client registered no jwks, so its request objects cannot be verified")
@@ -48,7 +75,6 @@ def open_request_object(value: str, client: Client, *, issuer: str, now: datetim
         raise InvalidRequestObject(f"the request object is longer than {_MAX_LENGTH} characters")
     if value.count(".") != 2:
         raise InvalidRequestObject("the request object must be a signed JWT in compact form; encryption is not supported")
-    allowed = algorithms_of(client)
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
         verified = jws.deserialize_compact(value.encode("ascii"), keys, algorithms=allowed)
@@ -63,9 +89,7 @@ def open_request_object(value: str, client: Client, *, issuer: str, now: datetim
     fault = _fault(client, verified.headers(), claims, issuer) or _time_fault(client, claims, now)
     if fault:
         raise InvalidRequestObject(f"request object: {fault}")
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY
-    object_id = ObjectId(claims["jti"], expires_at) if "jti" in claims else None
-    return OpenedObject({**_parameters(claims), "client_id": client.client_id}, object_id)
+    return claims
 
 
 def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any], issuer: str) -> str | None:
@@ -112,7 +136,7 @@ def _parameters(claims: Mapping[str, Any]) -> dict[str, str]:
 def _text(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
+    if name in ("max_age", "requested_expiry") and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if (name == "claims" and isinstance(value, dict)) or (name == "authorization_details" and isinstance(value, list)):
         return orjson.dumps(value).decode()

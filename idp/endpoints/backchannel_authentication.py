@@ -1,4 +1,4 @@
-"""The backchannel authentication endpoint (OpenID Connect CIBA Core §7), as Pro Santé Connect's: poll and ping.
+"""The backchannel authentication endpoint (OpenID Connect CIBA Core §7), as Pro Santé Connect's: poll and ping; and push.
 
 The person is named by ``login_hint``, a national identifier or a bare RPPS. An identifier that nobody has is answered
 like any other and waits in vain, unless the client's rules say otherwise.
@@ -6,6 +6,7 @@ like any other and waits in vain, unless the client's rules say otherwise.
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from idp.authentication import METHODS
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
+from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backchannel_request
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.sender import prove_client
@@ -24,16 +26,17 @@ from idp.errors import (
     InvalidAuthorizationDetails,
     InvalidBindingMessage,
     InvalidRequest,
+    InvalidRequestObject,
     InvalidScope,
     OAuthError,
-    RequestNotSupported,
+    RequestUriNotSupported,
     TooManyAttempts,
     UnauthorizedClient,
     UnknownUserId,
 )
 from idp.grants import backchannel
 from idp.http import read_form
-from idp.model import Approval, AwaitedRequest, Client
+from idp.model import Approval, AwaitedRequest, Client, Profile
 from idp.profiles import Rules, rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
@@ -41,7 +44,7 @@ from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
 #: Ways in which the service hears of the end. Discovery lists them from here.
-DELIVERY_MODES: Final = ("poll", "ping")
+DELIVERY_MODES: Final = ("poll", "ping", "push")
 _HINTS: Final = ("login_hint", "login_hint_token", "id_token_hint")
 _CHANNELS: Final = ("CARD", "MOBILE")
 #: Characters a phone shows in one line.
@@ -69,7 +72,7 @@ async def authenticate(request: Request) -> Response:
     client = await prove_client(request, provider, form)
     try:
         _check_client(client)
-        asked = _read(form, client, rules_of(client))
+        asked = _read(await _opened(provider, client, form), client, rules_of(client))
         approval = await _ask(request, provider, client, asked)
         return await _answer(provider, client, asked, approval)
     except OAuthError as error:
@@ -92,9 +95,28 @@ def _check_client(client: Client) -> None:
         raise UnauthorizedClient("this client is not registered for backchannel authentication")
 
 
-def _read(form: dict[str, str], client: Client, rules: Rules) -> _Asked:
-    if "request" in form or "request_uri" in form:
-        raise RequestNotSupported("signed authentication requests are not supported here")
+async def _opened(provider: Provider, client: Client, form: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters: as they came, or out of a signed request, beside which there is nothing else (CIBA §7.1.1)."""
+    if "request_uri" in form:
+        raise RequestUriNotSupported("request_uri is not supported in a backchannel login: send the request itself")
+    signed = form.get("request")
+    if signed is None:
+        if client.backchannel_authentication_request_signing_alg is not None or client.profile is Profile.FAPI2:
+            raise InvalidRequest("this client must sign its backchannel logins (request)")
+        return form
+    if beside := form.keys() & set(BACKCHANNEL_PARAMETERS):
+        raise InvalidRequest(f"{min(beside)} must stand inside the signed request, not beside it")
+    client = await provider.client_keys.of(client, signed)
+    now = provider.clock()
+    opened = open_backchannel_request(signed, client, issuer=provider.issuer, now=now)
+    if opened.object_id is not None:
+        key = f"request-object:{client.client_id}:{opened.object_id.jti}"
+        if not await provider.store.counters.remember_once(key, until=opened.object_id.expires_at, now=now):
+            raise InvalidRequestObject("the signed request was used before (jti)")
+    return opened.parameters
+
+
+def _read(form: Mapping[str, str], client: Client, rules: Rules) -> _Asked:
     if "authorization_details" in form:
         raise InvalidAuthorizationDetails("authorization_details are not offered in a backchannel login: no page shows them")
     scope = frozenset(form.get("scope", "").split())
@@ -113,7 +135,7 @@ def _read(form: dict[str, str], client: Client, rules: Rules) -> _Asked:
     )
 
 
-def _hint(form: dict[str, str]) -> str:
+def _hint(form: Mapping[str, str]) -> str:
     """§7.1: exactly one hint; its shape says nothing about who exists."""
     given = [name for name in _HINTS if name in form]
     if len(given) != 1:
@@ -146,8 +168,8 @@ def _lifetime_seconds(requested: str | None, rules: Rules) -> int:
 
 
 def _notification_token(value: str | None, client: Client) -> str | None:
-    """§7.1: needed for ping, and only there."""
-    if client.backchannel_token_delivery_mode != "ping":
+    """§7.1: needed for ping and push, and only there."""
+    if client.backchannel_token_delivery_mode == "poll":
         return None
     if value is None or not _BEARER.fullmatch(value):
         raise InvalidRequest("client_notification_token is missing or cannot be sent as a bearer token")
@@ -210,7 +232,10 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
             "health.scope": sorted(asked.scope),
         },
     )
-    return json_answer({"auth_req_id": auth_req_id, "expires_in": asked.lifetime_seconds, "interval": awaited.interval_seconds})
+    answer = {"auth_req_id": auth_req_id, "expires_in": asked.lifetime_seconds}
+    if client.backchannel_token_delivery_mode != "push":
+        answer["interval"] = awaited.interval_seconds
+    return json_answer(answer)
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -128,6 +128,7 @@ def _backchannel(endpoints: str) -> dict[str, Any]:
     return {
         "backchannel_authentication_endpoint": f"{endpoints}/ext/ciba/auth",
         "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
+        "backchannel_authentication_request_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
         "backchannel_user_code_parameter_supported": False,
     }
 

@@ -51,7 +51,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         details = narrowed(authorization.grant.authorization_details, request.parameters.get("authorization_details"))
         tokens = services.tokens.issue(
             request.client,
-            replace(authorization.grant, resources=audience, authorization_details=details),
+            replace(authorization.grant, resources=audience, authorization_details=details, pushed_as=request.pushed_as),
             authorization.account,
             scope,
             refreshable=authorization.refreshable_by(request.client),

@@ -2,7 +2,7 @@
 
 from idp import sessions
 from idp.clock import ordered_id
-from idp.errors import AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, RequestDenied, SlowDown
+from idp.errors import AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, RequestDenied, SlowDown, UnauthorizedClient
 from idp.grants.phases import Authorization, Services, TokenRequest
 from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedRequest, Grant, Session
 from idp.people.directory import profession_keys
@@ -17,6 +17,8 @@ REQUIRES_CLIENT_AUTH = True
 
 async def authorize(request: TokenRequest, services: Services) -> Authorization:
     """What the approval says; the request is spent only when there is something to give."""
+    if request.client.backchannel_token_delivery_mode == "push" and request.pushed_as is None:
+        raise UnauthorizedClient("this client is told by push: there is nothing for it at the token endpoint")
     value = request.parameters.get("auth_req_id")
     if value is None:
         raise InvalidRequest("auth_req_id is missing")

@@ -28,6 +28,8 @@ class TokenRequest:
     proof: str | None = None
     urls: frozenset[str] = frozenset()
     certificate: Certificate | None = None
+    #: The ``auth_req_id`` of an answer that is pushed (CIBA §10.3): nobody asked at the token endpoint.
+    pushed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,9 +111,11 @@ class Client:
     authorization_details_types: tuple[str, ...] = ()
     #: Clients whose tokens this one may exchange for one of an interface among its ``resources`` (RFC 8693).
     exchange_subject_clients: tuple[str, ...] = ()
-    #: How the service hears of a backchannel login (CIBA §4): poll, or ping at the endpoint it registered.
+    #: How the service hears of a backchannel login (CIBA §4): poll, or ping or push at the endpoint it registered.
     backchannel_token_delivery_mode: str = "poll"
     backchannel_client_notification_endpoint: str | None = None
+    #: With it, backchannel logins of this client count only as signed requests (CIBA §4).
+    backchannel_authentication_request_signing_alg: str | None = None
     #: Where the service is told that a session has ended: by us (Back-Channel Logout), or by the person's browser (Front-Channel Logout).
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False

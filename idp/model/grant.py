@@ -73,6 +73,8 @@ class Grant:
     auth_time: datetime | None
     created_at: datetime
     revoked_at: datetime | None = None
+    #: Set while tokens are made that will be pushed: the ``auth_req_id`` that their ID token names (CIBA §10.3.1).
+    pushed_as: str | None = None
     #: Who acts for the person, in a token got by exchange (RFC 8693 §4.1).
     actor: Mapping[str, str] = field(default_factory=dict)
     exchanged: bool = False

@@ -84,15 +84,26 @@ def _check_backchannel(client: Client, *, public: bool) -> None:
     """CIBA §4: who may ask for a person without a browser."""
     if public:
         raise ValueError(f"grant_types: a public client cannot use {_BACKCHANNEL}")
-    if client.profile is Profile.FAPI2:
-        raise ValueError(f"grant_types: profile fapi2 needs signed authentication requests for {_BACKCHANNEL}, which are not offered")
+    _check_backchannel_profile(client)
     if "openid" not in client.scope:
         raise ValueError(f"scope: must contain openid for {_BACKCHANNEL}")
     endpoint = client.backchannel_client_notification_endpoint
-    if (client.backchannel_token_delivery_mode == "ping") != (endpoint is not None):
-        raise ValueError("backchannel_client_notification_endpoint: goes with delivery mode ping, and ping needs it")
+    if (client.backchannel_token_delivery_mode != "poll") != (endpoint is not None):
+        raise ValueError("backchannel_client_notification_endpoint: goes with delivery modes ping and push, which need it")
     if endpoint is not None:
         check_uri("backchannel_client_notification_endpoint", endpoint, public=False)
+
+
+def _check_backchannel_profile(client: Client) -> None:
+    """FAPI-CIBA §5.2.2: requests are signed, not with RS256, and tokens are never pushed; a pushed token cannot be bound to a sender."""
+    signed, push = client.backchannel_authentication_request_signing_alg, client.backchannel_token_delivery_mode == "push"
+    bound = client.dpop_bound_access_tokens or client.tls_client_certificate_bound_access_tokens
+    if push and (bound or client.profile is Profile.FAPI2):
+        raise ValueError("backchannel_token_delivery_mode: push is not for profile fapi2, nor for tokens bound to their sender")
+    if (signed or client.profile is Profile.FAPI2) and not client.has_keys:
+        raise ValueError("backchannel_authentication_request_signing_alg: needs jwks or jwks_uri; profile fapi2 demands signed requests")
+    if client.profile is Profile.FAPI2 and signed == "RS256":
+        raise ValueError("backchannel_authentication_request_signing_alg: profile fapi2 forbids RS256")
 
 
 def _check_device_code(client: Client, *, public: bool) -> None:

@@ -56,8 +56,9 @@ class Entry(BaseModel):
     tls_client_auth_san_ip: str | None = None
     tls_client_auth_san_email: str | None = None
     exchange_subject_clients: tuple[str, ...] = ()
-    backchannel_token_delivery_mode: Literal["poll", "ping"] = "poll"
+    backchannel_token_delivery_mode: Literal["poll", "ping", "push"] = "poll"
     backchannel_client_notification_endpoint: str | None = None
+    backchannel_authentication_request_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     frontchannel_logout_uri: str | None = None

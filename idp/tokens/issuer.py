@@ -97,13 +97,13 @@ class Issuer:
             claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
         self._remember(access_token, jti)
+        refresh_token = secrets.token_urlsafe(32) if refreshable else None
         id_token = None
         if account is not None and "openid" in scope:
-            half = hashlib.sha256(access_token.encode("ascii")).digest()[:16]
-            own = id_claims(client, grant, account, rules, sub=sub, at_hash=base64url(half))
+            own = id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token))
+            own |= _pushed_claims(grant, refresh_token)
             wished = requested_claims(grant, account, scope, rules, sub=sub)
             id_token = encrypt_for(client, "id_token", self._sign(key, "JWT", {**wished, **life, "jti": ordered_id(now), **own}))
-        refresh_token = secrets.token_urlsafe(32) if refreshable else None
         return TokenSet(
             access_token=access_token,
             access_token_record=_record(client, grant, scope, jti=jti, issued_at=now, expires_at=expires_at, bound=bound),
@@ -214,6 +214,19 @@ class Issuer:
             for oldest in list(self._recognised)[: _RECOGNISED_COUNT // 4]:
                 del self._recognised[oldest]
         self._recognised[_digest(token)] = jti
+
+
+def _half_hash(token: str) -> str:
+    """OpenID Connect Core §3.1.3.6."""
+    return base64url(hashlib.sha256(token.encode("ascii")).digest()[:16])
+
+
+def _pushed_claims(grant: Grant, refresh_token: str | None) -> dict[str, str]:
+    """What ties pushed tokens to the login that was asked for (CIBA §10.3.1): nobody else's notification can be passed off as it."""
+    if grant.pushed_as is None:
+        return {}
+    tied = {"urn:openid:params:jwt:claim:auth_req_id": grant.pushed_as}
+    return tied | ({"urn:openid:params:jwt:claim:rt_hash": _half_hash(refresh_token)} if refresh_token else {})
 
 
 def _record(

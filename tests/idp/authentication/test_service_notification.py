@@ -1,11 +1,13 @@
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from queue import Empty
 
 import pytest
 
 from idp.authentication.service_notification import notify_answered
+from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of
 from tests.idp.endpoints.backchannel_flow import Services, running_services, service
 from tests.idp.endpoints.login_flow import CAMILLE
@@ -22,7 +24,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 def _notify(services: Services) -> None:
     provider = services.provider.state
-    services.provider.call(notify_answered(doors_of(provider), provider.outbound))
+    services.provider.call(notify_answered(doors_of(provider), provider.outbound, partial(compose_push, provider)))
 
 
 def _register(services: Services, url: str) -> None:

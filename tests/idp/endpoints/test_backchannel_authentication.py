@@ -73,7 +73,7 @@ def test_exactly_one_hint_that_we_can_read_is_taken(services: Services, hints: d
         ({"requested_expiry": "1.5"}, "invalid_request"),
         ({"requested_expiry": "soon"}, "invalid_request"),
         ({"request": "e30.e30.x"}, "request_not_supported"),
-        ({"request_uri": "https://service.example/r"}, "request_not_supported"),
+        ({"request_uri": "https://service.example/r"}, "request_uri_not_supported"),
     ],
 )
 def test_what_is_wrong_is_named_and_written_and_asks_nobody(services: Services, changed: dict[str, str | None], error: str) -> None:

@@ -52,7 +52,8 @@ def test_every_announced_endpoint_answers(wire: Wire) -> None:
 def test_what_is_offered_without_a_browser_is_said(wire: Wire) -> None:
     document = wire.http.get(f"{ISSUER}/.well-known/openid-configuration").json()
     assert document["backchannel_authentication_endpoint"] == f"{ISSUER}/protocol/openid-connect/ext/ciba/auth"
-    assert document["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]
+    assert document["backchannel_token_delivery_modes_supported"] == ["poll", "ping", "push"]
+    assert document["backchannel_authentication_request_signing_alg_values_supported"] == ["ES256", "PS256", "RS256"]
     assert document["backchannel_user_code_parameter_supported"] is False
     assert {"urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"} <= set(
         document["grant_types_supported"]

@@ -13,6 +13,7 @@ from tests.idp.relying_party import public_jwks
 DEMO = Path(__file__).parents[3] / "deploy/demo/clients.yaml"
 CIBA, EXCHANGE = "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange"
 PING = {"backchannel_token_delivery_mode": "ping"}
+PUSH = {"backchannel_token_delivery_mode": "push", "backchannel_client_notification_endpoint": "https://service.example/push"}
 GOOD: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"]}
 FAPI2: dict[str, Any] = {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": public_jwks()}
 
@@ -64,7 +65,11 @@ def test_the_demonstration_s_clients_are_sound() -> None:
         ({"grant_types": [CIBA], "scope": "identity"}, "must contain openid"),
         ({"grant_types": [CIBA], "backchannel_token_delivery_mode": "ping"}, "backchannel_client_notification_endpoint"),
         ({"grant_types": [CIBA], "backchannel_client_notification_endpoint": "https://s.example/"}, "ping"),
-        ({"grant_types": [CIBA], "backchannel_token_delivery_mode": "push"}, "backchannel_token_delivery_mode"),
+        ({"grant_types": [CIBA], "backchannel_token_delivery_mode": "push"}, "backchannel_client_notification_endpoint"),
+        ({"grant_types": [CIBA], **PUSH, "dpop_bound_access_tokens": True}, "backchannel_token_delivery_mode: push is not"),
+        ({**FAPI2, "grant_types": [CIBA], **PUSH}, "backchannel_token_delivery_mode: push is not"),
+        ({"grant_types": [CIBA], "backchannel_authentication_request_signing_alg": "ES256"}, "needs jwks"),
+        ({**FAPI2, "grant_types": [CIBA], "backchannel_authentication_request_signing_alg": "RS256"}, "forbids RS256"),
         ({"grant_types": [CIBA], **PING, "backchannel_client_notification_endpoint": "http://10.0.0.1/"}, "must use https"),
         ({"grant_types": [EXCHANGE], "token_endpoint_auth_method": "none"}, "public client"),
         ({"grant_types": [EXCHANGE], "resources": ["https://api.example/"]}, "exchange_subject_clients"),
