@@ -12,16 +12,18 @@ written in the same transaction as the detections. **If that transaction fails, 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from siem.detection import Detection
+from siem.detection.cache import Cache
+from siem.detection.clocks import Clocks, microseconds, moment
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
 from siem.detection.habits import Habits
 from siem.detection.load import CompiledCorrelation, Ruleset
-from siem.detection.match import Candidate, Matcher
+from siem.detection.match import Candidate, Matcher, OutOfForce
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
 from siem.detection.predicates import Renamed, Text, View, number
 from siem.detection.profile import Profiles
@@ -29,12 +31,11 @@ from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpac
 from siem.detection.windows import Entry, kept
 from siem.event import Event
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _FOREVER: Final = 2**62
+_MICROSECOND: Final = timedelta(microseconds=1)
 _BETWEEN_VALUES: Final = "\x1f"
-#: Clocks differ: an event this far ahead of ours (µs) is not yet from the future.
-_AHEAD: Final = 300_000_000
+#: Clocks differ: an event this far ahead of ours is not yet from the future.
+_AHEAD: Final = timedelta(minutes=5)
 #: A match that belongs to more groups than this (lists in several group-by fields) is a mistake of the source.
 _MAX_GROUPS: Final = 64
 #: Fields are noted of the first events, then of one in so many.
@@ -73,19 +74,18 @@ class Engine:
         verify_every: int = 0,
     ) -> None:
         self.ruleset = ruleset
-        self.late_counts: dict[str, int] = {}
-        self.ahead_counts: dict[str, int] = {}
         self.disagreement_counts: dict[str, int] = {}
+        #: Events for which the index was compared.
+        self.verified_count = 0
         self._clock = clock
         self._verify_every = verify_every
         self._evaluated_count = 0
-        self._lateness = lateness // _MICROSECOND
-        self._max_lag = max_lag // _MICROSECOND
-        self._sources = tuple(sources)
+        self._clocks = Clocks(lateness, max_lag, sources)
+        self.late_counts, self.ahead_counts = self._clocks.late_counts, self._clocks.ahead_counts
         self._max_matches = max_matches
         #: What each rule costs and finds, and which fields its sources never had.
         self.profiles = Profiles(ruleset.rules)
-        self._matcher = Matcher(ruleset.singles, self.profiles.tallies)
+        self._matcher = Matcher(ruleset.singles, self.profiles.tallies, digest=ruleset.digest)
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
         self._fingerprints = {one.rule.id: fingerprint(one) for one in ruleset.correlations}
         self._carried = carried_fields(ruleset.correlations)
@@ -94,48 +94,55 @@ class Engine:
         self._keep = keeping(ruleset.correlations)
         self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
         self._fields = fields_looked_at(ruleset)
-        self._habits = Habits(ruleset, lateness=self._lateness, limit=max_matches * _HABITS_TO_MATCHES)
+        self._habits = Habits(ruleset, lateness=lateness // _MICROSECOND, limit=max_matches * _HABITS_TO_MATCHES)
         self._correlators: dict[tuple[str, str], Correlator] = {}
-        self._newest: dict[str, dict[str, int]] = {}
-        self._newest_changed: set[str] = set()
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._gone: set[str] = set()
+
+    def keep_in(self, cache: Cache) -> None:
+        """Keep there, for the next run, what makes the first events cheap. To be called before them; it never changes a result."""
+        self._matcher.cache = cache
 
     def evaluate(self, events: Sequence[Event]) -> list[Detection]:
         """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation."""
         detections: list[Detection] = []
-        tenants: set[str] = set()
-        now = _FOREVER if self._clock is None else (self._clock() - _EPOCH) // _MICROSECOND + _AHEAD
+        now = None if self._clock is None else self._clock() + _AHEAD
+        note_time, find, verify_every, count = self._clocks.note, self._matcher.find, self._verify_every, self._evaluated_count
         for event in events:
-            at = (event.at - _EPOCH) // _MICROSECOND
-            self._note_time(event, at, now)
-            tenants.add(event.tenant)
-            view = View(event.fields, event.at)
-            if self._evaluated_count < _NOTED_FIRST or self._evaluated_count % _NOTED_EVERY == 0:
+            note_time(event, now)
+            count += 1
+            if count < _NOTED_FIRST or count % _NOTED_EVERY == 0:
                 self.profiles.note(event, self._matcher)
-            for candidate in self._matched(view):
-                rule = candidate.rule
-                candidate.tally.match(event.at)
-                fields = Renamed(view.exact, candidate.variant.event_names)
-                if rule.alerts:
-                    detections.append(self._of_single(candidate, event, fields))
-                for feed in self._feeds.get(rule.rule.id, ()):
-                    self._feed(feed, event.tenant, at, event.id, fields, ())
-                self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
-        for tenant in tenants:
-            detections.extend(self._settle(tenant, self._closed_at(tenant)))
+            found = self._verified(event) if verify_every and count % verify_every == 0 else find(event.fields, event.at)
+            if found is not None:
+                self._take(event, *found, detections)
+        self._evaluated_count = count
+        for tenant in {event.tenant for event in events}:
+            detections.extend(self._settle(tenant, self._clocks.closed_at(tenant)))
             self._forget(tenant)
         return sorted(detections, key=_event_time)
 
-    def _matched(self, view: View) -> Iterable[Candidate]:
-        self._evaluated_count += 1
-        if self._verify_every == 0 or self._evaluated_count % self._verify_every:
-            return self._matcher.match(view)
-        slowly = list(self._matcher.match_slowly(view))
+    def _take(self, event: Event, view: View, found: Sequence[Candidate], detections: list[Detection]) -> None:
+        """What becomes of an event that rules match."""
+        for candidate in found:
+            rule = candidate.rule
+            candidate.tally.match(event.at)
+            at, fields = microseconds(event.at), Renamed(view.exact, candidate.variant.event_names)
+            if rule.alerts:
+                detections.append(self._of_single(candidate, event, fields))
+            for feed in self._feeds.get(rule.rule.id, ()):
+                self._feed(feed, event.tenant, at, event.id, fields, ())
+            self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
+
+    def _verified(self, event: Event) -> tuple[View, list[Candidate]]:
+        """What every rule says, evaluated one after the other; where the index says otherwise, that is counted."""
+        view = View(event.fields, event.at)
+        slowly = self._matcher.match_slowly(view)
         differing = {one.rule.rule.id for one in slowly} ^ {one.rule.rule.id for one in self._matcher.match(view)}
+        self.verified_count += 1
         for rule_id in differing:
             self.disagreement_counts[rule_id] = self.disagreement_counts.get(rule_id, 0) + 1
-        return slowly
+        return view, slowly
 
     def take_hidden(self) -> dict[tuple[str, str], Hits]:
         """Matches that filters hid since the last call, by key of the filter and id of the rule: to be added up with the detections."""
@@ -144,12 +151,21 @@ class Engine:
 
     def flush(self) -> list[Detection]:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
-        return sorted((one for tenant in self._newest for one in self._settle(tenant, _FOREVER)), key=_event_time)
+        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, _FOREVER)), key=_event_time)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
         """Rules that lost state, and how many matches each."""
         return tuple(self._alarms.values())
+
+    @property
+    def out_of_force(self) -> tuple[OutOfForce, ...]:
+        """Rules that a regular expression made too costly, and that judge nothing until they are put back or the engine is made anew."""
+        return tuple(self._matcher.out_of_force.values())
+
+    def put_back(self, rule_id: str) -> bool:
+        """Put a rule into force again; whether it was out. Any thread may ask."""
+        return self._matcher.put_back(rule_id)
 
     @property
     def match_count(self) -> int:
@@ -169,9 +185,8 @@ class Engine:
             for key, part in correlator.changed:
                 changed[self._state_key(rule_id, tenant, key, part).text()] = pack(correlator, key, part)
             correlator.changed = set()
-        for tenant in self._newest_changed:
-            changed[StateKey.of_newest(tenant).text()] = pack_newest(self._newest[tenant])
-        self._newest_changed = set()
+        for tenant, newest in self._clocks.take_changed().items():
+            changed[StateKey.of_newest(tenant).text()] = pack_newest(newest)
         if self.profiles.due(self._evaluated_count):
             changed[StateKey.of_profiles().text()] = self.profiles.export()
         changed.update(self._habits.changed_state())
@@ -187,8 +202,8 @@ class Engine:
                     packed = pack(correlator, key, part)
                     if packed is not None:
                         state[self._state_key(rule_id, tenant, key, part).text()] = packed
-        for tenant, newest in self._newest.items():
-            state[StateKey.of_newest(tenant).text()] = pack_newest(newest)
+        for tenant in self._clocks.tenants:
+            state[StateKey.of_newest(tenant).text()] = pack_newest(self._clocks.of(tenant))
         state[StateKey.of_profiles().text()] = self.profiles.export()
         return {**state, **self._habits.export_state()}
 
@@ -204,7 +219,7 @@ class Engine:
                 self.profiles.restore(data, self._matcher)
                 continue
             if key.rule_id == "":
-                self._newest[key.tenant] = unpack_newest(data)
+                self._clocks.restore(key.tenant, unpack_newest(data))
                 continue
             if self._habits.restore(key, data):
                 continue
@@ -215,33 +230,15 @@ class Engine:
                 continue
             unpack(self._correlator(one, key.tenant), key.group, key.part, data)
         for (_, tenant), correlator in self._correlators.items():
-            if tenant in self._newest:
-                correlator.resume(self._closed_at(tenant))
+            if tenant in self._clocks.tenants:
+                correlator.resume(self._clocks.closed_at(tenant))
         return dropped
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
         return StateKey(rule_id, self._fingerprints[rule_id], tenant, group, part)
 
-    def _note_time(self, event: Event, at: int, now: int) -> None:
-        newest = self._newest.setdefault(event.tenant, {})
-        known = newest.get(event.source)
-        if at > now:
-            self.ahead_counts[event.source] = self.ahead_counts.get(event.source, 0) + 1
-            at = now
-        if known is None or at > known:
-            newest[event.source] = at
-            self._newest_changed.add(event.tenant)
-        elif at < known - self._lateness:
-            self.late_counts[event.source] = self.late_counts.get(event.source, 0) + 1
-
-    def _closed_at(self, tenant: str) -> int:
-        return max(self._newest[tenant].values()) - self._lateness
-
     def _forget(self, tenant: str) -> None:
-        newest = self._newest[tenant]
-        latest = max(newest.values())
-        slowest = min(newest.get(source, -1) for source in (*newest, *self._sources))
-        horizon = max(slowest, latest - self._max_lag) - self._lateness
+        horizon = self._clocks.horizon(tenant)
         for (rule_id, owner), correlator in self._correlators.items():
             if owner != tenant:
                 continue
@@ -297,10 +294,10 @@ class Engine:
             if correlator is None:
                 continue
             tally, begun = self.profiles.tallies[one.rule.id], time.thread_time_ns()
-            found, occurrences = correlator.settle(closed_at, max(self._newest[tenant].values()))
+            found, occurrences = correlator.settle(closed_at, self._clocks.newest(tenant))
             tally.timed_ns += time.thread_time_ns() - begun
             for episode in found:
-                tally.match(_EPOCH + episode.last * _MICROSECOND)
+                tally.match(moment(episode.last))
             for occurrence in occurrences:
                 for feed in self._feeds.get(one.rule.id, ()):
                     self._feed(
@@ -349,8 +346,8 @@ class Engine:
             rule_id=one.rule.id,
             tenant=tenant,
             group=group,
-            first_at=_EPOCH + first * _MICROSECOND,
-            last_at=_EPOCH + found.last * _MICROSECOND,
+            first_at=moment(first),
+            last_at=moment(found.last),
             event_ids=event_ids,
             matched_fields=self._fields[one.rule.id],
             values=tuple(values.items()),

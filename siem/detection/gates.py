@@ -55,11 +55,9 @@ def guessed_cost(predicate: Predicate) -> float:
 
 
 def measured_cost(shares: Mapping[Predicate, float]) -> Callable[[Predicate], float]:
-    """Costs from the share of sampled events on which each predicate held, the guess deciding between those never seen."""
+    """Costs from the share of sampled events on which each predicate held (missing: on none), the guess deciding between equals."""
 
     def cost(predicate: Predicate) -> float:
-        share = shares.get(predicate)
-        guess = guessed_cost(predicate)
-        return guess if share is None else share + guess / 100
+        return shares.get(predicate, 0.0) + guessed_cost(predicate) / 100
 
     return cost

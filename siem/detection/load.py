@@ -77,7 +77,10 @@ class CompiledBaseline:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """What the folders hold. ``correlations`` stand after everything they refer to."""
+    """What the folders hold. ``correlations`` stand after everything they refer to.
+
+    ``digest`` names everything the set comes of, where it is known (:mod:`siem.detection.compiled`).
+    """
 
     rules: Mapping[str, Rule] = field(default_factory=dict)
     errors: tuple[DataError, ...] = ()
@@ -85,6 +88,7 @@ class Ruleset:
     correlations: tuple[CompiledCorrelation, ...] = ()
     filters: tuple[Filter, ...] = ()
     baselines: tuple[CompiledBaseline, ...] = ()
+    digest: str = ""
 
     @property
     def alerting(self) -> frozenset[str]:

@@ -6,231 +6,199 @@
 3. **Memo**: which gates a value of a field opens is remembered, as log values repeat; a new value is scanned once.
 4. The few rules left are evaluated in full; filters are looked at only where the rule matched.
 
-Gates start from a guess and are chosen anew from what a route's first events measure. They never change a result, only its cost.
+A rule that a regular expression of it makes too costly is taken out of force, and said to be (:class:`OutOfForce`): its answer is not
+known, which is neither a match nor none.
 """
 
+import hashlib
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from siem.detection.cache import Cache
 from siem.detection.conditions import AllOf, Node, compile_tree, predicates, settled
+from siem.detection.encoding import decoded, encoded
 from siem.detection.filters import Filter, Hits
-from siem.detection.gates import best_gate, guessed_cost, measured_cost
+from siem.detection.gates import Gate, best_gate, guessed_cost
 from siem.detection.load import CompiledRule, Variant
-from siem.detection.predicates import ANYWHERE, Predicate, Test, View, text_of
+from siem.detection.logsource import LogSource
+from siem.detection.memo import Memory
+from siem.detection.predicates import ANYWHERE, Predicate, Test, View, fields_of, text_of
 from siem.detection.profile import TIMED_EVERY, Tally
-from siem.detection.scan import Scanner, about_one_value
+from siem.detection.regex import OutOfTime
+from siem.detection.routes import Route, Shares, texts_of
+from siem.detection.scan import Literals, about_one_value, is_equality, needed_literal
+
+_log = logging.getLogger(__name__)
 
 #: Distinct combinations of routing values remembered; a source that varies them without end only costs time.
 _MAX_ROUTES: Final = 4096
-#: Characters of remembered values, over all routes; beyond it the memos start anew.
-_MAX_REMEMBERED: Final = 48_000_000
-#: What a remembered value costs besides its characters.
-_ENTRY_COST: Final = 120
-#: A longer value is not remembered: it hardly ever comes again.
-_MAX_VALUE: Final = 4096
-#: After how many events of a route its gates are chosen anew.
-_MEASURE_AT: Final = (256, 8192)
-_SAMPLE_EVERY: Final = 32
-#: Misses between two looks at whether remembering pays.
-_MISSES: Final = 2048
-#: Stands between values put together.
-_BETWEEN: Final = "\x00"
-_IN_WHOLE_NUMBERS: Final = frozenset("-0123456789")
+#: Beyond it, floats and integers that are equal have different texts.
+_EXACT: Final = 2**53
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class OutOfForce:
+    """A rule taken out of force: it has not judged ``event_count`` events that its gates let through. ``at``: instant of the first."""
+
+    rule_id: str
+    problem: str
+    at: datetime | None
+    event_count: int = 0
+
+
 class Candidate:
-    """One rule as it reads one family of log sources. ``tally`` counts its evaluations."""
+    """One rule as it reads one family of log sources. ``tally`` counts its evaluations; ``test`` is compiled when first asked."""
 
-    rule: CompiledRule
-    variant: Variant
-    test: Test
-    filters: tuple[tuple[Filter, Test], ...]
-    tally: Tally = field(compare=False)
+    __slots__ = ("_filters", "_guess", "_settles", "rule", "tally", "test", "variant")
 
-    def reads(self, values: Mapping[str, str]) -> bool:
-        """Whether events with these routing values (in lower case) are of its log sources."""
-        return any(all(values[name] in wanted for name, wanted in source.select.items()) for source in self.variant.sources)
+    def __init__(self, rule: CompiledRule, variant: Variant, tally: Tally) -> None:
+        self.rule = rule
+        self.variant = variant
+        self.tally = tally
+        self.test: Test = self._first_test
+        self._filters: tuple[tuple[Filter, Test], ...] | None = None
+        self._guess: Gate | bool | None = False
+        self._settles: bool | None = None
+
+    def _first_test(self, view: View) -> bool:
+        self.test = compile_tree(self.variant.tree)
+        return self.test(view)
+
+    def renew(self) -> None:
+        """Begin anew, with the time of its regular expressions unspent."""
+        self.test = self._first_test
 
     def hidden_by(self, view: View) -> Filter | None:
-        """The first filter that hides this match of the rule."""
-        return next((one for one, test in self.filters if one.holds_at(view.at) and not test(view)), None)
+        """The first filter that hides this match of the rule.
 
+        What filters leave out is looked at only where the rule itself matches: it costs nothing else, and each hit can be counted.
+        """
+        if self._filters is None:
+            self._filters = tuple((added.filter, compile_tree(added.tree)) for added in self.variant.filters)
+        for one, test in self._filters:
+            try:
+                if one.holds_at(view.at) and not test(view):
+                    return one
+            except OutOfTime as overrun:  # nobody knows: what is not sure to be hidden is shown
+                _log.error("filter %s cannot be asked: %s", one.key, overrun)
+        return None
 
-class _Budget:
-    """Bounds what all memos hold together."""
+    def guess(self, condition: Node) -> Gate | None:
+        """The gate of its condition, or of what a route leaves of it, before anything was measured."""
+        if condition is not self.variant.tree:
+            return best_gate(condition, guessed_cost)
+        if isinstance(self._guess, bool):
+            self._guess = best_gate(condition, guessed_cost)
+        return self._guess
 
-    __slots__ = ("generation", "spent")
-
-    def __init__(self) -> None:
-        self.spent = 0
-        self.generation = 0
-
-    def spend(self, size: int) -> None:
-        self.spent += size
-        if self.spent > _MAX_REMEMBERED:
-            self.spent = 0
-            self.generation += 1
-
-
-class _FieldGate:
-    """The gates of a route on one field: which rules a value lets through."""
-
-    __slots__ = ("_budget", "_generation", "_lookups_before", "_misses", "_opens", "_scanner", "field", "lookups", "memo", "remembers")
-
-    def __init__(self, field: str, gates: Mapping[Predicate, Sequence[int]], budget: _Budget) -> None:
-        self.field = field
-        self.memo: dict[str, tuple[int, ...]] = {}
-        self.remembers = True
-        self.lookups = 0
-        self._scanner = Scanner(list(gates))
-        self._opens = [tuple(rules) for rules in gates.values()]
-        self._budget = budget
-        self._generation = budget.generation
-        self._misses = 0
-        self._lookups_before = 0
-
-    def opened_by(self, value: str) -> tuple[int, ...]:
-        """Rules that a value not remembered lets through."""
-        found = self._scanner.scan(value, value.lower())
-        opens = self._opens
-        opened = opens[found[0]] if len(found) == 1 else tuple({rule for place in found for rule in opens[place]}) if found else ()
-        if self.remembers and len(value) <= _MAX_VALUE:
-            self._remember(value, opened)
-        return opened
-
-    def _remember(self, value: str, opened: tuple[int, ...]) -> None:
-        budget = self._budget
-        budget.spend(len(value) + _ENTRY_COST)
-        if self._generation != budget.generation:
-            self._generation = budget.generation
-            self.memo.clear()
-        self.memo[value] = opened
-        self._misses += 1
-        if self._misses == _MISSES:
-            # A field whose values hardly ever come again (identifiers, instants) is scanned each time.
-            if self.lookups - self._lookups_before < _MISSES * 10 // 9:
-                self.remembers = False
-                self.memo.clear()
-            self._lookups_before = self.lookups
-            self._misses = 0
-
-
-class _KeywordGate:
-    """The gates of a route on no field in particular: one scan of all values put together."""
-
-    __slots__ = ("_opens", "_scanner", "_skipped")
-
-    def __init__(self, gates: Mapping[Predicate, Sequence[int]]) -> None:
-        self._scanner = Scanner(list(gates))
-        self._opens = list(gates.values())
-        # Half of an event's values are often whole numbers: they are put in only if a keyword could be in one.
-        in_numbers = any(_IN_WHOLE_NUMBERS.issuperset(literal) for literal in self._scanner.literals)
-        self._skipped: type = type(None) if in_numbers else int
-
-    def opened_by(self, fields: Mapping[str, object]) -> list[int]:
-        """Rules that may match; a text found across two values only costs an evaluation."""
-        skipped = self._skipped
-        values = [value if type(value) is str else _loosely(value) for value in fields.values() if type(value) is not skipped]
-        return [rule for place in self._scanner.may_hold(_BETWEEN.join(values).lower()) for rule in self._opens[place]]
-
-
-class _Route:
-    """The rules that read one kind of event, behind their gates. ``trees`` are their conditions, less what the route settles."""
-
-    __slots__ = ("_budget", "candidates", "gates", "keywords", "sample", "seen", "trees", "ungated")
-
-    def __init__(self, candidates: tuple[Candidate, ...], trees: tuple[Node, ...], budget: _Budget) -> None:
-        self.candidates = candidates
-        self.trees = trees
-        self._budget = budget
-        self.seen = 0
-        self.sample: list[View] = []
-        self.gates: tuple[_FieldGate, ...] = ()
-        self.keywords: _KeywordGate | None = None
-        self.ungated: tuple[int, ...] = ()
-        self._choose(guessed_cost)
-
-    def _choose(self, cost: Callable[[Predicate], float]) -> None:
-        gates = [best_gate(tree, cost) for tree in self.trees]
-        by_field: dict[str, dict[Predicate, list[int]]] = {}
-        for place, gate in enumerate(gates):
-            for predicate in gate.predicates if gate is not None else ():
-                by_field.setdefault(predicate.field, {}).setdefault(predicate, []).append(place)
-        self.ungated = tuple(place for place, gate in enumerate(gates) if gate is None)
-        keywords = by_field.pop(ANYWHERE, None)
-        self.keywords = _KeywordGate(keywords) if keywords else None
-        self.gates = tuple(_FieldGate(field, found, self._budget) for field, found in by_field.items())
-
-    def observe(self, view: View) -> None:
-        """Sample events, and choose the gates anew when enough were seen."""
-        self.seen += 1
-        seen = self.seen
-        if seen <= _MEASURE_AT[0] or seen % _SAMPLE_EVERY == 0:
-            self.sample.append(view)
-        if seen in _MEASURE_AT:
-            self._choose(measured_cost(_shares(self.trees, self.sample)))
-            self.sample = []
-
-    def opened(self, view: View) -> list[int]:
-        """Rules to evaluate, in the order they were loaded."""
-        opened = list(self.ungated)
-        fields = view.fields
-        for gate in self.gates:
-            value = fields.get(gate.field)
-            if value is None:
-                continue
-            gate.lookups += 1
-            if type(value) is str:
-                known = gate.memo.get(value)
-                if known is None:
-                    known = gate.opened_by(value)
-                if known:
-                    opened.extend(known)
-            else:
-                for text in _texts(value):
-                    known = gate.memo.get(text)
-                    opened.extend(gate.opened_by(text) if known is None else known)
-        if self.keywords is not None:
-            opened.extend(self.keywords.opened_by(fields))
-        return sorted(set(opened)) if len(opened) > 1 else opened
+    def settled(self, routing: frozenset[str], view: View) -> Node | bool:
+        """What is left of its condition for events with the routing values of ``view``, or its truth."""
+        if self._settles is None:
+            self._settles = any(not routing.isdisjoint(fields_of(predicate)) for predicate in predicates(self.variant.tree))
+        try:
+            return settled(self.variant.tree, routing, view) if self._settles else self.variant.tree
+        except OutOfTime:
+            return self.variant.tree
 
 
 class Matcher:
-    """Finds the rules that match an event. Not for several threads at once."""
+    """Finds the rules that match an event. Not for several threads at once.
 
-    def __init__(self, rules: Sequence[CompiledRule], tallies: Mapping[str, Tally] | None = None) -> None:
+    :attr:`cache` keeps what was measured, under ``digest``, which names the rule set; nothing is kept without either.
+    """
+
+    def __init__(self, rules: Sequence[CompiledRule], tallies: Mapping[str, Tally] | None = None, *, digest: str = "") -> None:
         counted = {rule.rule.id: Tally() for rule in rules} if tallies is None else tallies
-        self._candidates = tuple(_candidate(rule, variant, counted[rule.rule.id]) for rule in rules for variant in rule.variants)
-        names = {name for one in self._candidates for source in one.variant.sources for name in source.select}
+        self._candidates = tuple(Candidate(rule, variant, counted[rule.rule.id]) for rule in rules for variant in rule.variants)
+        self._families: dict[tuple[int, ...], tuple[tuple[LogSource, ...], list[int]]] = {}
+        for place, one in enumerate(self._candidates):
+            sources = one.variant.sources
+            self._families.setdefault(tuple(map(id, sources)), (sources, []))[1].append(place)
+        names = {name for sources, _ in self._families.values() for source in sources for name in source.select}
         self._routing: tuple[str, ...] = tuple(sorted(names))
-        self._routes: dict[tuple[object, ...], _Route] = {}
-        self._same: dict[tuple[tuple[int, Node], ...], _Route] = {}
-        self._budget = _Budget()
+        self._routing_set = frozenset(names)
+        self._routes: dict[tuple[object, ...], Route | dict[tuple[type, ...], Route]] = {}
+        self._same: dict[tuple[tuple[int, Node | None], ...], Route] = {}
+        self._wanted: dict[str, dict[str, None]] | None = None
+        self._literals: dict[str, Literals] = {}
+        self.memory = Memory()
+        self.cache: Cache | None = None
+        self._digest = digest
         #: Matches that filters hid, by key of the filter and id of the rule, since they were last taken.
         self.hidden: dict[tuple[str, str], Hits] = {}
+        #: Rules taken out of force since the start, or since they were put back.
+        self.out_of_force: dict[str, OutOfForce] = {}
 
-    def match(self, view: View) -> Iterator[Candidate]:
-        """Rules that match, each once, in the order they were loaded."""
-        route = self._route(view.fields)
-        if route.seen < _MEASURE_AT[-1]:
-            route.observe(view)
-        last: CompiledRule | None = None
-        candidates = route.candidates
-        for place in route.opened(view):
-            candidate = candidates[place]
+    def find(self, fields: Mapping[str, object], at: datetime | None) -> tuple[View, list[Candidate]] | None:
+        """Rules that match, each once, in the order they were loaded, with the event as they saw it; None where there is none."""
+        route = self._route(fields)
+        opened = route.opened(fields)
+        if not opened:
+            return None
+        view = View(fields, at)
+        candidates, places = self._candidates, route.places
+        found: list[Candidate] = []
+        for place in opened:
+            candidate = candidates[places[place]]
             tally = candidate.tally
             tally.evaluated += 1
-            held = _timed(candidate, view) if tally.evaluated % TIMED_EVERY == 1 else candidate.test(view)
-            if held and candidate.rule is not last:
-                hiding = candidate.hidden_by(view) if candidate.filters else None
-                if hiding is not None:
-                    self.hidden.setdefault((hiding.key, candidate.rule.rule.id), Hits()).add(view.at)
-                    continue
-                last = candidate.rule
-                yield candidate
+            if (not found or candidate.rule is not found[-1].rule) and self._holds(
+                candidate, view, timed=tally.evaluated % TIMED_EVERY == 1
+            ):
+                hiding = candidate.hidden_by(view) if candidate.variant.filters else None
+                if hiding is None:
+                    found.append(candidate)
+                else:
+                    self.hidden.setdefault((hiding.key, candidate.rule.rule.id), Hits()).add(at)
+        return (view, found) if found else None
+
+    def match(self, view: View) -> list[Candidate]:
+        """The same, without the view."""
+        found = self.find(view.fields, view.at)
+        return [] if found is None else found[1]
+
+    def match_slowly(self, view: View) -> list[Candidate]:
+        """The same, evaluating every rule: what :meth:`match` is compared with."""
+        found: list[Candidate] = []
+        for candidate in self._reading(view.fields):
+            if (not found or candidate.rule is not found[-1].rule) and self._holds(candidate, view) and candidate.hidden_by(view) is None:
+                found.append(candidate)
+        return found
+
+    def _holds(self, candidate: Candidate, view: View, *, timed: bool = False) -> bool:
+        """Evaluate a rule's condition; False also where it is out of force, which is counted."""
+        if self.out_of_force and candidate.rule.rule.id in self.out_of_force:
+            self.out_of_force[candidate.rule.rule.id].event_count += 1
+            return False
+        begun = time.thread_time_ns() if timed else 0
+        try:
+            return candidate.test(view)
+        except OutOfTime as overrun:
+            rule = candidate.rule.rule
+            self.out_of_force[rule.id] = OutOfForce(rule.id, str(overrun), view.at, 1)
+            _log.error(
+                "rule %s (%s, %s) is out of force until it is put back or the watch starts anew: %s",
+                rule.id,
+                rule.title,
+                rule.path,
+                overrun,
+            )
+            return False
+        finally:
+            if timed:
+                candidate.tally.timed += 1
+                candidate.tally.timed_ns += time.thread_time_ns() - begun
+
+    def put_back(self, rule_id: str) -> bool:
+        """Put a rule into force again, with its time anew; whether it was out."""
+        for candidate in self._candidates:
+            if candidate.rule.rule.id == rule_id:
+                candidate.renew()
+        return self.out_of_force.pop(rule_id, None) is not None
 
     def kind_of(self, fields: Mapping[str, object]) -> tuple[str, ...]:
         """What kind of event it is: its routing values, as texts in lower case."""
@@ -239,8 +207,8 @@ class Matcher:
     def named_by_readers(self, kind: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Rules that read a kind of event and that it can match, each with the fields it names."""
         fields = {name: value for name, value in zip(self._routing, kind, strict=True) if value}
-        for candidate in self._route(fields).candidates:
-            yield candidate.rule.rule.id, candidate.variant.fields
+        for place in self._route(fields).places:
+            yield self._candidates[place].rule.rule.id, self._candidates[place].variant.fields
 
     def readers(self, fields: Mapping[str, object]) -> list[CompiledRule]:
         """Rules whose log sources an event is of, whether they match or not."""
@@ -248,90 +216,102 @@ class Matcher:
 
     def _reading(self, fields: Mapping[str, object]) -> Iterator[Candidate]:
         values = {name: text_of(fields.get(name, "")).lower() for name in self._routing}
-        return (candidate for candidate in self._candidates if candidate.reads(values))
+        return (self._candidates[place] for place in self._places(values))
 
-    def match_slowly(self, view: View) -> Iterator[Candidate]:
-        """The same, evaluating every rule: what :meth:`match` is compared with."""
-        last: CompiledRule | None = None
-        for candidate in self._reading(view.fields):
-            if candidate.rule is not last and candidate.test(view) and candidate.hidden_by(view) is None:
-                last = candidate.rule
-                yield candidate
+    def _places(self, values: Mapping[str, str]) -> list[int]:
+        """The rules that read events with these routing values (in lower case)."""
+        found: list[int] = []
+        for sources, places in self._families.values():
+            if any(all(values[name] in wanted for name, wanted in source.select.items()) for source in sources):
+                found.extend(places)
+        return sorted(found)
 
-    def _route(self, fields: Mapping[str, object]) -> _Route:
-        key = tuple([fields.get(name) for name in self._routing])
+    def _route(self, fields: Mapping[str, object]) -> Route:
+        key = tuple(map(fields.get, self._routing))
         try:
             found = self._routes.get(key)
         except TypeError:  # a list where one value is expected
-            key = tuple([tuple(map(text_of, part)) if isinstance(part, list) else part for part in key])
+            key = tuple([part if isinstance(part, str | None) else texts_of(part) for part in key])
             found = self._routes.get(key)
-        if found is None:
-            if len(self._routes) >= _MAX_ROUTES:
-                self._routes.clear()
-                self._same.clear()
-            found = self._routes[key] = self._new_route(key)
-        return found
+        if type(found) is Route:
+            return found
+        types = tuple(map(type, key))
+        if isinstance(found, dict) and types in found:
+            return found[types]
+        return self._new_route(key, types)
 
-    def _new_route(self, key: Sequence[object]) -> _Route:
+    def _new_route(self, key: tuple[object, ...], types: tuple[type, ...]) -> Route:
         """Keys that lead to the same rules share a route."""
+        if len(self._routes) >= _MAX_ROUTES:
+            self._routes.clear()
+            self._same.clear()
         values = {name: text_of("" if part is None else part).lower() for name, part in zip(self._routing, key, strict=True)}
         view = View({name: part for name, part in zip(self._routing, key, strict=True) if part is not None})
         kept: list[tuple[int, Node]] = []
-        for place, one in enumerate(self._candidates):
-            if one.reads(values):
-                tree = settled(one.variant.tree, frozenset(self._routing), view)
-                if tree is not False:
-                    kept.append((place, AllOf(()) if tree is True else tree))
-        same = tuple(kept)
-        if same not in self._same:
-            self._same[same] = _Route(tuple(self._candidates[place] for place, _ in kept), tuple(tree for _, tree in kept), self._budget)
-        return self._same[same]
+        for place in self._places(values):
+            tree = self._candidates[place].settled(self._routing_set, view)
+            if tree is not False:
+                kept.append((place, AllOf(()) if tree is True else tree))
+        # A condition that the route leaves as it is goes by its place: comparing whole trees costs.
+        same = tuple((place, None if tree is self._candidates[place].variant.tree else tree) for place, tree in kept)
+        route = self._same.get(same)
+        if route is None:
+            name = self._name_of(tuple(values.values()))
+            route = self._same[same] = Route(
+                name, tuple(place for place, _ in kept), tuple(tree for _, tree in kept), self, self._kept(name)
+            )
+        if any(map(_has_doubles, key)):
+            alike = self._routes.setdefault(key, {})
+            if isinstance(alike, dict):
+                alike[types] = route
+        else:
+            self._routes[key] = route
+        return route
+
+    def literals(self, field: str) -> Literals:
+        """Everything that any rule looks for in a field, keywords included. Made for a field when first asked."""
+        found = self._literals.get(field)
+        if found is None:
+            if self._wanted is None:
+                self._wanted = self._wanted_literals()
+            texts = (*self._wanted.get(field, ()), *(self._wanted.get(ANYWHERE, ()) if field != ANYWHERE else ()))
+            found = self._literals[field] = Literals(texts, self.cache)
+        return found
+
+    def _wanted_literals(self) -> dict[str, dict[str, None]]:
+        wanted: dict[str, dict[str, None]] = {}
+        seen: set[int] = set()
+        for candidate in self._candidates:
+            for predicate in predicates(candidate.variant.tree):
+                if id(predicate) not in seen:
+                    seen.add(id(predicate))
+                    if about_one_value(predicate) and not is_equality(predicate) and (literal := needed_literal(predicate)):
+                        wanted.setdefault(predicate.field, {})[literal] = None
+        return wanted
+
+    def guess(self, place: int, condition: Node) -> Gate | None:
+        """The gate of a rule's condition before anything was measured."""
+        return self._candidates[place].guess(condition)
+
+    def measured(self, route: Route, shares: Shares) -> None:
+        """Keep what a route measured for the next start."""
+        if self.cache is not None and self._digest:
+            self.cache.write(route.name, encoded(tuple(shares.items())))
+
+    def _name_of(self, kind: tuple[str, ...]) -> str:
+        return f"shares-{hashlib.sha256(repr((self._digest, kind)).encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+
+    def _kept(self, name: str) -> Shares | None:
+        kept = self.cache.read(name) if self.cache is not None and self._digest else None
+        if kept is None:
+            return None
+        try:
+            shares: dict[Predicate, float] = dict(decoded(kept))
+        except (ValueError, TypeError, LookupError, ArithmeticError):
+            return None
+        return shares
 
 
-def _candidate(rule: CompiledRule, variant: Variant, tally: Tally) -> Candidate:
-    """What filters leave out is looked at only where the rule itself matches: it costs nothing else, and each hit can be counted."""
-    filters = tuple((added.filter, compile_tree(added.tree)) for added in variant.filters)
-    return Candidate(rule, variant, compile_tree(variant.tree), filters, tally)
-
-
-def _timed(candidate: Candidate, view: View) -> bool:
-    """Evaluate a rule and note what it cost."""
-    begun = time.thread_time_ns()
-    held = candidate.test(view)
-    candidate.tally.timed += 1
-    candidate.tally.timed_ns += time.thread_time_ns() - begun
-    return held
-
-
-def _loosely(value: object) -> str:
-    """A text that holds the value's, made fast."""
-    if isinstance(value, float | list | tuple):
-        return _BETWEEN.join(_texts(value))
-    return str(value)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if isinstance(value, list | tuple):
-        return tuple(text_of(item) for item in value if item is not None)
-    return (text_of(value),)
-
-
-def _shares(trees: Sequence[Node], sample: Sequence[View]) -> dict[Predicate, float]:
-    """On what part of the sample each predicate holds."""
-    by_field: dict[str, dict[Predicate, int]] = {}
-    for tree in trees:
-        for predicate in predicates(tree):
-            if about_one_value(predicate):
-                by_field.setdefault(predicate.field, {})[predicate] = 0
-    for name, counts in by_field.items():
-        scanner, listed = Scanner(list(counts)), list(counts)
-        known: dict[str, list[int]] = {}
-        for view in sample:
-            held: set[int] = set()
-            for text in view.everything(cased=True) if name == ANYWHERE else _texts(view.fields.get(name)) if name in view.fields else ():
-                if text not in known:
-                    known[text] = scanner.scan(text, text.lower())
-                held.update(known[text])
-            for place in held:
-                counts[listed[place]] += 1
-    return {predicate: count / len(sample) for counts in by_field.values() for predicate, count in counts.items()}
+def _has_doubles(part: object) -> bool:
+    """Whether something else may be equal to a routing value and yet have another text: True and 1, large floats and integers."""
+    return isinstance(part, int | float) and (-2 < part < 2 or not -_EXACT < part < _EXACT)

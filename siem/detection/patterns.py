@@ -19,6 +19,9 @@ class Wild(Enum):
     MANY = "*"
     ONE = "?"
 
+    # Patterns are looked up by the hundred thousand, and the library computes the hash of a member anew each time.
+    __hash__ = object.__hash__
+
 
 class How(Enum):
     """How a text is compared with a field's value."""
@@ -32,6 +35,7 @@ class How(Enum):
 
 _WILDS: Final = {"*": Wild.MANY, "?": Wild.ONE}
 _ESCAPE: Final = "\\"
+_PLAIN: Final = re.compile(r"[^*?\\]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Pattern:
     @classmethod
     def parse(cls, text: str) -> "Pattern":
         r"""Read a Sigma string: ``\`` escapes ``*``, ``?`` and itself, and is plain before anything else."""
+        if _PLAIN(text):
+            return cls((text,) if text else ())
         parts: list[str | Wild] = []
         escaped = False
         for character in text:
@@ -100,21 +106,19 @@ class Pattern:
 
     def classify(self) -> tuple[How, str]:
         """The cheapest comparison that means the same, and its text (empty for ``GLOB``)."""
-        match self.parts:
-            case ():
-                return How.EQUALS, ""
-            case (str() as text,):
-                return How.EQUALS, text
-            case (Wild.MANY,):
-                return How.CONTAINS, ""
-            case (Wild.MANY, str() as text, Wild.MANY):
-                return How.CONTAINS, text
-            case (str() as text, Wild.MANY):
-                return How.STARTS, text
-            case (Wild.MANY, str() as text):
-                return How.ENDS, text
-            case _:
-                return How.GLOB, ""
+        parts = self.parts
+        first = parts[0] if parts else ""
+        if len(parts) < 2:
+            return (How.EQUALS, first) if isinstance(first, str) else (How.CONTAINS, "") if first is Wild.MANY else (How.GLOB, "")
+        second = parts[1]
+        if len(parts) == 2 and isinstance(first, str) and second is Wild.MANY:
+            return How.STARTS, first
+        if isinstance(second, str) and first is Wild.MANY:
+            if len(parts) == 2:
+                return How.ENDS, second
+            if len(parts) == 3 and parts[2] is Wild.MANY:
+                return How.CONTAINS, second
+        return How.GLOB, ""
 
     def literals(self) -> tuple[str, ...]:
         """The literal parts: each is in every text that matches."""

@@ -1,17 +1,21 @@
 """Regular expressions in bounded time, whatever the expression and the text.
 
-Python's engine looks for the simple ones in short texts. One with several unbounded repetitions, or a long text, goes to Hyperscan, which
-never goes back and knows the whole dialect of Sigma. Where it cannot (look-around, back-references), only the first 10,000 characters
-are looked at, and an expression that may take exponential time is refused.
+Python's engine looks for the simple ones in short texts. One with several repetitions, or a long text, goes to Hyperscan, which never
+goes back and knows the whole dialect of Sigma. What Hyperscan cannot express (look-around, back-references) needs an engine that goes
+back: it is looked for in the first 10,000 characters, is refused where it may take exponential time, and is **timed**. A search that
+takes too long raises :class:`OutOfTime`, as does an expression that took too much on the whole: its answer is then not known.
 
 Source: Sigma specification 2.1.0, appendix «Modifiers», regular expressions.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
+
+import regex
 
 try:
     import hyperscan
@@ -20,17 +24,27 @@ try:
 except ImportError:  # no build for this processor
     AVAILABLE = False
 
-#: From this many unbounded repetitions on, going back over a long text costs too much.
-_MANY: Final = 3
-#: Up to this many characters, going back over a text costs little.
-_SHORT: Final = 1000
-#: Where nothing but going back is possible, a text is looked at up to here.
+#: With so many repetitions, a text of so many characters is looked at by Python's engine; a longer one costs too much to go back over.
+_SHORT: Final = {0: 10_000, 1: 500, 2: 60}
+#: A repetition that may go on for so long is as good as unbounded.
+_UNBOUNDED: Final = 10
+#: Short repetitions inside each other may be gone through in so many ways before that costs too much.
+_MANY_WAYS: Final = 1000
+#: Where nothing but going back is possible, a text is looked at up to here, for so long at most.
 _LONG: Final = 10_000
-_REPEATS: Final = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT})
+_ONE_SEARCH_SECONDS: Final = 0.1
+#: A timed expression may take this long for each search on average; once it is this far beyond, it is out of time.
+_FAIR_SECONDS: Final = 0.001
+_OVERDRAFT_SECONDS: Final = 1.0
+_REPEATS: Final = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT})
 
 
 class CostlyExpression(ValueError):
     """Nothing at hand can look for the expression in bounded time."""
+
+
+class OutOfTime(Exception):
+    """A search was given up, or the expression has used up its time: nobody knows whether it is found."""
 
 
 def check_expression(expression: str, flags: int) -> None:
@@ -41,12 +55,11 @@ def check_expression(expression: str, flags: int) -> None:
 
 
 def search(expression: str, flags: int) -> Callable[[str], bool]:
-    """Whether the expression is found anywhere in a text. The machine behind it is made at the first call."""
+    """Whether the expression is found anywhere in a text. The machine behind it is made at the first call. May raise OutOfTime."""
     simple = re.compile(expression, flags).search
-    count, depth = _repeats(parser.parse(expression, flags), 0)
-    if count == 0:
-        return lambda text: simple(text) is not None
-    short = _SHORT if depth < 2 and count < _MANY else 0
+    parsed = parser.parse(expression, flags)
+    count, depth = _repeats(parsed, 0)
+    short = _SHORT.get(count, 0) if depth < 2 and _ways(parsed) < _MANY_WAYS else 0
     # Not shared between two searches: a database serves one thread at a time.
     made: list[Any] = []
 
@@ -54,10 +67,38 @@ def search(expression: str, flags: int) -> Callable[[str], bool]:
         if len(text) <= short:
             return simple(text) is not None
         if not made:
-            made.append(_database(expression, flags))
-        database = made[0]
-        if database is None:
-            return simple(text[:_LONG]) is not None
+            database = _database(expression, flags)
+            made.append(_Timed(expression, flags).search if database is None else _scanning(database))
+        held: bool = made[0](text)
+        return held
+
+    return found
+
+
+class _Timed:
+    """A search that goes back, on the clock."""
+
+    def __init__(self, expression: str, flags: int) -> None:
+        self._expression = expression
+        self._search = regex.compile(expression, flags & (re.IGNORECASE | re.MULTILINE | re.DOTALL)).search
+        self._overdrawn = 0.0
+
+    def search(self, text: str) -> bool:
+        """Whether it is found in the first part of a text."""
+        if self._overdrawn > _OVERDRAFT_SECONDS:
+            raise OutOfTime(f"the regular expression {self._expression} takes more than {_FAIR_SECONDS * 1000:.0f} ms for each search")
+        begun = time.thread_time()
+        try:
+            return self._search(text[:_LONG], timeout=_ONE_SEARCH_SECONDS) is not None
+        except TimeoutError:
+            limit = f"{_ONE_SEARCH_SECONDS * 1000:.0f} ms on a text of {len(text)} characters"
+            raise OutOfTime(f"the regular expression {self._expression} took more than {limit}") from None
+        finally:
+            self._overdrawn = max(0.0, self._overdrawn + time.thread_time() - begun - _FAIR_SECONDS)
+
+
+def _scanning(database: Any) -> Callable[[str], bool]:
+    def found(text: str) -> bool:
         hits: list[int] = []
         database.scan(text.encode("utf-8", "replace"), match_event_handler=_note, context=hits)
         return bool(hits)
@@ -86,10 +127,10 @@ def _database(expression: str, flags: int) -> Any:
 
 
 def _repeats(items: Iterable[Any], depth: int) -> tuple[int, int]:
-    """How many unbounded repetitions there are, and how deep choices stand in them: two are enough for exponential time."""
+    """How many long repetitions there are, and how deep choices stand in them: two are enough for exponential time."""
     count, deepest = 0, depth
     for code, argument in items:
-        unbounded = code in _REPEATS and argument[1] == codes.MAXREPEAT
+        unbounded = code in _REPEATS and argument[1] >= _UNBOUNDED
         # Inside a repetition, a choice or an optional part is as bad as another repetition: (a|aa)+, (aa?)+.
         choice = unbounded or (depth > 0 and (code in _REPEATS or code == codes.BRANCH))
         count += unbounded
@@ -99,6 +140,15 @@ def _repeats(items: Iterable[Any], depth: int) -> tuple[int, int]:
             count += inner
             deepest = max(deepest, depth_of_inner)
     return count, deepest
+
+
+def _ways(items: Iterable[Any]) -> int:
+    """In how many ways short repetitions that stand in each other can be gone through, at most."""
+    most = 1
+    for code, argument in items:
+        own = max(1, min(argument[1], _UNBOUNDED)) if code in _REPEATS else 1
+        most = max(most, *(own * _ways(part) for part in _parts(argument)), 1)
+    return most
 
 
 def _parts(argument: Any) -> Iterable[Any]:

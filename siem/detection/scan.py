@@ -4,11 +4,25 @@ Equalities are one look-up; for the rest Hyperscan finds, in one pass over the v
 the predicates behind those are tested. What it finds is exactly what testing every predicate would.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
 from typing import Any, Final
 
+from siem.detection.cache import Cache
 from siem.detection.patterns import How
-from siem.detection.predicates import TIMESTAMP, InNetwork, Matches, NumberIs, Predicate, TextIs, TimePartIs, is_cased, text_test
+from siem.detection.predicates import (
+    TIMESTAMP,
+    InNetwork,
+    Matches,
+    NumberIs,
+    Predicate,
+    TextIs,
+    TimePartIs,
+    is_cased,
+    text_test,
+)
+from siem.detection.regex import OutOfTime
 
 try:
     import hyperscan
@@ -32,78 +46,140 @@ def _note(place: int, start: int, end: int, flags: int, found: list[int]) -> Non
     found.append(place)
 
 
-class Scanner:
-    """Answers which of ``predicates`` (all about one field, or all keywords) hold for a value. Not for several threads at once."""
+class Literals:
+    """Finds which of many texts are in another. Not for several threads at once.
 
-    def __init__(self, predicates: Sequence[Predicate]) -> None:
-        self._equals: dict[str, list[int]] = {}
-        self._always: list[tuple[int, Callable[[str], bool], bool]] = []
-        #: Texts of which a value must hold one, for any predicate but those always tested to hold.
-        self.literals: list[str] = []
-        self._behind: list[list[tuple[int, Callable[[str], bool], bool]]] = []
-        places: dict[str, int] = {}
-        for place, predicate in enumerate(predicates):
-            test = (place, text_test(predicate), is_cased(predicate))
-            literal = _needed_literal(predicate)
-            if isinstance(predicate, TextIs) and not predicate.cased and predicate.pattern.classify()[0] is How.EQUALS:
-                self._equals.setdefault(predicate.pattern.plain or "", []).append(place)
-            elif not literal:
-                self._always.append(test)
-            elif literal in places:
-                self._behind[places[literal]].append(test)
-            else:
-                places[literal] = len(self.literals)
-                self.literals.append(literal)
-                self._behind.append([test])
+    The machine is made when first needed, for many are never asked; then it is kept in the ``cache`` under a digest of its texts.
+    """
+
+    __slots__ = ("_cache", "_database", "places", "texts")
+
+    def __init__(self, texts: Iterable[str], cache: Cache | None = None) -> None:
+        self.texts = tuple(sorted(set(texts)))  # one order for all runs: what is kept is found again
+        self.places = {text: place for place, text in enumerate(self.texts)}
+        self._cache = cache
         self._database: Any = None
+
+    def present(self, lower: str) -> Sequence[int]:
+        """Places of the texts that are in ``lower``."""
+        if len(self.texts) <= _FEW or not AVAILABLE:
+            return [place for place, text in enumerate(self.texts) if text in lower]
+        if self._database is None:
+            self._database = self._made()
+        found: list[int] = []
+        self._database.scan(lower.encode("utf-8", "surrogatepass"), match_event_handler=_note, context=found)
+        return found
+
+    def _made(self) -> Any:
+        expressions = [text.encode("utf-8", "surrogatepass") for text in self.texts]
+        # Lengths first: no two rows of texts are written alike.
+        written = repr([len(one) for one in expressions]).encode() + b"".join(expressions)
+        name = f"literals-{hashlib.sha256(metadata.version('hyperscan').encode() + written).hexdigest()[:40]}"
+        kept = self._cache.read(name) if self._cache is not None else None
+        if kept is not None:
+            try:
+                loaded = hyperscan.loadb(kept, mode=hyperscan.HS_MODE_BLOCK)
+                loaded.scratch = hyperscan.Scratch(loaded)
+                return loaded
+            except (hyperscan.error, ValueError):  # written on another processor, or by another version
+                pass
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(
+            expressions=expressions,
+            ids=list(range(len(expressions))),
+            elements=len(expressions),
+            flags=hyperscan.HS_FLAG_SINGLEMATCH,
+            literal=True,
+        )
+        if self._cache is not None:
+            self._cache.write(name, hyperscan.dumpb(database))
+        return database
+
+
+class Scanner:
+    """Answers which of ``predicates`` (about one field, or keywords) hold for a value. Not for several threads at once.
+
+    ``literals`` may be shared by scanners whose needed literals they all hold; without, the scanner has its own.
+    """
+
+    __slots__ = ("_always", "_behind", "_equals", "_literals", "_predicates", "_tests")
+
+    def __init__(self, predicates: Sequence[Predicate], literals: Literals | None = None, *, cache: Cache | None = None) -> None:
+        self._predicates = predicates
+        #: Made when first needed, as most are never asked.
+        self._tests: list[Callable[[str], bool] | None] = [None] * len(predicates)
+        self._equals: dict[str, list[int]] = {}
+        self._always: list[int] = []
+        needed: list[tuple[int, str]] = []
+        for place, predicate in enumerate(predicates):
+            literal = needed_literal(predicate)
+            if is_equality(predicate):
+                self._equals.setdefault(predicate.pattern.plain or "", []).append(place)  # type: ignore[union-attr]
+            elif literal:
+                needed.append((place, literal))
+            else:
+                self._always.append(place)
+        self._literals = Literals((literal for _, literal in needed), cache) if literals is None else literals
+        self._behind: dict[int, list[int]] = {}
+        for place, literal in needed:
+            self._behind.setdefault(self._literals.places[literal], []).append(place)
+
+    @property
+    def literals(self) -> list[str]:
+        """Texts of which a value must hold one, for any predicate but those always tested to hold."""
+        return [self._literals.texts[place] for place in self._behind]
 
     def scan(self, exact: str, lower: str) -> list[int]:
         """Places of the predicates that hold for a value, given as it is and in lower case."""
         found = list(self._equals.get(lower, ()))
-        for place, test, cased in self._always:
-            if test(exact if cased else lower):
+        for place in self._always:
+            if self._holds(place, exact, lower):
                 found.append(place)
-        for literal in self._present(lower):
-            for place, test, cased in self._behind[literal]:
-                if test(exact if cased else lower):
-                    found.append(place)
+        if self._behind:
+            behind = self._behind
+            for literal in self._literals.present(lower):
+                for place in behind.get(literal, ()):
+                    if self._holds(place, exact, lower):
+                        found.append(place)
         return found
+
+    def _holds(self, place: int, exact: str, lower: str) -> bool:
+        test = self._tests[place]
+        if test is None:
+            test = self._tests[place] = text_test(self._predicates[place])
+        try:
+            return test(exact if is_cased(self._predicates[place]) else lower)
+        except OutOfTime:  # nobody knows: whoever asks must find out what that means
+            return True
 
     def may_hold(self, lower: str) -> list[int]:
         """Places of the predicates that may hold for a part of a text in lower case."""
-        found = [place for place, _, _ in self._always]
+        found = list(self._always)
         for places in self._equals.values():
             found.extend(places)
-        for literal in self._present(lower):
-            found.extend(place for place, _, _ in self._behind[literal])
+        if self._behind:
+            for literal in self._literals.present(lower):
+                found.extend(self._behind.get(literal, ()))
         return found
 
-    def _present(self, lower: str) -> Sequence[int]:
-        if len(self.literals) <= _FEW or not AVAILABLE:
-            return [place for place, literal in enumerate(self.literals) if literal in lower]
-        if self._database is None:
-            # Made when first needed: many routes are never taken.
-            expressions = [literal.encode("utf-8", "surrogatepass") for literal in self.literals]
-            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-            self._database.compile(
-                expressions=expressions,
-                ids=list(range(len(expressions))),
-                elements=len(expressions),
-                flags=hyperscan.HS_FLAG_SINGLEMATCH,
-                literal=True,
-            )
-        present: list[int] = []
-        self._database.scan(lower.encode("utf-8", "surrogatepass"), match_event_handler=_note, context=present)
-        return present
+
+def is_equality(predicate: Predicate) -> bool:
+    """Whether the predicate is that a text, in lower case, is another."""
+    return isinstance(predicate, TextIs) and not predicate.cased and predicate.pattern.classify()[0] is How.EQUALS
 
 
-def _needed_literal(predicate: Predicate) -> str:
+def needed_literal(predicate: Predicate) -> str:
     """A text that is in the lower-case form of every value for which the predicate holds (empty: none is known)."""
-    if not isinstance(predicate, TextIs):
+    if type(predicate) is not TextIs:
         return ""
-    literals = predicate.pattern.literals()
-    if predicate.cased:
-        # Only ASCII is sure to keep its place when the whole value is put in lower case.
-        literals = tuple(literal.lower() for literal in literals if literal.isascii())
-    # The scanner reads a literal up to its first zero.
-    return max((part for literal in literals for part in literal.split("\x00")), key=len, default="")
+    longest = ""
+    for part in predicate.pattern.parts:
+        if type(part) is str:
+            if predicate.cased:
+                # Only ASCII is sure to keep its place when the whole value is put in lower case.
+                part = part.lower() if part.isascii() else ""
+            if "\x00" in part:  # the scanner reads a literal up to its first zero
+                part = max(part.split("\x00"), key=len)
+            if len(part) > len(longest):
+                longest = part
+    return longest

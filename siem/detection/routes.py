@@ -1,0 +1,253 @@
+"""The rules that read one kind of event, behind their gates.
+
+Gates start from a guess and are chosen anew from what the first events measure, or at once from what an earlier run measured and kept.
+They never change a result, only its cost.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Final, Protocol
+
+from siem.detection.cache import Cache
+from siem.detection.conditions import Node, predicates
+from siem.detection.gates import Gate, best_gate, measured_cost
+from siem.detection.memo import MAX_VALUE, Memo, Memory, Value
+from siem.detection.predicates import ANYWHERE, Predicate, text_of
+from siem.detection.scan import Literals, Scanner, about_one_value
+
+#: On what part of a kind of events each predicate held; those that never did are missing.
+Shares = Mapping[Predicate, float]
+#: After how many events of a route its gates are chosen anew.
+_MEASURE_AT: Final = (256, 8192)
+#: Up to the last of them, after the first every so many events are sampled; later ones only for whether remembering pays.
+_SAMPLE_EVERY: Final = 32
+#: After so many sampled look-ups, a field whose values came again less often than one time in so many is not remembered.
+_LOOKUPS: Final = 256
+_COMES_AGAIN: Final = 20
+#: After so many scans, a smaller machine pays for its making.
+_OWN_MACHINE_AFTER: Final = 50_000
+#: Rows of fields remembered by a route, and how long they may be.
+_MAX_SHAPES: Final = 64
+_MAX_FIELDS: Final = 256
+#: Stands between values put together.
+_BETWEEN: Final = "\x00"
+_IN_WHOLE_NUMBERS: Final = frozenset("-0123456789")
+
+
+class Index(Protocol):
+    """What the routes of a matcher share."""
+
+    memory: Memory
+    cache: Cache | None
+
+    def literals(self, field: str) -> Literals:
+        """Everything that any rule looks for in a field, keywords included."""
+        ...
+
+    def guess(self, place: int, condition: Node) -> Gate | None:
+        """The gate of a rule's condition before anything was measured."""
+        ...
+
+    def measured(self, route: "Route", shares: Shares) -> None:
+        """To be kept for the next start."""
+        ...
+
+
+class FieldGate(Memo):
+    """The gates of a route on one field: which rules a value lets through."""
+
+    __slots__ = ("_index", "_rules", "_scanner", "_scans_left", "field", "looked", "missed", "opens", "remembers")
+
+    def __init__(self, field: str, opens: Mapping[Predicate, tuple[int, ...]], index: Index) -> None:
+        super().__init__(index.memory)
+        self.field = field
+        self.opens = opens
+        self._index = index
+        self.remembers = True
+        self.looked = self.missed = 0
+        self._scanner = Scanner(list(opens), index.literals(field))
+        self._scans_left = _OWN_MACHINE_AFTER
+        self._rules = tuple(opens.values())
+
+    def opened_by(self, value: Value) -> tuple[int, ...]:
+        """Rules that a value not among the young ones lets through."""
+        known = self.recall(value) if self.old else None
+        if known is not None:
+            return known
+        self._scans_left -= 1
+        if not self._scans_left:
+            # One machine for all routes serves at first; a field whose values are always new earns one for its own gates.
+            self._scanner = Scanner(list(self.opens), cache=self._index.cache)
+        text = value if type(value) is str else str(value)
+        found = self._scanner.scan(text, text.lower())
+        rules = self._rules
+        opened = () if not found else rules[found[0]] if len(found) == 1 else tuple({rule for place in found for rule in rules[place]})
+        if self.remembers and len(text) <= MAX_VALUE:
+            self.keep(value, opened)
+        return opened
+
+    def sample(self, value: object) -> None:
+        """See whether remembering pays: a field whose values hardly ever come again (identifiers, instants) is scanned each time."""
+        if type(value) is not str or not self.remembers:
+            return
+        self.looked += 1
+        self.missed += value not in self.young
+        if self.looked == _LOOKUPS:
+            if (self.looked - self.missed) * _COMES_AGAIN < self.looked:
+                self.remembers = False
+                self.forget()
+            self.looked = self.missed = 0
+
+
+class Rest:
+    """The keywords of a route in all fields that have no gate: one scan of their values put together."""
+
+    __slots__ = ("_gated", "_opens", "_scanner", "_shapes", "_skipped")
+
+    def __init__(self, opens: Mapping[Predicate, tuple[int, ...]], index: Index, gated: frozenset[str]) -> None:
+        self._scanner = Scanner(list(opens), index.literals(ANYWHERE))
+        self._opens = tuple(opens.values())
+        self._gated = gated
+        self._shapes: dict[tuple[str, ...], Callable[[Mapping[str, object]], Sequence[object]]] = {}
+        # Half of an event's values are often whole numbers: they are put in only if a keyword could be in one.
+        in_numbers = any(_IN_WHOLE_NUMBERS.issuperset(literal) for literal in self._scanner.literals)
+        self._skipped: type = type(None) if in_numbers else int
+
+    def opened_by(self, fields: Mapping[str, object]) -> list[int]:
+        """Rules that may match; a text found across two values only costs an evaluation."""
+        shape = tuple(fields)
+        ungated = self._shapes.get(shape)
+        if ungated is None:
+            ungated = self._getter(shape)
+        skipped = self._skipped
+        values = [value if type(value) is str else _loosely(value) for value in ungated(fields) if type(value) is not skipped]
+        return [rule for place in self._scanner.may_hold(_BETWEEN.join(values).lower()) for rule in self._opens[place]]
+
+    def _getter(self, shape: tuple[str, ...]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+        """What takes the values without a gate out of events with these fields."""
+        names = tuple(name for name in shape if name not in self._gated)
+        # Of one name alone, the library's function would give the value and not a row of values.
+        getter = itemgetter(*names) if len(names) > 1 else lambda fields: [fields[name] for name in names]
+        if len(shape) < _MAX_FIELDS and len(self._shapes) < _MAX_SHAPES:
+            self._shapes[shape] = getter
+        return getter
+
+
+class Route:
+    """The rules at ``places``; ``conditions`` are theirs, less what the route settles. ``name`` is what its measures are kept under."""
+
+    __slots__ = ("_conditions", "_countdown", "_gates", "_index", "_rest", "_sample", "_ungated", "name", "places", "seen")
+
+    def __init__(self, name: str, places: tuple[int, ...], conditions: tuple[Node, ...], index: Index, shares: Shares | None) -> None:
+        self.name = name
+        self.places = places
+        self._conditions = conditions
+        self._index = index
+        self._sample: list[Mapping[str, object]] = []
+        #: Events seen, as far as it is counted: the first ones, then the sampled ones for those between as well.
+        self.seen = 0 if shares is None else _MEASURE_AT[0]
+        self._countdown = 1
+        self._gates: tuple[FieldGate, ...] = ()
+        self._rest: Rest | None = None
+        self._ungated: tuple[int, ...] = ()
+        self._choose(shares)
+
+    def opened(self, fields: Mapping[str, object]) -> Sequence[int]:
+        """Which of :attr:`places` to evaluate, in order."""
+        self._countdown -= 1
+        if not self._countdown:
+            self._observe(fields)
+        opened: list[int] = []
+        for gate in self._gates:
+            value = fields.get(gate.field)
+            if value is None:
+                continue
+            if type(value) is str or type(value) is int:
+                known = gate.young.get(value)
+                if known is None:
+                    known = gate.opened_by(value)
+                if known:
+                    opened.extend(known)
+            else:
+                for text in texts_of(value):
+                    known = gate.young.get(text)
+                    opened.extend(gate.opened_by(text) if known is None else known)
+        if self._rest is not None:
+            opened.extend(self._rest.opened_by(fields))
+        opened.extend(self._ungated)
+        return sorted(set(opened)) if len(opened) > 1 else opened
+
+    def _observe(self, fields: Mapping[str, object]) -> None:
+        """Sample an event, and choose the gates anew when enough were seen."""
+        first, last = _MEASURE_AT
+        self.seen += 1 if self.seen < first else _SAMPLE_EVERY
+        self._countdown = 1 if self.seen < first else _SAMPLE_EVERY
+        if self.seen <= last:
+            self._sample.append(fields)
+        if self.seen > first:
+            for gate in self._gates:
+                gate.sample(fields.get(gate.field))
+        if self.seen in _MEASURE_AT:
+            shares = shares_of(self._conditions, self._sample, self._index)
+            self._sample = []
+            self._choose(shares)
+            self._index.measured(self, shares)
+
+    def _choose(self, shares: Shares | None) -> None:
+        if shares is None:
+            gates = [self._index.guess(place, condition) for place, condition in zip(self.places, self._conditions, strict=True)]
+        else:
+            cost = measured_cost(shares)
+            gates = [best_gate(condition, cost) for condition in self._conditions]
+        by_field: dict[str, dict[Predicate, tuple[int, ...]]] = {}
+        for place, gate in enumerate(gates):
+            for predicate in gate.predicates if gate is not None else ():
+                opens = by_field.setdefault(predicate.field, {})
+                opens[predicate] = (*opens.get(predicate, ()), place)
+        self._ungated = tuple(place for place, gate in enumerate(gates) if gate is None)
+        keywords = by_field.pop(ANYWHERE, {})
+        before = {gate.field: gate for gate in self._gates}
+        # A value that is looked up anyway answers for the keywords too; only the fields left over are read for them alone.
+        self._gates = tuple(self._gate(field, {**found, **keywords}, before.get(field)) for field, found in by_field.items())
+        self._rest = Rest(keywords, self._index, frozenset(by_field)) if keywords else None
+
+    def _gate(self, field: str, opens: Mapping[Predicate, tuple[int, ...]], before: FieldGate | None) -> FieldGate:
+        return before if before is not None and before.opens == opens else FieldGate(field, opens, self._index)
+
+
+def shares_of(conditions: Sequence[Node], sample: Sequence[Mapping[str, object]], index: Index) -> Shares:
+    """On what part of the sample each predicate of the conditions holds, those that never do left out."""
+    by_field: dict[str, dict[Predicate, None]] = {}
+    for condition in conditions:
+        for predicate in predicates(condition):
+            if about_one_value(predicate):
+                by_field.setdefault(predicate.field, {})[predicate] = None
+    held: Counter[Predicate] = Counter()
+    for field, found in by_field.items():
+        listed = list(found)
+        scanner = Scanner(listed, index.literals(field))
+        if field == ANYWHERE:
+            for fields in sample:
+                together = _BETWEEN.join(map(_loosely, fields.values())).lower()
+                held.update(listed[place] for place in set(scanner.may_hold(together)))
+            continue
+        values = Counter(text for fields in sample if fields.get(field) is not None for text in texts_of(fields[field]))
+        for text, count in values.items():
+            for place in scanner.scan(text, text.lower()):
+                held[listed[place]] += count
+    return {predicate: min(1.0, count / len(sample)) for predicate, count in held.items()}
+
+
+def texts_of(value: object) -> tuple[str, ...]:
+    """The texts of a field's value: one, or those of a list."""
+    if isinstance(value, list | tuple):
+        return tuple(text_of(item) for item in value if item is not None)
+    return (text_of(value),)
+
+
+def _loosely(value: object) -> str:
+    """A text that holds the value's, made fast."""
+    if isinstance(value, float | list | tuple):
+        return _BETWEEN.join(texts_of(value))
+    return str(value)
