@@ -38,16 +38,18 @@ class Cache:
             descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or not _is_ours(status):
                 _log.warning("%s is not ours alone (owner %d, mode %o): it is not read", self._folder / name, status.st_uid, status.st_mode)
                 return None
-            try:
+            with open(descriptor, "rb", closefd=False) as file:
                 content = file.read()
-            except OSError:
-                return None
             os.utime(descriptor)  # it was of use: it stays
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         sealed, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if sealed != _seal(name, data):
             _log.warning("%s is damaged: it is made anew", self._folder / name)

@@ -24,6 +24,7 @@ from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledR
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How, Pattern, Wild
 from siem.detection.predicates import Compare, Predicate, TextIs, TimePart
+from siem.detection.terms import Term
 from siem.errors import DataError
 
 _ENUMS: Final[Mapping[str, type[Enum]]] = {one.__name__: one for one in (Wild, How, Compare, TimePart, CorrelationType, BaselineType)}
@@ -32,7 +33,7 @@ _CLASSES: Final[Mapping[str, Any]] = {
     for one in (
         *get_args(Predicate),
         *(Pattern, Leaf, AllOf, AnyOf, Negated),
-        *(Rule, Correlation, Baseline, Filter, AddedFilter, LogSource, DataError),
+        *(Rule, Correlation, Term, Baseline, Filter, AddedFilter, LogSource, DataError),
         *(Variant, CompiledRule, CompiledCorrelation, CompiledBaseline, Ruleset),
     )
 }

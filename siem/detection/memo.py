@@ -30,6 +30,11 @@ class Memory:
         self._filling: set[Memo] = set()
         self._resting: set[Memo] = set()
 
+    @property
+    def held_count(self) -> int:
+        """Answers remembered."""
+        return sum(len(memo.young) + len(memo.old) for memo in self._filling | self._resting)
+
     def spend(self, memo: "Memo", size: int) -> None:
         """A memo has taken in a value of that size."""
         self._filling.add(memo)

@@ -186,10 +186,57 @@ def test_the_index_is_compared_with_evaluating_every_rule_now_and_then(tmp_path:
     login = [event(n, "idp.audit", "login.succeeded", user__id="P-1", source__geo__country_iso_code="BR") for n in range(4)]
     assert len(engine.evaluate(login)) == 4
     assert engine.disagreement_counts == {}
-    monkeypatch.setattr(engine._matcher, "match", lambda view: iter(()))
+    monkeypatch.setattr(engine._matcher, "find", lambda fields, at: None)
     # What every rule says is what counts.
     assert len(engine.evaluate(login)) == 2
     assert engine.disagreement_counts == {"00000000-0000-4000-8000-000000000001": 2, "00000000-0000-4000-8000-000000000003": 2}
+
+
+BOMB = """\
+title: Look-around that goes back and back
+id: 00000000-0000-4000-8000-0000000000b0
+name: bomb
+logsource: {product: veilleur, service: idp}
+detection:
+  selection: {event.action: login.succeeded}
+  filter: {user_agent.original|re: "(c.*)(c.*)(c.*)\\\\1c.*d"}
+  condition: selection and not filter
+---
+title: Many of them
+id: 00000000-0000-4000-8000-0000000000b1
+correlation: {type: event_count, rules: [bomb], group-by: [user.id], timespan: 10m, condition: {gte: 2}, generate: true}
+"""
+BOMB_ID = "00000000-0000-4000-8000-0000000000b0"
+
+
+@pytest.mark.timeout(120)
+def test_a_regular_expression_that_goes_off_takes_its_rule_out_of_force_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ruleset(tmp_path)
+    (tmp_path / "bomb.yml").write_text(BOMB, encoding="utf-8")
+    loaded = load_rules(tmp_path)
+    assert loaded.errors == ()
+    engine = Engine(loaded)
+    abroad = {"source__geo__country_iso_code": "BR", "user__id": "P-1"}
+    harmless = event(1, "idp.audit", "login.succeeded", user_agent__original="Firefox", **abroad)
+    assert BOMB_ID in {found.rule_id for found in engine.evaluate([harmless])}
+    deadly = event(2, "idp.audit", "login.succeeded", minute=1, user_agent__original="x" + "c" * 9000, **abroad)
+    assert BOMB_ID not in {found.rule_id for found in engine.evaluate([deadly])}
+    (out,) = engine.out_of_force
+    assert (out.rule_id, out.event_count, out.at) == (BOMB_ID, 1, deadly.at)
+    assert "100 ms" in out.problem
+    assert BOMB_ID in caplog.text
+    # Out of force: it judges nothing, so it is not false either, and its «not» does not make it true. The others go on.
+    more = [event(3 + n, "idp.audit", "login.succeeded", minute=2, user_agent__original="Firefox", **abroad) for n in range(50)]
+    fired = {found.rule_id for found in engine.evaluate(more)}
+    assert BOMB_ID not in fired
+    assert "00000000-0000-4000-8000-000000000001" in fired
+    assert engine.out_of_force[0].event_count == 51
+    assert engine.put_back(BOMB_ID)
+    assert not engine.put_back(BOMB_ID)
+    assert engine.out_of_force == ()
+    assert BOMB_ID in {found.rule_id for found in engine.evaluate([event(99, "idp.audit", "login.succeeded", minute=3, **abroad)])}
 
 
 @pytest.mark.timeout(120)

@@ -6,6 +6,7 @@ import os
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 
 from siem.detection import Rule
 from siem.detection import match as match_module
+from siem.detection import memo as memo_module
+from siem.detection import routes as routes_module
 from siem.detection import scan as scan_module
+from siem.detection.cache import Cache
 from siem.detection.conditions import AllOf, AnyOf, Negated, Node
 from siem.detection.load import CompiledRule, Ruleset, Variant, load_rules
 from siem.detection.logsource import LogSource
@@ -44,7 +48,8 @@ events = st.fixed_dictionaries(
     {},
     optional={
         "kind": st.sampled_from(["one", "ONE", "two", "three", 5, ["one"]]),
-        "code": st.sampled_from([1, "2", 3, None]),
+        # Equal to Python, and yet of different texts.
+        "code": st.sampled_from([1, True, 1.0, "2", 3, None, 2**63, float(2**63)]),
         "f": values,
         "g": values,
         "h": values,
@@ -115,10 +120,12 @@ def test_indexed_matching_is_brute_force(rows: list[tuple[Node, LogSource]], som
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(match_module, "_MEASURE_AT", (2, 5))
-        patch.setattr(match_module, "_SAMPLE_EVERY", 1)
-        patch.setattr(match_module, "_MAX_REMEMBERED", 300)
-        patch.setattr(match_module, "_MISSES", 3)
+        patch.setattr(routes_module, "_MEASURE_AT", (2, 5))
+        patch.setattr(routes_module, "_SAMPLE_EVERY", 1)
+        patch.setattr(routes_module, "_LOOKUPS", 3)
+        patch.setattr(routes_module, "_OWN_MACHINE_AFTER", 2)
+        patch.setattr(routes_module, "_MAX_SHAPES", 1)
+        patch.setattr(memo_module, "_GENERATION", 150)
         patch.setattr(match_module, "_MAX_ROUTES", 2)
         patch.setattr(scan_module, "_FEW", 0)
         matcher = Matcher(compiled(rows))
@@ -131,6 +138,36 @@ def sigmahq(folder: Path, part: str) -> Ruleset:
     loaded = load_rules(folder / "rules" / part, sources=product_pipelines().of("windows"))
     assert loaded.errors == ()
     return loaded
+
+
+@given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_an_earlier_run_measured_changes_nothing(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(routes_module, "_MEASURE_AT", (2, 5))
+        patch.setattr(routes_module, "_SAMPLE_EVERY", 1)
+        patch.setattr(scan_module, "_FEW", 0)
+        for _ in range(2):
+            matcher = Matcher(compiled(rows), digest="rules")
+            matcher.cache = Cache(Path(folder))
+            assert all(agree(matcher, fields) for fields in [*some, *some, *some])
+
+
+def test_memory_is_bounded_where_no_value_ever_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memo_module, "_GENERATION", 50_000)
+    node = item_node("f|contains", ["needle", "pin"], {}, lambda name: (name,))
+    matcher = Matcher(compiled([(node, SOURCES[0])]))
+    hits = sum(
+        bool(matcher.match(View({"kind": "one", "f": f"value {number} {'needle' * (number % 100 == 0)}"}))) for number in range(20_000)
+    )
+    assert hits == 200
+    assert matcher.memory.turns > 0 or matcher.memory.spent < 50_000
+    assert matcher.memory.held_count <= 2 * 50_000 // 120
+    # After a while such a field is not remembered at all.
+    turns = matcher.memory.turns
+    for number in range(20_000):
+        matcher.match(View({"kind": "one", "f": f"another {number}"}))
+    assert matcher.memory.turns == turns
 
 
 @real_data

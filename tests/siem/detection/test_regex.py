@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.detection import regex as regex_module
-from siem.detection.regex import CostlyExpression, check_expression, search
+from siem.detection.regex import CostlyExpression, OutOfTime, check_expression, search
 
 atoms = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\.", "é"])
 expressions = st.recursive(
@@ -22,7 +22,7 @@ texts = st.text(alphabet="ab.\né", max_size=10)
 
 @pytest.mark.parametrize("flags", [0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.IGNORECASE | re.DOTALL])
 def test_both_machines_find_the_same(flags: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regex_module, "_MANY", 0)
+    monkeypatch.setattr(regex_module, "_SHORT", {})
 
     @given(
         st.builds("".join, st.tuples(st.sampled_from(["", "^"]), expressions, st.sampled_from(["", "$"]))),
@@ -54,6 +54,31 @@ def test_a_long_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without the other machine, a part of the text is looked at.
     monkeypatch.setattr(regex_module, "_database", lambda expression, flags: None)
     assert not search(".*b", 0)(text + "b")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("expression", [r"(?!y)(c.*)(c.*)(c.*)\2c.*d", r"(c.*)(c.*)(c.*)\1c.*d"])
+def test_a_search_that_goes_back_is_given_up_and_says_so(expression: str) -> None:
+    check_expression(expression, 0)
+    found = search(expression, 0)
+    assert not found("nothing")
+    with pytest.raises(OutOfTime, match="100 ms"):
+        found("x" + "c" * 9000)
+
+
+def test_an_expression_that_takes_a_little_too_long_each_time_is_out_of_time_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex_module, "_FAIR_SECONDS", 0.0)
+    monkeypatch.setattr(regex_module, "_OVERDRAFT_SECONDS", 0.01)
+    found = search(r"(?=.*x)a.*b", 0)
+    with pytest.raises(OutOfTime, match="for each search"):
+        for _ in range(1_000_000):
+            found("a" * 2000)
+
+
+@pytest.mark.timeout(60)
+def test_short_repetitions_inside_each_other_are_not_gone_through_one_by_one() -> None:
+    pytest.importorskip("hyperscan")
+    assert not search("^(((a{1,9}){1,9}){1,9}){1,9}$", 0)("a" * 60 + "!")
 
 
 def test_what_would_take_for_ever_is_refused() -> None:
