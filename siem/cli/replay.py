@@ -14,7 +14,7 @@ from siem.errors import DataError
 
 def replay_files(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first.")],
-    source_type: Annotated[str, typer.Option("--type", help="What the files are: idp, nginx or fhir_audit_event.")],
+    source_type: Annotated[str, typer.Option("--type", help="What the files are: idp, nginx, fhir_audit_event, windows or ecs.")],
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
     rules: Annotated[list[Path] | None, typer.Option(help="Folder of rules, instead of the watch’s. Repeatable.")] = None,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
@@ -45,7 +45,8 @@ def replay_files(
         for one in done.detections:
             rule = ruleset.rules[one.rule_id]
             group = ", ".join(f"{name}={value}" for name, value in one.group)
-            typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {rule.title} ({rule.author})  {group}  {len(one.event_ids)} event(s)")
+            of_rule = f"{rule.title} ({rule.author}, {rule.licence})"
+            typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {of_rule}  {group}  {len(one.event_ids)} event(s)")
         counts = f"{done.line_count} lines, {done.event_count} events, {len(done.errors)} unreadable"
         typer.echo(f"{counts}, {len(done.detections)} detections")
     if done.errors or ruleset.errors:
@@ -53,11 +54,12 @@ def replay_files(
 
 
 def _shown(detection: Detection, rule: Rule) -> dict[str, object]:
-    """A detection as JSON; a match shown to anyone names the rule's author."""
+    """A detection as JSON; a match shown to anyone names the rule's author and licence."""
     return {
         "rule_id": rule.id,
         "rule": rule.title,
         "author": rule.author,
+        "licence": rule.licence,
         "level": rule.level,
         "group": dict(detection.group),
         "first_at": detection.first_at.isoformat(),

@@ -1,5 +1,8 @@
 """Pseudonyms: identifiers of people leave the events, and one restricted table can bring them back.
 
+Accounts of Windows and ECS keep their domain, and those of machines and of the system stay as they are, for rules name them. People's
+folders in paths are renamed too. A name elsewhere in a command line stays: replacing it would let whoever chooses a name hide a program.
+
 A pseudonym is a keyed hash (HMAC-SHA-256): the same person has the same one everywhere in this watch, and nobody
 without the key can try identifiers out. ``P-`` is a professional, ``PAT-`` a patient. Who looks behind one leaves a trace.
 """
@@ -9,17 +12,19 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Column, Connection, Integer, String, Table, Text, insert, select
 
 from siem.access import Permission, Principal
+from siem.accounts import homes_renamed, names_home, renamed, sessions_renamed
 from siem.errors import DataError, OperationError
-from siem.event import Fields
+from siem.event import FIELDS, Fields
 from siem.store.database import Instant, metadata
 
 _KEY_BYTES: Final = 32
@@ -31,6 +36,29 @@ _TEXTS: Final = ("url.original", "url.path", "url.query", "http.request.referrer
 #: An INS (NIR: 13 characters and a two-digit key), written without spaces.
 _INS: Final = re.compile(r"[1-478](?<![0-9].)[0-9]{5}[0-9AB][0-9]{8}(?![0-9])")
 _CACHE_LIMIT: Final = 500_000
+
+#: Fields that hold an account or its security identifier: names of the event log, and paths of ECS.
+_ACCOUNTS: Final = frozenset(
+    {
+        *("user", "username", "userid", "usersid", "usercontext", "userprincipalname", "accountname", "accountsid", "samaccountname"),
+        *("subjectusername", "subjectusersid", "targetusername", "targetusersid", "targetsid", "targetoutboundusername"),
+        *("sourceuser", "targetuser", "parentuser", "membername", "membersid", "clientuser", "clientusername", "clientuserid"),
+        *("newtargetusername", "oldtargetusername", "modifyinguser", "remoteuserid", "calleruser", "callerusername", "requester"),
+        *("client sid:", "logonuser", "ownername", "sidhistory", "detectionuser", "detection user"),
+    }
+)
+_ACCOUNTS_OF_ECS: Final = re.compile(
+    r"(?:.*\.)?user(?:\.(?:target|effective|changes))?\.(?:name|id|email|full_name|identifier)|related\.user|.*\.related\.user"
+)
+#: Texts in which PowerShell says whose session it was.
+_SESSIONS: Final = frozenset({"ContextInfo", "winlog.event_data.ContextInfo", "message"})
+
+
+@lru_cache(maxsize=16_384)
+def _is_account(name: str) -> bool:
+    lowered = name.lower()
+    return lowered.rpartition(".")[2] in _ACCOUNTS or _ACCOUNTS_OF_ECS.fullmatch(lowered) is not None
+
 
 identities = Table(
     "identities",
@@ -80,6 +108,8 @@ class Pseudonyms:
     def enrich(self, fields: Fields) -> None:
         """Replace the identifiers of people, in their fields and where their text shows up in an address."""
         replaced: list[tuple[str, str]] = []
+        if others := fields.keys() - FIELDS.keys():
+            self._rename_accounts(fields, others)
         for field in _PREFIXES:
             identifier = fields.get(field)
             if identifier is not None:
@@ -91,6 +121,26 @@ class Pseudonyms:
         if _INS.search(together) or any([identifier in together for identifier, _ in replaced]):  # noqa: C419  # faster for one or two
             for name, text in texts:
                 fields[name] = self._without_identifiers(text, replaced)
+
+    def _rename_accounts(self, fields: Fields, others: Iterable[str]) -> None:
+        """In the fields that a source named itself (and the message, which repeats them): accounts, and folders of people."""
+        for name in others:
+            value = fields[name]
+            if _is_account(name):
+                of_one = renamed
+            elif type(value) is list or (type(value) is str and names_home(value)):
+                of_one = homes_renamed
+            else:
+                continue
+            if type(value) is str:
+                fields[name] = of_one(value, self._of_account)
+            elif isinstance(value, list):
+                fields[name] = [of_one(one, self._of_account) for one in value]
+        for name in _SESSIONS.intersection(fields):
+            fields[name] = sessions_renamed(homes_renamed(str(fields[name]), self._of_account), self._of_account)
+
+    def _of_account(self, person: str) -> str:
+        return self.of("user.id", person)
 
     def _without_identifiers(self, text: str, replaced: Sequence[tuple[str, str]]) -> str:
         for identifier, pseudonym in replaced:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from siem.sources.caep import Caep
+from siem.sources.ecs import Ecs
 from siem.sources.fhir_audit_event import FhirAuditEvent
 from siem.sources.idp import Idp
 from siem.sources.nginx import Nginx
 from siem.sources.source import Source, SourceSettings
+from siem.sources.windows import Windows
 
 #: Every kind of log, by the word that sources.yaml uses for it.
 SOURCES: Final[Mapping[str, Callable[[SourceSettings], Source]]] = {
@@ -19,4 +21,6 @@ SOURCES: Final[Mapping[str, Callable[[SourceSettings], Source]]] = {
     "nginx": Nginx,
     "fhir_audit_event": FhirAuditEvent,
     "caep": Caep,
+    "windows": Windows,
+    "ecs": Ecs,
 }

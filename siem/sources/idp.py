@@ -51,6 +51,7 @@ _OUTCOMES: Final = frozenset(str(outcome) for outcome in Outcome)
 class Idp:
     """Turns audit lines into ``idp.audit`` events and follows their chain."""
 
+    open: bool = False
     fields: Mapping[str, str] = {**_ENVELOPE, **AUDIT_FIELDS}
 
     def __init__(self, settings: SourceSettings) -> None:

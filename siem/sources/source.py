@@ -31,7 +31,12 @@ class Source(Protocol):
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """Every field that an event of this source may carry, with its meaning; all are in ``siem.event.FIELDS``."""
+        """Every field of ``siem.event.FIELDS`` that an event of this source may carry, with its meaning."""
+        ...
+
+    @property
+    def open(self) -> bool:
+        """Whether its events carry others too, under the names of what wrote them."""
         ...
 
     def parse(self, record: RawRecord) -> Sequence[Event]:
@@ -48,7 +53,9 @@ class Source(Protocol):
 
 
 class Stateless:
-    """The two state methods of a parser that remembers nothing."""
+    """The two state methods of a parser that remembers nothing, and whose fields are all declared."""
+
+    open: bool = False
 
     def export_state(self) -> bytes | None:
         """Nothing to remember."""

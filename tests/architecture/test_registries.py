@@ -14,7 +14,7 @@ REGISTRIES = [
     ("idp/authorization", "STEPS", {"request", "request_object", "respond"}),
     ("idp/grants", "GRANTS", {"phases", "repeated_answer"}),
     ("idp/client_auth", "METHODS", {"presented"}),
-    ("siem/sources", "SOURCES", {"configuration", "record", "source"}),
+    ("siem/sources", "SOURCES", {"configuration", "flatten", "record", "source"}),
     ("siem/response/actions", "ACTIONS", set()),
 ]
 

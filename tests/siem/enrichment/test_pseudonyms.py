@@ -132,3 +132,56 @@ def test_the_key_is_made_once_and_is_its_owner_s_alone(tmp_path: Path) -> None:
         load_key(path)
     with pytest.raises(OperationError):
         load_key(tmp_path)
+
+
+def test_accounts_of_windows_keep_their_domain_and_those_of_machines_their_names() -> None:
+    pseudonyms = Pseudonyms(KEY)
+    claire = pseudonyms.of("user.id", "claire.martin")
+    fields: Fields = {
+        "user.id": "claire.martin",
+        "User": r"HOPITAL\Claire.Martin",
+        "SubjectUserName": "PC-ACCUEIL$",
+        "TargetUserSid": "S-1-5-18",
+        "SubjectUserSid": "S-1-5-21-4228717743-1032521047-1810997296-1104",
+        "Image": r"C:\Users\claire.martin\Desktop\outil.exe",
+        "CommandLine": r"outil.exe C:\Users\Public\a.txt",
+        "ServiceName": "updater",
+        "ProcessId": 4660,
+        "related.user": ["claire.martin", "SYSTEM"],
+        "winlog.event_data.TargetUserName": "claire.martin",
+        "source.user.name": "claire.martin",
+        "process.name": "claire.martin",
+        "ContextInfo": "Host Name = ConsoleHost\r\nUser = HOPITAL\\claire.martin\r\nShell ID = x",
+        "message": r"by C:\Users\claire.martin\a.exe",
+    }
+    pseudonyms.enrich(fields)
+    sid = str(fields.pop("SubjectUserSid"))
+    assert sid.startswith("P-") and sid != claire
+    assert fields == {
+        "user.id": claire,
+        "User": rf"HOPITAL\{claire}",
+        "SubjectUserName": "PC-ACCUEIL$",
+        "TargetUserSid": "S-1-5-18",
+        "Image": rf"C:\Users\{claire}\Desktop\outil.exe",
+        "CommandLine": r"outil.exe C:\Users\Public\a.txt",
+        "ServiceName": "updater",
+        "ProcessId": 4660,
+        "related.user": [claire, "SYSTEM"],
+        "winlog.event_data.TargetUserName": claire,
+        "source.user.name": claire,
+        "process.name": "claire.martin",
+        "ContextInfo": f"Host Name = ConsoleHost\r\nUser = HOPITAL\\{claire}\r\nShell ID = x",
+        "message": rf"by C:\Users\{claire}\a.exe",
+    }
+
+
+def test_nobody_hides_a_program_by_the_name_of_an_account() -> None:
+    fields: Fields = {
+        "user.id": "powershell",
+        "User": r"PC\powershell",
+        "Image": r"C:\Windows\powershell.exe",
+        "CommandLine": "powershell -enc",
+    }
+    Pseudonyms(KEY).enrich(fields)
+    assert fields["Image"] == r"C:\Windows\powershell.exe"
+    assert fields["CommandLine"] == "powershell -enc"

@@ -1,0 +1,109 @@
+"""Documents already in the Elastic Common Schema, nested or flat: from Winlogbeat, Filebeat, Auditbeat, the Elastic agent, Logstash.
+
+Fields that the event table knows must be of its kind; others are kept as they are, under their own names. What only the watch and
+its own sources may say (``health.*``, the data sets of the identity provider and of health records) is refused.
+
+Source: Elastic, «ECS field reference», version 8.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from siem.accounts import person_of
+from siem.errors import DataError
+from siem.event import FIELDS, Event, Fields, Kind, RawRecord, Value, text_of
+from siem.sources.flatten import flattened, marked
+from siem.sources.record import address, event_id, instant, json_of
+from siem.sources.source import SourceSettings, Stateless
+
+_STRUCTURE: Final = "health.structure.finess"
+#: What only a source that checks it may claim.
+_OWN_DATASETS: Final = frozenset({"idp.audit", "fhir.audit_event"})
+#: Who did it, where no user.id says so: the first that is a person.
+_PEOPLE: Final = ("user.name", *(f"winlog.event_data.{name}" for name in ("User", "SubjectUserName", "TargetUserName")))
+_LARGEST: Final = 2**63
+
+
+class Ecs(Stateless):
+    """Turns ECS documents into events; any field may be there."""
+
+    open: bool = True
+    fields: Mapping[str, str] = {
+        name: "as the document says" if not name.startswith("health.") else "establishment, from the configuration"
+        for name in FIELDS
+        if not name.startswith("health.") or name == _STRUCTURE
+    }
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+
+    def parse(self, record: RawRecord) -> Sequence[Event]:
+        """One event a document. Raises DataError naming the field that is wrong."""
+        document = json_of(record)
+        at = instant(record, "@timestamp", document.get("@timestamp"))
+        given, left_out = flattened({name: value for name, value in document.items() if name != "@timestamp"})
+        fields: Fields = {}
+        for name, value in given.items():
+            if name not in FIELDS:
+                if name.startswith("health."):
+                    raise DataError(record.source, 0, name, "fields under health are the watch’s own; send it under another name")
+                fields[name] = value
+            elif (fitting := self._fitting(record, name, value)) is not None:
+                fields[name] = fitting
+        if fields.get("event.dataset") in _OWN_DATASETS:
+            raise DataError(record.source, 0, "event.dataset", f"{fields['event.dataset']} is a data set of a source of the watch’s own")
+        fields.setdefault("event.kind", "event")
+        fields.setdefault("service.name", self._settings.service)
+        if self._settings.finess:
+            fields[_STRUCTURE] = self._settings.finess
+        people = [person for name in _PEOPLE if (person := person_of(text_of(fields.get(name, ""))))]
+        if people and "user.id" not in fields:
+            fields["user.id"] = people[0]
+        return (Event(event_id(record, at), at, record.source, record.tenant, marked(fields, left_out)),)
+
+    @staticmethod
+    def _fitting(record: RawRecord, name: str, value: Value) -> Value | None:
+        """The value as the event table keeps it, None for an empty text. Raises DataError."""
+        if name.startswith("health."):
+            raise DataError(record.source, 0, name, "fields under health are the watch’s own; send it under another name")
+        kind = FIELDS[name]
+        if kind is Kind.KEYWORDS:
+            texts = value if isinstance(value, list) else [text_of(value)]
+            return [text for text in texts if text] or None
+        if isinstance(value, list):
+            value = value[0] if len(value) == 1 else ", ".join(value)
+        if value == "":
+            return None
+        fitting = _CONVERSIONS[kind](value)
+        if fitting is None:
+            raise DataError(record.source, 0, name, f"{kind.value} expected, not {text_of(value)[:40]!r}")
+        return fitting
+
+
+def _integer(value: Value) -> Value | None:
+    try:
+        number = int(text_of(value))
+    except ValueError:
+        return None
+    return number if -_LARGEST <= number < _LARGEST else None
+
+
+def _number(value: Value) -> Value | None:
+    try:
+        return float(text_of(value))
+    except ValueError:
+        return None
+
+
+def _truth(value: Value) -> Value | None:
+    return {"true": True, "false": False}.get(text_of(value).lower())
+
+
+_CONVERSIONS: Final[Mapping[Kind, Callable[[Value], Value | None]]] = {
+    Kind.KEYWORD: text_of,
+    Kind.TEXT: text_of,
+    Kind.INTEGER: _integer,
+    Kind.FLOAT: _number,
+    Kind.BOOLEAN: _truth,
+    Kind.IP: lambda value: address(text_of(value)),
+}
