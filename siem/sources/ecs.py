@@ -18,7 +18,7 @@ from siem.sources.source import SourceSettings, Stateless
 
 _STRUCTURE: Final = "health.structure.finess"
 #: What only a source that checks it may claim.
-_OWN_DATASETS: Final = frozenset({"idp.audit", "fhir.audit_event"})
+_OWN_DATASETS: Final = frozenset({"idp.audit", "fhir.audit_event", "caep.event"})
 #: Who did it, where no user.id says so: the first that is a person.
 _PEOPLE: Final = ("user.name", *(f"winlog.event_data.{name}" for name in ("User", "SubjectUserName", "TargetUserName")))
 _LARGEST: Final = 2**63
