@@ -22,7 +22,7 @@ from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_notification import notify_answered
-from idp.authorization_details import DetailTypes, read_detail_types
+from idp.authorization_details import read_detail_types
 from idp.client_auth import Authenticator
 from idp.client_keys import ClientKeys
 from idp.clock import Clock
@@ -60,6 +60,7 @@ from idp.provider import Provider
 from idp.settings import Settings
 from idp.state import open_state
 from idp.store import Store
+from idp.subject_issuers import SubjectIssuers, read_subject_issuers
 from idp.tokens import Issuer
 from idp.tracing import RequestIds, Requests
 
@@ -236,12 +237,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         synchronous=settings.store_synchronous,
         store=store,
     )
-    limits = Limits(
-        window=settings.attempt_window,
-        client_failure_count=settings.client_failure_limit_count,
-        account_attempt_count=settings.account_attempt_limit_count,
-        source_attempt_count=settings.source_attempt_limit_count,
-    )
+    limits = _limits(settings)
     token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
     sources = Sources(settings.trusted_proxies)
     outbound = Outbound(allow_loopback=settings.outbound_loopback)
@@ -264,7 +260,8 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         sources=sources,
         certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
-        detail_types=read_detail_types(settings.authorization_details_file) if settings.authorization_details_file else DetailTypes(),
+        subject_issuers=SubjectIssuers(outbound, read_subject_issuers(settings.subject_issuers_file)),
+        detail_types=read_detail_types(settings.authorization_details_file),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
         outbound=outbound,
@@ -275,6 +272,15 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         client_registration=settings.client_registration,
         development=settings.development,
         control_api=bool(settings.control_api),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        window=settings.attempt_window,
+        client_failure_count=settings.client_failure_limit_count,
+        account_attempt_count=settings.account_attempt_limit_count,
+        source_attempt_count=settings.source_attempt_limit_count,
     )
 
 

@@ -101,8 +101,10 @@ def narrowed(granted: Sequence[Detail], asked: str | None) -> tuple[Detail, ...]
     return tuple(wanted)
 
 
-def read_detail_types(path: Path) -> DetailTypes:
-    """Raises :class:`OperationError` naming the file, the type and what is wrong with it."""
+def read_detail_types(path: Path | None) -> DetailTypes:
+    """Those of the file, none without one; raises :class:`OperationError` naming the file, the type and what is wrong with it."""
+    if path is None:
+        return DetailTypes()
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
         return DetailTypes([_read_type(entry) for entry in document["types"]])

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from idp.errors import OperationError
 
@@ -42,6 +42,14 @@ class Outbound:
     async def get(self, url: str, *, accept: str) -> bytes:
         """The body of an answer of status 200; raises :class:`OperationError`."""
         status, body = await self._exchange("GET", url, {"Accept": accept}, None)
+        if status != 200:
+            raise OperationError(f"reading an answer of status {status}", url, retry_helps=False)
+        return body
+
+    async def ask(self, url: str, *, authorization: str, form: Mapping[str, str]) -> bytes:
+        """The body of an answer of status 200 to a form; raises :class:`OperationError`."""
+        headers = {"Authorization": authorization, "Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        status, body = await self._exchange("POST", url, headers, urlencode(form).encode())
         if status != 200:
             raise OperationError(f"reading an answer of status {status}", url, retry_helps=False)
         return body

@@ -18,6 +18,7 @@ from idp.keys import KeyRing
 from idp.model import Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.store import Store
+from idp.subject_issuers import SubjectIssuers
 from idp.tokens import Issuer
 
 
@@ -38,6 +39,8 @@ class Provider:
     places: Places
     #: Types of authorization details (RFC 9396), described by the operator.
     detail_types: DetailTypes
+    #: Other providers whose tokens can be exchanged.
+    subject_issuers: SubjectIssuers
     lifetimes: Lifetimes
     limits: Limits
     outbound: Outbound

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     geography_file: Path | None = Field(
         None, description="CSV network,country_iso_code,city_name,lat,lon: shows a person where a login is asked from."
     )
+    subject_issuers_file: Path | None = Field(
+        None, description="YAML file of other providers whose tokens can be exchanged (RFC 8693), such as Pro Santé Connect."
+    )
     authorization_details_file: Path | None = Field(
         None, description="YAML file of the types of authorization details (RFC 9396) that clients may be registered for."
     )

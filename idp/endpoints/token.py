@@ -26,6 +26,7 @@ async def token(request: Request) -> Response:
         lifetimes=provider.lifetimes,
         now=now,
         nonces=nonces(provider),
+        subject_issuers=provider.subject_issuers,
     )
     asked = TokenRequest(
         client=client,

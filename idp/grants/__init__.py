@@ -56,7 +56,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             scope,
             refreshable=authorization.refreshable_by(request.client),
             sender=sender,
-            until=authorization.joined_until,
+            until=authorization.joined_until or authorization.ends_at,
         )
         body = response_body(request, authorization, tokens, scope)
         if not await _store(authorization, tokens, services, lambda: seal_answer(request, sender, body)):

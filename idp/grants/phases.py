@@ -10,6 +10,7 @@ from idp.errors import InvalidScope, OAuthError
 from idp.model import Account, Client, Grant, Lifetimes
 from idp.profiles import rules_of
 from idp.store import Store
+from idp.subject_issuers import SubjectIssuers
 from idp.tokens import Issuer, TokenSet
 from idp.tokens.certificate import Certificate
 from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
@@ -43,6 +44,8 @@ class Services:
     now: datetime
     #: Set where proofs can be asked to hold a nonce of ours.
     nonces: Nonces | None = None
+    #: Set where tokens of other providers can be exchanged.
+    subject_issuers: SubjectIssuers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,12 @@ class Authorization:
     consumed: AuditAction | None = None
     #: The token joins a grant that is there already, until then at most: no grant begins and nothing is refreshed.
     joined_until: datetime | None = None
+    #: The token lives until then at most, and nothing is refreshed.
+    ends_at: datetime | None = None
 
     def refreshable_by(self, client: Client) -> bool:
         """Whether a refresh token goes with it."""
-        return "refresh_token" in client.grant_types and self.account is not None and self.joined_until is None
+        return "refresh_token" in client.grant_types and self.account is not None and self.joined_until is None and self.ends_at is None
 
 
 class GrantType(Protocol):

@@ -1,21 +1,25 @@
 """Token exchange (RFC 8693), as the interfaces of Pro Santé Connect's trust area use it: a person's token for one of an interface.
 
 The new token belongs to the grant of the token it came from: whatever ends the one ends the other, and it never lives longer.
+A token of another provider (``subject_issuer``, as ANS's proxy sends it) begins a grant of its own, which is never refreshed.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from idp.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from idp.clock import ordered_id
+from idp.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, OperationError, TemporarilyUnavailable
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import Account, Client
+from idp.model import Account, Client, Grant
 from idp.profiles import rules_of
 from idp.tokens.actor import actor_of
 from idp.tokens.live import Access, find_live
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
-PARAMETERS = frozenset({"subject_token", "subject_token_type", "scope", "audience", "resource", "actor_token", "actor_token_type"})
+PARAMETERS = frozenset(
+    {"subject_token", "subject_token_type", "subject_issuer", "scope", "audience", "resource", "actor_token", "actor_token_type"}
+)
 REQUIRES_CLIENT_AUTH = True
 
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
@@ -32,6 +36,8 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     if parameters.get("requested_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, _JWT):
         raise InvalidRequest(f"requested_token_type must be {ACCESS_TOKEN} or {_JWT}")
     resources = frozenset({_target(request)})
+    if "subject_issuer" in parameters:
+        return await _foreign(request, services, resources)
     access, account = await _subject(request, services)
     scope = _scope(parameters.get("scope"), client, access)
     grant = replace(
@@ -46,6 +52,50 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     )
     until = min(access.record.expires_at, services.now + timedelta(seconds=rules_of(client).exchanged_token_seconds))
     return Authorization(grant=grant, account=account, joined_until=until)
+
+
+async def _foreign(request: TokenRequest, services: Services, resources: frozenset[str]) -> Authorization:
+    """A token of another provider that the operator trusts and the client is registered for: its own provider says whether it counts."""
+    client, name = request.client, request.parameters["subject_issuer"]
+    issuer = services.subject_issuers.find(name) if services.subject_issuers is not None else None
+    if services.subject_issuers is None or issuer is None or name not in client.exchange_subject_issuers:
+        raise InvalidRequest("subject_issuer is not one whose tokens this client may exchange")
+    token = request.parameters.get("subject_token")
+    if token is None:
+        raise InvalidRequest("subject_token is missing")
+    try:
+        found = await services.subject_issuers.ask(issuer, token)
+    except OperationError as error:
+        raise TemporarilyUnavailable("the issuer of the subject_token cannot be asked now", detail=str(error)) from error
+    if isinstance(found, str):
+        raise InvalidGrant("the subject_token does not count here", detail=f"subject_token: {found}")
+    account = await services.store.accounts.find_by_national_id(found.national_id)
+    if account is None:
+        raise InvalidGrant("the subject_token does not count here", detail="subject_token: nobody here has that identifier")
+    asked = frozenset((request.parameters.get("scope") or "").split())
+    if not asked or not asked <= client.scope - {"openid"} - _PERSONAL:
+        raise InvalidScope("scope must name what the interface needs, within what this client registered")
+    grant = Grant(
+        id=ordered_id(services.now),
+        client_id=client.client_id,
+        account_id=account.id,
+        session_id=None,
+        scope=asked,
+        nonce=None,
+        acr=found.acr,
+        amr=(),
+        method=None,
+        auth_time=datetime.fromtimestamp(found.auth_time, UTC) if found.auth_time is not None else None,
+        created_at=services.now,
+        exchanged=True,
+        actor=_actor(request, services),
+        resources=resources,
+    )
+    longest = services.now + timedelta(seconds=rules_of(client).exchanged_token_seconds)
+    ends_at = min(datetime.fromtimestamp(found.expires_at, UTC), longest)
+    if ends_at <= services.now:
+        raise InvalidGrant("the subject_token does not count here", detail="subject_token: it has expired")
+    return Authorization(grant=grant, account=account, ends_at=ends_at)
 
 
 async def _subject(request: TokenRequest, services: Services) -> tuple[Access, Account]:

@@ -86,6 +86,8 @@ class Client:
     tls_client_certificate_bound_access_tokens: bool = False
     #: For ``tls_client_auth``, the one name that its certificates are issued for (RFC 8705 §2.1.2).
     tls_client_auth_subject_dn: str | None = None
+    #: The structure in the subject of a certificate of IGC Santé (``OU``), whatever the rest of the subject.
+    tls_client_auth_subject_ou: str | None = None
     tls_client_auth_san_dns: str | None = None
     tls_client_auth_san_uri: str | None = None
     tls_client_auth_san_ip: str | None = None
@@ -111,6 +113,8 @@ class Client:
     authorization_details_types: tuple[str, ...] = ()
     #: Clients whose tokens this one may exchange for one of an interface among its ``resources`` (RFC 8693).
     exchange_subject_clients: tuple[str, ...] = ()
+    #: Other providers, by the operator's names, whose tokens this client may exchange.
+    exchange_subject_issuers: tuple[str, ...] = ()
     #: How the service hears of a backchannel login (CIBA §4): poll, or ping or push at the endpoint it registered.
     backchannel_token_delivery_mode: str = "poll"
     backchannel_client_notification_endpoint: str | None = None

@@ -75,9 +75,10 @@ def _check_exchange(client: Client, *, public: bool) -> None:
     """RFC 8693 §2.1: whose tokens, and for which interfaces, is said on registration or not at all."""
     if public:
         raise ValueError(f"grant_types: a public client cannot use {_EXCHANGE}")
-    for member in ("exchange_subject_clients", "resources"):
-        if not getattr(client, member):
-            raise ValueError(f"{member}: at least one is needed for {_EXCHANGE}")
+    if not client.exchange_subject_clients and not client.exchange_subject_issuers:
+        raise ValueError(f"exchange_subject_clients: at least one is needed for {_EXCHANGE}, or one of exchange_subject_issuers")
+    if not client.resources:
+        raise ValueError(f"resources: at least one is needed for {_EXCHANGE}")
 
 
 def _check_backchannel(client: Client, *, public: bool) -> None:

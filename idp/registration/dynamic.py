@@ -21,6 +21,7 @@ from idp.registration.entry import Entry
 _OPERATORS: Final = frozenset(
     {
         *("profile", "quirks", "disabled", "structure_name", "structure_finess", "resources", "exchange_subject_clients"),
+        "exchange_subject_issuers",
         *("sector_identifier", "authorization_details_types"),
     }
 )

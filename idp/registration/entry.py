@@ -51,11 +51,13 @@ class Entry(BaseModel):
     dpop_bound_access_tokens: bool = False
     tls_client_certificate_bound_access_tokens: bool = False
     tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_subject_ou: str | None = None
     tls_client_auth_san_dns: str | None = None
     tls_client_auth_san_uri: str | None = None
     tls_client_auth_san_ip: str | None = None
     tls_client_auth_san_email: str | None = None
     exchange_subject_clients: tuple[str, ...] = ()
+    exchange_subject_issuers: tuple[str, ...] = ()
     backchannel_token_delivery_mode: Literal["poll", "ping", "push"] = "poll"
     backchannel_client_notification_endpoint: str | None = None
     backchannel_authentication_request_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from idp.keys.signing_key import base64url
 
@@ -87,8 +88,11 @@ _NAMES: Final[Mapping[str, Callable[[x509.SubjectAlternativeName], list[str]]]] 
     "tls_client_auth_san_ip": lambda names: [str(address) for address in names.get_values_for_type(x509.IPAddress)],
     "tls_client_auth_san_email": lambda names: names.get_values_for_type(x509.RFC822Name),
 }
+#: Where certificates of IGC Santé for organisations hold the identifier of the structure; the rest of the subject is free
+#: (ANS, guide «sécurisation transport»). Not of RFC 8705.
+_STRUCTURE: Final = "tls_client_auth_subject_ou"
 #: Members by one of which a client registers the certificates it will use.
-NAME_MEMBERS: Final = ("tls_client_auth_subject_dn", *_NAMES)
+NAME_MEMBERS: Final = ("tls_client_auth_subject_dn", _STRUCTURE, *_NAMES)
 
 
 def is_name(member: str, value: str) -> bool:
@@ -109,6 +113,9 @@ def has_name(certificate: Certificate, member: str, expected: str) -> bool:
     """Whether the certificate is issued for the registered name, exactly."""
     if member == "tls_client_auth_subject_dn":
         return same_subject(certificate, expected)
+    if member == _STRUCTURE:
+        # One unit alone: a certificate of several structures is nobody's.
+        return [unit.value for unit in certificate.x509.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)] == [expected]
     try:
         names = certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

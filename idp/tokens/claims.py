@@ -53,7 +53,8 @@ def access_claims(client: Client, grant: Grant, account: Account | None, rules: 
     if not rules.keycloak_claims or account is None:
         claims: Claims = {"sub": sub, "client_id": client.client_id}
         if grant.auth_time is not None:
-            claims |= {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "amr": list(grant.amr), "sid": grant.session_id}
+            claims |= {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "amr": list(grant.amr)}
+            claims |= {"sid": grant.session_id} if grant.session_id else {}
         return claims
     return {
         "auth_time": seconds(grant.auth_time),
