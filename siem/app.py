@@ -7,9 +7,7 @@ the server does, three threads: one follows the files, one is the pipeline, one 
 import contextlib
 import hashlib
 import hmac
-import json
 import logging
-import re
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +31,11 @@ from siem.declarations.forms import Forms, load_forms
 from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
+from siem.detection import Limit, Rule
 from siem.detection.documents import Document
 from siem.detection.engine import Engine
-from siem.detection.folders import watch_folders
+from siem.detection.folders import OWN, watch_folders
+from siem.detection.live import LiveRules
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.pipelines import OWN as OWN_PIPELINES
 from siem.detection.pipelines import load_pipelines
@@ -50,6 +50,7 @@ from siem.evidence import EvidenceStore
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
+from siem.inputs.api_keys import key_of, load_api_keys
 from siem.inputs.file import FileInput, follow
 from siem.inputs.http import HttpInput, HttpSource
 from siem.inputs.security_events import IssuerKeys, SecurityEventInput
@@ -67,6 +68,7 @@ from siem.store.database import Database
 from siem.store.events import EventStore, Scope
 from siem.store.migrations import migrate
 from siem.store.queue import Queue
+from siem.tuning.proposal import Tuning
 
 _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
@@ -101,7 +103,8 @@ class Watch:
     settings: Settings
     clock: Clock
     stores: Stores
-    ruleset: Ruleset
+    rules: LiveRules
+    tuning: Tuning
     pipeline: Pipeline
     history: History
     files: tuple[FileInput, ...]
@@ -124,10 +127,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     """
     clock = clock or _wall
     sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
-    api_keys = _load_api_keys(settings.api_keys_file)
+    api_keys = load_api_keys(settings.api_keys_file)
     stores = _open_stores(settings)
-    ruleset = _load_rules(settings, sources)
-    incidents = Incidents(stores.database, clock, ruleset.rules, threshold=settings.incident_risk_count)
+    rules = LiveRules(lambda more: _load_rules(settings, sources, more))
+    incidents = _incidents(settings, stores.database, clock, rules)
     forms = load_forms(settings.playbooks / "declarations")
     dossiers = _dossiers(settings, stores.database, clock, forms)
 
@@ -145,23 +148,19 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         sources={source.name: SOURCES[source.type](source) for source in sources},
         enrichments=_enrichments(settings),
         pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
-        make_engine=lambda: Engine(
-            ruleset,
-            lateness=timedelta(seconds=settings.lateness_seconds),
-            sources=[source.name for source in sources],
-            clock=clock,
-            verify_every=_VERIFY_EVERY,
-        ),
+        make_engine=lambda: _engine(settings, rules.current, sources, clock),
         incidents=incidents,
         propose=runs.propose,
     )
+    pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
     return Watch(
         settings=settings,
         clock=clock,
         stores=stores,
-        ruleset=ruleset,
-        pipeline=Pipeline(parts, clock=clock, batch_count=settings.batch_count),
-        history=History(stores.events, lambda documents: _load_rules(settings, sources, documents) if documents else ruleset),
+        rules=rules,
+        tuning=_tuning(settings, stores, clock, rules, pipeline),
+        pipeline=pipeline,
+        history=_history(settings, stores, rules, sources),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -169,16 +168,38 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         desk=_desk(settings, stores.database, clock, forms),
         sources=sources,
         api_keys=api_keys,
-        configuration_errors=(*ruleset.errors, *library.errors, *forms.errors),
+        configuration_errors=(*rules.current.errors, *library.errors, *forms.errors),
         open_dossier=open_dossier,
     )
 
 
-def _load_rules(settings: Settings, sources: Sequence[SourceSettings], instead: Sequence[Document] = ()) -> Ruleset:
+def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
+    names, lateness = [source.name for source in sources], timedelta(seconds=settings.lateness_seconds)
+    return Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=_VERIFY_EVERY)
+
+
+def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:
+    limit = Limit(settings.alert_limit_count, settings.alert_limit_seconds, settings.alert_silence_seconds)
+    return Incidents(database, clock, rules, threshold=settings.incident_risk_count, limit=limit)
+
+
+def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, pipeline: Pipeline) -> Tuning:
+    def written() -> None:
+        rules.renew()
+        pipeline.renew()
+
+    return Tuning(stores.database, stores.events, rules.load, settings.state / OWN, clock, written)
+
+
+def _history(settings: Settings, stores: Stores, rules: LiveRules, sources: Sequence[SourceSettings]) -> History:
+    return History(stores.events, lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current)
+
+
+def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Sequence[Path], instead: Sequence[Document] = ()) -> Ruleset:
     """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
     pipelines = load_pipelines(settings.state / OWN_PIPELINES)
     folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
-    ruleset = load_rules(*folders, sources=pipelines.fed_by({source.type for source in sources}), instead=instead)
+    ruleset = load_rules(*folders, *more, sources=pipelines.fed_by({source.type for source in sources}), instead=instead)
     return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
 
 
@@ -247,8 +268,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             runs=watch.runs,
             dossiers=watch.dossiers,
             events=watch.stores.events,
-            rules=watch.ruleset.rules,
-            rule_errors=watch.ruleset.errors,
+            rules=watch.rules,
+            ruleset=lambda: watch.rules.current,
+            profiles=lambda: watch.pipeline.engine.profiles if watch.pipeline.engine else None,
+            tuning=watch.tuning,
             sources=watch.sources,
             backlog=lambda: max(0, watch.stores.queue.last_sequence - watch.pipeline.position),
             desk=watch.desk,
@@ -263,7 +286,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
 def _doors(watch: Watch) -> list[BaseRoute]:
     """Where records arrive by HTTP. Security events have a door of their own, which verifies them; the others do not know their sources."""
     by_type = {s.name: s.type for s in watch.sources if s.http}
-    known = {s.name: HttpSource(s.name, _key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
+    known = {s.name: HttpSource(s.name, key_of(s.name, watch.api_keys), s.tenant) for s in watch.sources if s.http}
     events = {name: source for name, source in known.items() if by_type[name] == "caep"}
     issuer, queue = watch.settings.oidc_issuer, watch.stores.queue
     signed = SecurityEventInput(queue, events, watch.clock, IssuerKeys(issuer), issuer=issuer, audience=watch.settings.idp_client_id)
@@ -355,27 +378,6 @@ def _wall() -> datetime:
 def _enrichments(settings: Settings) -> list[Enrichment]:
     directory = load_directory(settings.directory_file) if settings.directory_file else Directory()
     return [load_geography(settings.geography_file), directory] if settings.geography_file else [directory]
-
-
-def _load_api_keys(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    try:
-        keys = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(str(path), 0, "", f"cannot be read as JSON: {error}") from error
-    if not isinstance(keys, dict):
-        raise DataError(str(path), 1, "", "an object from name to the SHA-256, in hex, of a key is expected")
-    for name, digest in keys.items():
-        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
-            raise DataError(str(path), 0, str(name), "the SHA-256 of a key is expected, as 64 hexadecimal digits")
-    return keys
-
-
-def _key_of(source: str, api_keys: Mapping[str, str]) -> str:
-    if source not in api_keys:
-        raise DataError("SIEM_API_KEYS_FILE", 0, source, "this source receives by HTTP and has no key: add one, or take http: true away")
-    return api_keys[source]
 
 
 def _resolve(database: Database, pseudonym: str) -> str | None:

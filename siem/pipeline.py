@@ -68,11 +68,16 @@ class Pipeline:
         self.position = 0
         self.trouble: str | None = None
         self._tripped = 0
+        self._outdated = threading.Event()
 
     @property
     def engine(self) -> Engine | None:
         """The engine in use, for its counters; None until the first batch and after a failure."""
         return self._engine
+
+    def renew(self) -> None:
+        """Make the engine anew, with the rules as they are then, before the next batch; its state is that of the last commit."""
+        self._outdated.set()
 
     def step(self) -> int:
         """Process one batch; how many records it had. Raises OperationError when a store fails; nothing is lost then."""
@@ -132,6 +137,9 @@ class Pipeline:
 
     def _ready(self) -> Engine:
         """The engine and the sources in the state of the last commit."""
+        if self._outdated.is_set():
+            self._outdated.clear()
+            self._engine = None
         if self._engine is None:
             engine = self._parts.make_engine()
             with progress.naming_failures(), self._parts.database.reading() as connection:

@@ -102,6 +102,15 @@ class Settings(RuleSettings):
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
+    alert_limit_count: int = Field(
+        0,
+        description="how many alerts of one rule about the same group may begin before it falls silent, unless the rule says; 0: any",
+        ge=0,
+    )
+    alert_limit_seconds: int = Field(60, description="within how long that many alerts must begin for it, in seconds", ge=1)
+    alert_silence_seconds: int = Field(
+        900, description="how long it is then silent; what comes is counted on the last alert, in seconds", ge=1
+    )
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
 
     @field_validator("trusted_proxies", mode="before")

@@ -1,5 +1,6 @@
 """``siem rules``: check them, test them."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, pipelines, report, rule_folders
+from siem.cli import tuning
+from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, open_database, pipelines, report, rule_folders
 from siem.cli.rule_conversion import convert_rules
 
 if TYPE_CHECKING:  # the engine takes long to import
@@ -15,6 +17,7 @@ if TYPE_CHECKING:  # the engine takes long to import
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 app.command("convert")(convert_rules)
+app.command("tune")(tuning.rules_tune)
 
 
 @app.command("check")
@@ -56,6 +59,35 @@ def rules_test(
     if not as_json:
         _print_table(proven)
     report(proven.problems, as_json=as_json, checked=f"{len(proven.results)} proofs")
+
+
+@app.command("navigator")
+def rules_navigator(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    seen: Annotated[bool, typer.Option("--seen", help="What the rules found, instead of what they look for.")] = False,
+) -> None:
+    """Write a layer for the ATT&CK Navigator (format 4.5): what the rules look for, or what they found."""
+    from siem.detection import navigator
+    from siem.detection.load import load_rules
+
+    now, rules = datetime.now(UTC), load_rules(*rule_folders(None), sources=pipelines().sources).rules.values()
+    layer = navigator.seen(rules, _alerts_by_rule(), now) if seen else navigator.coverage(rules, now)
+    _write(output, json.dumps(layer, ensure_ascii=False, indent=1).encode())
+    techniques = layer["techniques"]
+    typer.echo(f"{output}: {len(techniques) if isinstance(techniques, list) else 0} techniques")
+
+
+def _alerts_by_rule() -> dict[str, tuple[int, datetime]]:
+    from siem.access import WATCH
+    from siem.incidents.rule_figures import by_rule
+
+    database = open_database()
+    try:
+        with database.reading() as connection:
+            figures = by_rule(connection, WATCH)
+    finally:
+        database.close()
+    return {rule_id: (one.alert_count, one.last_at) for rule_id, one in figures.items() if one.last_at is not None}
 
 
 def _print_table(proven: "Proven") -> None:

@@ -31,6 +31,7 @@ from siem.console import (
     run,
     search,
     sources,
+    tuning,
 )
 from siem.console.language import load
 from siem.console.routing import Page, Router, problem_page, secured
@@ -85,7 +86,10 @@ PAGES: Final = (
     Page("GET", "/recherche", search.show, P.SEARCH, "recherche"),
     Page("GET", "/sources", sources.index, P.READ_SOURCES, "sources"),
     Page("GET", "/regles", rules.index, P.READ_RULES, "regles"),
+    Page("GET", "/regles/navigator.json", rules.layer, P.READ_RULES, "regles"),
     Page("GET", "/regles/{id}", rules.show, P.READ_RULES, "regles"),
+    Page("GET", "/regles/{id}/filtre", tuning.show, P.READ_RULES, "regles"),
+    Page("POST", "/regles/{id}/filtre", tuning.write, P.TUNE_RULES, "regles"),
     Page("GET", "/identites/revelation", identities.ask, P.REVEAL_IDENTITY),
     Page("POST", "/identites/revelation", identities.reveal, P.REVEAL_IDENTITY),
 )

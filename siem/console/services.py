@@ -10,13 +10,15 @@ from siem.declarations.desk import Desk
 from siem.declarations.model import Dossier
 from siem.declarations.service import Dossiers
 from siem.detection import Rule
-from siem.errors import DataError
+from siem.detection.load import Ruleset
+from siem.detection.profile import Profiles
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.response.runs import Runs
 from siem.sources.source import SourceSettings
 from siem.store.database import Database
 from siem.store.events import EventStore
+from siem.tuning.proposal import Tuning
 
 Clock = Callable[[], datetime]
 
@@ -44,7 +46,8 @@ class Provider:
 class Services:
     """Every dependency of the pages.
 
-    ``rules`` by id and ``rule_errors`` are those of the loaded folder; ``open_dossier`` opens an incident's dossier with what the watch
+    ``rules`` by id are those in force, ``ruleset`` gives them with their filters and what did not load, ``profiles`` what each costs (None
+    before the first batch); ``open_dossier`` opens an incident's dossier with what the watch
     knows of it; ``backlog`` counts records received and not yet processed; ``granting_contact``
     is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when the application stops.
     """
@@ -57,7 +60,9 @@ class Services:
     dossiers: Dossiers
     events: EventStore
     rules: Mapping[str, Rule]
-    rule_errors: Sequence[DataError]
+    ruleset: Callable[[], Ruleset]
+    profiles: Callable[[], Profiles | None]
+    tuning: Tuning
     sources: Sequence[SourceSettings]
     backlog: Callable[[], int]
     desk: Desk

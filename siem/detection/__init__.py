@@ -14,6 +14,18 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Once ``count`` alerts of the same values of ``by`` (empty: of the whole group) have begun within ``within_seconds``, silence for
+    ``silence_seconds``: what begins in it joins the last of them. A count of 0 is no limit.
+    """
+
+    count: int
+    within_seconds: int
+    silence_seconds: int
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What the rest of the watch knows of a rule. ``level`` is Sigma's word; ``techniques`` are ATT&CK ids (``T1621``).
 
@@ -43,6 +55,11 @@ class Rule:
     #: The same in English; placeholders are among those of the French sentence, or none.
     summary_en: str = ""
     rule_set: str = ""
+    #: How matches become alerts, see :mod:`.alerting`. ``group_by`` is empty for a correlation, which has its own; ``limit`` None: the
+    #: watch's; ``again_seconds`` 0: an alert that goes on is never raised anew.
+    group_by: tuple[str, ...] = ()
+    again_seconds: int = 0
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,14 +316,14 @@ class Engine:
 
     def _of_single(self, candidate: Candidate, event: Event, fields: Mapping[str, Text]) -> Detection:
         rule = candidate.rule.rule
-        subject = _joined(fields[rule.subject]) or ""
-        values = {rule.subject: subject}
+        group = tuple((name, _joined(fields[name]) or "") for name in rule.group_by)
+        values = {rule.subject: _joined(fields[rule.subject]) or "", **dict(group)}
         for name in self._summaries[rule.id]:
             values[name] = _joined(fields[name]) or ""
         return Detection(
             rule_id=rule.id,
             tenant=event.tenant,
-            group=((rule.subject, subject),),
+            group=group,
             first_at=event.at,
             last_at=event.at,
             event_ids=(event.id,),

@@ -1,8 +1,7 @@
 """What a rule document says of itself, whatever kind of rule it is: title, level, authors, and our own section.
 
 ``veilleur`` is ours: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection), ``summary``
-(English), ``subject`` (the field whose value the alert is about), ``repeat`` (such as ``1h``: during it a further match joins the
-same alert) and ``baseline`` (instead of a detection: see :mod:`.baseline`).
+(English), ``baseline`` (instead of a detection: see :mod:`.baseline`), and what turns matches into alerts (:mod:`.alerting`).
 """
 
 import re
@@ -10,16 +9,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from siem.detection import Rule
+from siem.detection import Rule, alerting
 from siem.detection.documents import Document
 from siem.detection.selections import RuleMistake
 
 LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 _STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
-_REPEAT: Final = re.compile(r"(\d{1,6})([smhd])")
-_REPEAT_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_OUR_KEYS: Final = frozenset({"titre", "resume", "summary", "subject", "repeat", "baseline"})
+_OUR_KEYS: Final = alerting.KEYS | {"titre", "resume", "summary", "baseline"}
 #: Of ids made from names.
 _NAMELESS: Final = uuid.UUID("f3f6ab3b-8c53-4d4b-9d51-0d9a3c1f6c0e")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -44,6 +41,8 @@ def heading(document: Document, rule_id: str, subject: str, *, correlation: bool
     if unknown:
         raise RuleMistake(f"unknown key «{unknown[0]}»", "veilleur", unknown[0])
     tags = _text_list(body, "tags")
+    subject = text_at(ours, "subject", "veilleur") or subject
+    group_by, group = _grouping(body, ours, subject, correlation=correlation)
     return Rule(
         id=rule_id,
         title=title,
@@ -60,11 +59,28 @@ def heading(document: Document, rule_id: str, subject: str, *, correlation: bool
         source_text=document.text,
         title_fr=text_at(ours, "titre", "veilleur") or title,
         summary_fr=text_at(ours, "resume", "veilleur") or title,
-        subject=text_at(ours, "subject", "veilleur") or subject,
-        repeat_seconds=_repeat(ours.get("repeat", "1h")),
+        subject=subject,
+        repeat_seconds=alerting.duration(ours.get("repeat", "1h"), "repeat"),
         correlation=correlation,
         summary_en=text_at(ours, "summary", "veilleur"),
+        group_by=group_by,
+        again_seconds=alerting.duration(ours["again"], "again") if "again" in ours else 0,
+        limit=alerting.limit(ours.get("limit"), group),
     )
+
+
+def _grouping(
+    body: Mapping[str, object], ours: Mapping[str, object], subject: str, *, correlation: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a plain rule groups its alerts by (empty for others, which have their own), and the fields of a detection's group."""
+    if not correlation:
+        group_by = alerting.fields(ours.get("group-by"), "group-by") or (subject,)
+        return group_by, group_by
+    if "group-by" in ours:
+        raise RuleMistake("it groups by its own group-by; a second one is for rules on single events", "veilleur", "group-by")
+    section = ours.get("baseline") or body.get("correlation")
+    own = section.get("group-by") if isinstance(section, Mapping) else None
+    return (), tuple(str(name) for name in (own if isinstance(own, list) else [own]) if name)
 
 
 def baseline_of(body: Mapping[str, object]) -> object:
@@ -89,13 +105,6 @@ def _text_list(body: Mapping[str, object], key: str) -> list[str]:
         return []
     values = value if isinstance(value, list) else [value]
     return [str(one) for one in values if one is not None]
-
-
-def _repeat(value: object) -> int:
-    found = _REPEAT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise RuleMistake("a number and a unit (s, m, h, d) are expected, such as 1h", "veilleur", "repeat")
-    return int(found[1]) * _REPEAT_SECONDS[found[2]]
 
 
 def placeholders_of(summary: str) -> Iterator[str]:

@@ -114,6 +114,15 @@ class Ruleset:
             filters=self.filters,
         )
 
+    def fed_by(self, rule_ids: Iterable[str]) -> frozenset[str]:
+        """These rules and every rule that they feed, by whatever number of correlations."""
+        fed = set(rule_ids)
+        inputs = [(one.rule.id, one.inputs) for one in self.correlations] + [(one.rule.id, one.inputs) for one in self.baselines]
+        for rule_id, fed_from in inputs:  # children before parents
+            if not fed.isdisjoint(fed_from):
+                fed.add(rule_id)
+        return frozenset(fed)
+
     def filters_of(self, rule_id: str) -> tuple[Filter, ...]:
         """The filters added to a rule, or to those that feed it."""
         variants = (variant for one in self.only([rule_id]).singles for variant in one.variants)

@@ -3,6 +3,9 @@
 An alert is known by tenant, rule and group. A detection joins the open alert of its key that lies within the rule's
 repeat window; if it bridges two, they become one. What happened before a person closed an alert stays with the closed
 one; what happened after opens a new one, so that a verdict never hides what it could not know of.
+
+A rule that has begun too many alerts falls silent (:mod:`.suppression`): what begins then joins the alert that began the silence, with
+its events, and is counted there. Nothing is lost, and the same detections again find their events where they were put.
 """
 
 import hashlib
@@ -11,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, func, insert, or_, select, update
 
 from siem.access import WATCH
-from siem.detection import Rule
+from siem.detection import Limit, Rule
 from siem.event import Event
-from siem.incidents.grouping import Cluster, fill, gap
+from siem.incidents.grouping import Cluster, Rhythm, fill
 from siem.incidents.model import ADDRESS, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, watch_list, write_change
+from siem.incidents.suppression import limit_key, silenced_by
 
 #: Where entities come from.
 ENTITY_FIELDS: Final[Mapping[str, str]] = {
@@ -33,10 +37,20 @@ ENTITY_FIELDS: Final[Mapping[str, str]] = {
 _PROGRESS: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_ANALYSIS, AlertState.ESCALATED)
 
 
+def rhythm_of(rule: Rule) -> Rhythm:
+    """What of one subject is one alert of this rule."""
+    again = timedelta(seconds=rule.again_seconds) if rule.again_seconds else None
+    return Rhythm(timedelta(seconds=rule.repeat_seconds), again)
+
+
 def absorb_cluster(
-    conn: Connection, cluster: Cluster, rule: Rule | None, events_by_id: Mapping[str, Event], now: datetime
+    conn: Connection, cluster: Cluster, rule: Rule | None, limit: Limit, events_by_id: Mapping[str, Event], now: datetime
 ) -> tuple[str, bool, tuple[str, ...]] | None:
     """Fold one cluster into the alerts. Returns (alert id, whether new, incidents of alerts it swallowed), or None if all was known."""
+    key = limit_key(cluster.tenant, cluster.rule_id, cluster.group, limit)
+    counted = _under_key(conn, key)
+    if _holds_already(conn, counted, cluster):
+        return None
     rows = list(conn.execute(select(alerts).where(alerts.c.group_key == cluster.key, alerts.c.merged_into.is_(None))).mappings())
     near = [row for row in rows if _near(row, cluster, rule)]
     live = sorted((row for row in near if row["state"] != AlertState.CLOSED), key=lambda row: (row["created_at"], row["id"]))
@@ -54,12 +68,51 @@ def absorb_cluster(
         kept = min(before_closing, key=lambda row: (row["created_at"], row["id"]))
         _extend(conn, kept["id"], cluster, events_by_id)
         return kept["id"], False, ()
-    return _create(conn, cluster, rule, events_by_id, now), True, ()
+    holder = silenced_by([(row["first_at"], row["id"]) for row in counted], cluster.first_at, limit)
+    if any(row["id"] == holder and row["state"] != AlertState.CLOSED for row in counted) and holder is not None:
+        return (holder, False, ()) if _hold(conn, holder, cluster, events_by_id) else None
+    return _create(conn, cluster, rule, key, events_by_id, now), True, ()
+
+
+def _under_key(conn: Connection, key: str) -> Sequence[RowMapping]:
+    """The alerts that a limit counts together."""
+    columns = alerts.c.id, alerts.c.first_at, alerts.c.state, alerts.c.suppressed_count
+    query = select(*columns).where(alerts.c.limit_key == key, alerts.c.merged_into.is_(None))
+    return list(conn.execute(query).mappings())
+
+
+def _holds_already(conn: Connection, counted: Sequence[RowMapping], cluster: Cluster) -> bool:
+    """Whether a silence holds every event of the cluster since an earlier time."""
+    holders = [row["id"] for row in counted if row["suppressed_count"]]
+    return bool(holders) and cluster.event_ids <= _known_events(conn, holders, cluster.event_ids)
+
+
+def _hold(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event]) -> bool:
+    """Add what a silence holds back to the alert that began it. Returns whether the alert changed; its sentence stays its own."""
+    before = _counts(conn, alert_id)
+    _add_events(conn, alert_id, cluster, events_by_id, suppressed=True)
+    after = _counts(conn, alert_id)
+    if after == before:
+        return False
+    row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
+    span = {"first_at": row["first_at"], "last_at": max(row["last_at"], cluster.last_at)}
+    watched = row["watched"] or _is_watched(conn, row["tenant"], alert_id, (span["first_at"], span["last_at"]))
+    values = {"count": after[0], "suppressed_count": after[1], "finess": _main_structure(conn, alert_id), "watched": watched}
+    conn.execute(update(alerts).where(alerts.c.id == alert_id).values(**span, **values))
+    return True
+
+
+def _counts(conn: Connection, alert_id: str) -> tuple[int, int]:
+    """Events of an alert, and how many of them a silence holds."""
+    total, held = conn.execute(
+        select(func.count(), func.count(case((alert_events.c.suppressed, 1)))).where(alert_events.c.alert_id == alert_id)
+    ).one()
+    return int(total), int(held)
 
 
 def _near(row: RowMapping, cluster: Cluster, rule: Rule | None) -> bool:
-    repeat = timedelta(seconds=rule.repeat_seconds if rule else row["repeat_seconds"])
-    return gap(row["first_at"], row["last_at"], cluster.first_at, cluster.last_at) <= repeat
+    rhythm = rhythm_of(rule) if rule else Rhythm(timedelta(seconds=row["repeat_seconds"]))
+    return rhythm.joins((row["first_at"], row["last_at"]), (cluster.first_at, cluster.last_at))
 
 
 def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str]) -> set[str]:
@@ -72,7 +125,7 @@ def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str
     return known
 
 
-def _create(conn: Connection, cluster: Cluster, rule: Rule | None, events_by_id: Mapping[str, Event], now: datetime) -> str:
+def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, events_by_id: Mapping[str, Event], now: datetime) -> str:
     earlier = conn.scalar(select(func.count()).select_from(alerts).where(alerts.c.group_key == cluster.key)) or 0
     alert_id = "a" + hashlib.sha256(f"{cluster.key}:{earlier}".encode()).hexdigest()[:20]
     severity = _severity(rule)
@@ -105,6 +158,8 @@ def _create(conn: Connection, cluster: Cluster, rule: Rule | None, events_by_id:
             count=0,
             matched_fields=dump([]),
             group_values=dump(cluster.group),
+            limit_key=key,
+            suppressed_count=0,
             watched=False,
         )
     )
@@ -134,19 +189,24 @@ def _template(rule: Rule | None, subject: str) -> str:
 
 def _extend(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event]) -> bool:
     """Add the cluster's events and entities, then recompute what follows from them. Returns whether the alert changed."""
-    known = [(event_id, events_by_id.get(event_id)) for event_id in sorted(cluster.event_ids)]
-    insert_missing(conn, alert_events, (_event_row(alert_id, event_id, event) for event_id, event in known))
-    found = {entity for _, event in known if event is not None for entity in _entities(event)}
-    found |= {(kind, value) for kind, field in ENTITY_FIELDS.items() for name, value in cluster.group if name == field}
-    insert_missing(conn, alert_entities, ({"alert_id": alert_id, "kind": kind, "value": value[:256]} for kind, value in sorted(found)))
+    _add_events(conn, alert_id, cluster, events_by_id, suppressed=False)
     row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
     _refresh(conn, row, cluster)
     return row != conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
 
 
+def _add_events(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event], *, suppressed: bool) -> None:
+    known = [(event_id, events_by_id.get(event_id)) for event_id in sorted(cluster.event_ids)]
+    rows = (_event_row(alert_id, event_id, event) | {"suppressed": suppressed} for event_id, event in known)
+    insert_missing(conn, alert_events, rows)
+    found = {entity for _, event in known if event is not None for entity in _entities(event)}
+    found |= {(kind, value) for kind, field in ENTITY_FIELDS.items() for name, value in cluster.group if name == field}
+    insert_missing(conn, alert_entities, ({"alert_id": alert_id, "kind": kind, "value": value[:256]} for kind, value in sorted(found)))
+
+
 def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
     """Recompute span, count, sentence, establishment and watch flag of an alert that took the cluster in."""
-    count = conn.scalar(select(func.count()).select_from(alert_events).where(alert_events.c.alert_id == row["id"])) or 0
+    count, held = _counts(conn, row["id"])
     peak = max(row["peak_count"], cluster.peak_count)
     values, values_at = [list(pair) for pair in cluster.values], cluster.values_at
     stored = json.loads(row["summary_values"])
@@ -160,6 +220,7 @@ def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
             first_at=first_at,
             last_at=last_at,
             count=count,
+            suppressed_count=held,
             peak_count=peak,
             summary_values=dump(values),
             summary_at=values_at,

@@ -36,6 +36,22 @@ def gap(first_a: datetime, last_a: datetime, first_b: datetime, last_b: datetime
 
 
 # ---------------------------------------------------------------------------------------------- one alert
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What of one subject is one alert: no more than ``repeat`` apart, and begun less than ``again`` after it began (None: whenever)."""
+
+    repeat: timedelta
+    again: timedelta | None = None
+
+    def joins(self, a: tuple[datetime, datetime], b: tuple[datetime, datetime]) -> bool:
+        """Whether two spans are one alert."""
+        return gap(*a, *b) <= self.repeat and (self.again is None or abs(a[0] - b[0]) < self.again)
+
+
+#: Of a rule that is gone: each detection on its own.
+_NO_RHYTHM: Final = Rhythm(timedelta(0))
+
+
 @dataclass(slots=True)
 class Cluster:
     """Detections of one rule about one subject that belong together. ``values`` are those of the latest."""
@@ -84,8 +100,8 @@ def cluster_of(detection: Detection) -> Cluster:
     )
 
 
-def coalesce(detections: Iterable[Detection], repeat_of: Mapping[str, int]) -> list[Cluster]:
-    """Join detections of a batch that are one alert. ``repeat_of`` maps a rule id to its repeat window in seconds."""
+def coalesce(detections: Iterable[Detection], rhythms: Mapping[str, Rhythm]) -> list[Cluster]:
+    """Join detections of a batch that are one alert, in the order in which they began. ``rhythms`` are by rule id."""
     by_key: dict[str, list[Cluster]] = {}
     for detection in detections:
         cluster = cluster_of(detection)
@@ -94,13 +110,13 @@ def coalesce(detections: Iterable[Detection], repeat_of: Mapping[str, int]) -> l
     for key in sorted(by_key):
         last: Cluster | None = None
         for cluster in sorted(by_key[key], key=lambda each: (each.first_at, each.last_at)):
-            repeat = timedelta(seconds=repeat_of.get(cluster.rule_id, 0))
-            if last is not None and cluster.first_at - last.last_at <= repeat:
+            rhythm = rhythms.get(cluster.rule_id, _NO_RHYTHM)
+            if last is not None and rhythm.joins((last.first_at, last.last_at), (cluster.first_at, cluster.last_at)):
                 last.join(cluster)
             else:
                 joined.append(cluster)
                 last = cluster
-    return joined
+    return sorted(joined, key=lambda each: (each.first_at, each.last_at, each.key))
 
 
 def fill(template: str, values: Mapping[str, str], count: int, unknown: str = "inconnu") -> str:

@@ -77,7 +77,7 @@ class Alert:
 
     Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the
     rule's French title; ``rule_title`` and ``rule_author`` its own, to be shown with it. ``watched``: the person was on
-    the watch list when it happened, so it weighs twice.
+    the watch list when it happened, so it weighs twice. ``suppressed_count`` of its events came while its rule was silent.
     """
 
     id: str
@@ -110,6 +110,7 @@ class Alert:
     watched: bool = False
     #: What fills the rule's sentences: fields of the last event, and ``count`` among what the detection measured.
     values: tuple[tuple[str, str], ...] = ()
+    suppressed_count: int = 0
 
 
 class IncidentState(StrEnum):

@@ -13,15 +13,16 @@ from ipaddress import ip_network
 from sqlalchemy import Connection, func, select
 
 from siem.access import WATCH, Permission, Principal
-from siem.detection import Detection, Rule
+from siem.detection import Detection, Limit, Rule
 from siem.event import Event
 from siem.incidents import correlation, figures, handling, queries, timeline, triage
-from siem.incidents.alerting import absorb_cluster
+from siem.incidents.alerting import absorb_cluster, rhythm_of
 from siem.incidents.correlation import Policy
 from siem.incidents.filters import Absorbed, AlertFilter, Bulk, Counters, Figures, IncidentFilter, Page
 from siem.incidents.grouping import coalesce
 from siem.incidents.model import Alert, Change, Incident, IncidentState, NotFound, Severity, TimelineEntry, Verdict
 from siem.incidents.store import alert_events, alerts, incidents, remember_name, to_incident
+from siem.incidents.suppression import UNLIMITED
 from siem.store.database import Database
 
 Clock = Callable[[], datetime]
@@ -32,7 +33,7 @@ class Incidents:
 
     ``threshold`` is the summed risk of distinct rules from which linked alerts make an incident; ``window`` is how far
     apart in event time alerts may be to be linked; ``shared_networks`` are CIDR blocks (an establishment's own exit
-    addresses) whose addresses never link two alerts.
+    addresses) whose addresses never link two alerts; ``limit`` is when a rule that says nothing of it falls silent.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class Incidents:
         threshold: int = 100,
         window: timedelta = timedelta(hours=24),
         shared_networks: Sequence[str] = (),
+        limit: Limit = UNLIMITED,
     ) -> None:
         self._database = database
         self._clock = clock
         self.rules = rules
+        self._default_limit = limit
         self._policy = Policy(threshold, window, tuple(ip_network(each, strict=False) for each in shared_networks))
 
     # ------------------------------------------------------------------ the pipeline, and layers above
@@ -63,8 +66,11 @@ class Incidents:
         new: list[str] = []
         updated: list[str] = []
         swallowed: list[tuple[str, ...]] = []
-        for cluster in coalesce(detections, {rule_id: rule.repeat_seconds for rule_id, rule in self.rules.items()}):
-            folded = absorb_cluster(conn, cluster, self.rules.get(cluster.rule_id), events_by_id, now)
+        found = {detection.rule_id for detection in detections}
+        rhythms = {rule_id: rhythm_of(rule) for rule_id in found if (rule := self.rules.get(rule_id)) is not None}
+        for cluster in coalesce(detections, rhythms):
+            rule = self.rules.get(cluster.rule_id)
+            folded = absorb_cluster(conn, cluster, rule, self._limit_of(rule), events_by_id, now)
             if folded is None:
                 continue
             alert_id, is_new, of_incidents = folded
@@ -78,6 +84,9 @@ class Incidents:
         correlation.confirm(conn, events_by_id.values())
         existing = tuple(each for each in touched if correlation.is_current(conn, each))
         return Absorbed(tuple(new), tuple(dict.fromkeys(updated)), existing, tuple(each for each in opened if each in existing))
+
+    def _limit_of(self, rule: Rule | None) -> Limit:
+        return self._default_limit if rule is None or rule.limit is None else rule.limit
 
     def load(self, conn: Connection, incident_id: str) -> Incident | None:
         """An incident without scoping, for the watch itself (playbooks, dossiers). A merged one answers with what it became."""

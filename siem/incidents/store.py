@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     insert,
     select,
     update,
@@ -64,9 +65,12 @@ alerts = Table(
     Column("group_values", Text, nullable=False),
     Column("merged_into", String(32)),
     Column("watched", Boolean, nullable=False),
+    Column("limit_key", String(64)),
+    Column("suppressed_count", Integer, nullable=False, server_default="0"),
     Index("ix_alerts_group_key", "group_key"),
     Index("ix_alerts_queue", "tenant", "state", "severity_rank", "last_at"),
     Index("ix_alerts_incident", "incident_id"),
+    Index("ix_alerts_limit_key", "limit_key"),
 )
 
 alert_events = Table(
@@ -82,6 +86,7 @@ alert_events = Table(
     Column("service", String(128)),
     Column("finess", String(16)),
     Column("quantity", Integer),
+    Column("suppressed", Boolean, nullable=False, server_default=false()),
     Index("ix_alert_events_event", "event_id"),
 )
 
@@ -237,6 +242,7 @@ def to_alert(row: RowMapping, entities: Mapping[str, tuple[str, ...]], event_ids
         merged_into=row["merged_into"],
         watched=bool(row["watched"]),
         values=_values(row),
+        suppressed_count=row["suppressed_count"],
     )
 
 

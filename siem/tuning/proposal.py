@@ -4,6 +4,9 @@ The proof is not an estimate: the stored events of each judged alert go through 
 proposed filter beside them. An alert closed as true that would no longer fire is a reason to refuse the filter.
 """
 
+import hashlib
+import hmac
+import json
 import os
 import tempfile
 import uuid
@@ -85,6 +88,12 @@ class Proposal:
         return tuple(one for one in self.true if not one.fired)
 
     @property
+    def fingerprint(self) -> str:
+        """What a person was shown: the conditions, hashed."""
+        said = [(one.field, type(one.value).__name__, str(one.value)) for one in self.conditions]
+        return hashlib.sha256(json.dumps([self.rule.id, said]).encode()).hexdigest()[:32]
+
+    @property
     def holds(self) -> bool:
         """Whether it hides something false and nothing true."""
         return bool(self.conditions) and bool(self.hides) and not self.lost
@@ -123,7 +132,7 @@ class Tuning:
         if rule_id not in ruleset.alerting:
             raise NotFound("rule", rule_id)
         targets = ruleset.only([rule_id]).singles
-        fed = frozenset(one for one in ruleset.alerting if not set(ruleset.only([one]).rules).isdisjoint(one.rule.id for one in targets))
+        fed = ruleset.fed_by(one.rule.id for one in targets) & ruleset.alerting
         with self.database.reading() as connection:
             judged = _judged(connection, actor, fed)
         scope = Scope(actor.tenant)
@@ -166,10 +175,11 @@ class Tuning:
             raise OperationError("proving the filter", str(wrong[0]), retry_helps=False)
         return _firing(ruleset, judged, stories)
 
-    def write(self, rule_id: str, expected: Sequence[Condition], signature: Signature, actor: Principal) -> Path:
+    def write(self, rule_id: str, expected: str, signature: Signature, actor: Principal) -> Path:
         """Prove again, write the filter into the operator's folder and leave a Change. Raises NotFound, Forbidden, Refused.
 
-        ``expected`` are the conditions that the person was shown: if the alerts have moved on since, they are shown the new proposal first.
+        ``expected`` is the fingerprint of what the person was shown: if the alerts have moved on since, they are shown the new proposal
+        first.
         """
         require(actor, Permission.TUNE_RULES)
         if not actor.sees(None, actor.tenant):
@@ -177,7 +187,7 @@ class Tuning:
         now = self.clock()
         _check(signature, now)
         proposal = self.propose(rule_id, actor)
-        if tuple(expected) != proposal.conditions:
+        if not hmac.compare_digest(expected.encode(), proposal.fingerprint.encode()):
             raise Refused("filtre", "Des alertes ont été classées depuis ; relisez la nouvelle proposition.")
         if not proposal.holds:
             raise Refused("filtre", "Ce filtre ne cacherait rien de faux, ou cacherait une alerte avérée.")

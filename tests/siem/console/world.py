@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from siem.declarations.model import Facts
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
 from siem.detection import Detection, Rule
+from siem.detection.load import Ruleset, load_rules
+from siem.detection.logsource import LogSource
 from siem.enrichment.pseudonyms import identities
 from siem.errors import DataError
 from siem.event import Event, Fields, RawRecord
@@ -40,6 +43,7 @@ from siem.sources.source import SourceSettings
 from siem.store.database import Database, metadata
 from siem.store.events import EventStore, StoredEvent
 from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome, add_counts, add_dead_letters
+from siem.tuning.proposal import Tuning
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)
@@ -138,6 +142,19 @@ RULES = {
     )
 }
 _IDS = tuple(RULES)
+BROKEN = DataError("rules/web/broken.yml", 12, "detection.condition", "unknown selection 'selecton'")
+TUNABLE = f"""\
+title: Repeated break-glass
+id: {_IDS[3]}
+author: Équipe Veilleur
+level: medium
+tags: [attack.t1548]
+logsource: {{product: test}}
+detection:
+  selection: {{event.action: break_glass.started}}
+  condition: selection
+veilleur: {{titre: Bris de glace répété, resume: "{{user.id}} a forcé l’accès.", subject: user.id}}
+"""
 
 
 class World:
@@ -171,7 +188,9 @@ class World:
             dossiers=self.dossiers,
             events=self.events,
             rules=RULES,
-            rule_errors=(DataError("rules/web/broken.yml", 12, "detection.condition", "unknown selection 'selecton'"),),
+            ruleset=lambda: replace(self.load_rules(()), rules=self.services.rules, errors=(BROKEN,)),
+            profiles=lambda: None,
+            tuning=Tuning(self.database, self.events, self.load_rules, folder / "local-rules", self.clock),
             sources=SOURCES,
             backlog=lambda: 0,
             desk=self.desk,
@@ -183,6 +202,15 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def load_rules(self, more: Sequence[Path]) -> Ruleset:
+        """One of the rules as its file, so that it can be tuned; the night's events come from any source."""
+        rules = self.folder / "rules"
+        rules.mkdir(exist_ok=True)
+        (rules / "fhir_break_glass.yml").write_text(TUNABLE, encoding="utf-8")
+        own = self.folder / "local-rules"
+        source = LogSource("test", "", "", {}, subject="user.id")
+        return load_rules(rules, *([own] if own.is_dir() else []), *more, sources=[source])
 
     def client(self, person: Principal | None = None, **headers: str) -> TestClient:
         """A browser, logged in as ``person`` without the detour by the provider."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siem.incidents.grouping import Node, coalesce, fill, linked, makes_incident, node, risk_of, severity_of, title_of, total_risk
+from siem.incidents.grouping import Node, Rhythm, coalesce, fill, linked, makes_incident, node, risk_of, severity_of, title_of, total_risk
 from siem.incidents.model import Severity
 from tests.siem.incidents.conftest import NIGHT, detect, make_event
 
@@ -70,7 +70,7 @@ def test_a_sentence_is_filled_and_what_is_not_known_says_so() -> None:
 
 def test_detections_of_one_alert_are_joined_within_the_repeat_window_only() -> None:
     events = [make_event(str(minutes), minutes) for minutes in (0, 50, 170)]
-    joined = coalesce([detect("glass", event) for event in reversed(events)], {"glass": 3600})
+    joined = coalesce([detect("glass", event) for event in reversed(events)], {"glass": Rhythm(timedelta(hours=1))})
     assert [sorted(each.event_ids) for each in joined] == [["0", "50"], ["170"]]
 
 

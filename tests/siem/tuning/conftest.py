@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,14 @@ from siem.incidents.model import Alert, Verdict
 from siem.incidents.service import Incidents
 from siem.store.database import Database
 from siem.store.events import EventStore, StoredEvent
-from siem.tuning.proposal import Tuning
+from siem.tuning.proposal import Signature, Tuning
 from tests.siem.incidents.conftest import empty_database
 
 AT = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 NOW = AT + timedelta(hours=8)
 LEAD = Principal("899700000029", "Hugo Lefèvre-Essai", frozenset({Role.RESPONSABLE}))
 ANALYST = Principal("899700000011", "Claire Martin-Essai", frozenset({Role.ANALYSTE}))
+SIGNED = Signature("Claire Martin-Essai", "La sauvegarde du dossier patient", date(2027, 1, 31))
 EXPORT, FAILURES = "11111111-2222-4333-8444-555555555511", "11111111-2222-4333-8444-555555555512"
 RULES = f"""\
 title: Export
@@ -82,6 +83,10 @@ class Watch:
         found = Engine(self.load(())).evaluate(events)
         with self.database.transaction() as connection:
             self.incidents.absorb(connection, found, {event.id: event for event in events})
+
+    def write(self, rule_id: str) -> Path:
+        """Write what is proposed, as the lead."""
+        return self.tuning.write(rule_id, self.tuning.propose(rule_id, LEAD).fingerprint, SIGNED, LEAD)
 
     def alerts(self, rule_id: str) -> list[Alert]:
         return list(self.incidents.alerts(LEAD, AlertFilter(rule_id=rule_id, order="oldest", limit=1000)).items)

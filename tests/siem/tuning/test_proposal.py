@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -11,10 +11,9 @@ from siem.incidents.model import Forbidden, NotFound, Refused, Verdict
 from siem.incidents.queries import changes_of
 from siem.tuning.conditions import Condition
 from siem.tuning.proposal import Signature
-from tests.siem.tuning.conftest import ANALYST, EXPORT, FAILURES, LEAD, NOW, Watch, export, failure
+from tests.siem.tuning.conftest import ANALYST, EXPORT, FAILURES, LEAD, NOW, SIGNED, Watch, export, failure
 
 FALSE, TRUE = Verdict.FALSE_POSITIVE, Verdict.TRUE_POSITIVE_IMPACT
-SIGNED = Signature("Claire Martin-Essai", "La sauvegarde du dossier patient", date(2027, 1, 31))
 BACKUP = (Condition("source.ip", "192.0.2.7"),)
 
 
@@ -39,7 +38,7 @@ def test_the_filter_hides_the_false_alerts_and_the_true_one_still_fires(watch: W
 
 def test_what_is_written_is_a_sigma_filter_that_the_watch_loads_and_the_history_tells(watch: Watch) -> None:
     backup(watch)
-    path = watch.tuning.write(EXPORT, BACKUP, SIGNED, LEAD)
+    path = watch.write(EXPORT)
     (document,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
     assert document["filter"] == {"rules": [EXPORT], "selection": {"source.ip": "192.0.2.7"}, "condition": "not selection"}
     assert document["logsource"] == {"product": "fhir", "service": "audit_event"}
@@ -57,7 +56,7 @@ def test_what_is_written_is_a_sigma_filter_that_the_watch_loads_and_the_history_
 
 def test_a_rule_already_tuned_is_tuned_for_what_is_left(watch: Watch) -> None:
     backup(watch)
-    watch.tuning.write(EXPORT, BACKUP, SIGNED, LEAD)
+    watch.write(EXPORT)
     assert watch.tuning.propose(EXPORT, LEAD).conditions == ()
     watch.see(export("P-FFFFFFFFFF", source__ip="192.0.2.8"))
     watch.incidents.close([watch.alerts(EXPORT)[-1].id], FALSE, "vu", LEAD)
@@ -69,7 +68,7 @@ def test_a_correlation_is_tuned_through_what_feeds_it(watch: Watch) -> None:
     watch.judge([FALSE, TRUE], FAILURES)
     proposal = watch.tuning.propose(FAILURES, LEAD)
     assert proposal.conditions == BACKUP and proposal.holds and [one.name for one in proposal.rules] == ["failed_login"]
-    path = watch.tuning.write(FAILURES, BACKUP, SIGNED, LEAD)
+    path = watch.write(FAILURES)
     assert yaml.safe_load(path.read_text(encoding="utf-8"))["filter"]["rules"] == ["failed_login"]
     assert watch.load(()).errors == ()
 
@@ -87,7 +86,7 @@ def test_nothing_is_proposed_where_nothing_was_closed_as_false(watch: Watch) -> 
     proposal = watch.tuning.propose(EXPORT, LEAD)
     assert proposal.conditions == () and not proposal.holds
     with pytest.raises(Refused):
-        watch.tuning.write(EXPORT, (), SIGNED, LEAD)
+        watch.write(EXPORT)
 
 
 def test_values_that_mean_something_in_sigma_are_written_as_themselves(watch: Watch) -> None:
@@ -101,24 +100,24 @@ def test_values_that_mean_something_in_sigma_are_written_as_themselves(watch: Wa
 @pytest.mark.parametrize(
     ("actor", "rule", "shown", "signature", "refusal"),
     [
-        (ANALYST, EXPORT, BACKUP, SIGNED, Forbidden),
-        (LEAD, "no-such-rule", BACKUP, SIGNED, NotFound),
-        (LEAD, "11111111-2222-4333-8444-555555555513", BACKUP, SIGNED, NotFound),
-        (LEAD, EXPORT, (Condition("user.id", "P-AAAAAAAAAA"),), SIGNED, Refused),
-        (LEAD, EXPORT, BACKUP, Signature(" ", "r", SIGNED.expires), Refused),
-        (LEAD, EXPORT, BACKUP, Signature("o", "two\nlines", SIGNED.expires), Refused),
-        (LEAD, EXPORT, BACKUP, Signature("o", "r" * 501, SIGNED.expires), Refused),
-        (LEAD, EXPORT, BACKUP, Signature("o", "r", NOW.date() - timedelta(days=2)), Refused),
-        (LEAD, EXPORT, BACKUP, Signature("o", "r", NOW.date() + timedelta(days=400)), Refused),
-        (Principal("x", "X", frozenset({Role.DECLARANT}), frozenset({"0B0000005"})), EXPORT, BACKUP, SIGNED, Forbidden),
+        (ANALYST, EXPORT, "", SIGNED, Forbidden),
+        (LEAD, "no-such-rule", "", SIGNED, NotFound),
+        (LEAD, "11111111-2222-4333-8444-555555555513", "", SIGNED, NotFound),
+        (LEAD, EXPORT, "0" * 32, SIGNED, Refused),
+        (LEAD, EXPORT, "", Signature(" ", "r", SIGNED.expires), Refused),
+        (LEAD, EXPORT, "", Signature("o", "two\nlines", SIGNED.expires), Refused),
+        (LEAD, EXPORT, "", Signature("o", "r" * 501, SIGNED.expires), Refused),
+        (LEAD, EXPORT, "", Signature("o", "r", NOW.date() - timedelta(days=2)), Refused),
+        (LEAD, EXPORT, "", Signature("o", "r", NOW.date() + timedelta(days=400)), Refused),
+        (Principal("x", "X", frozenset({Role.DECLARANT}), frozenset({"0B0000005"})), EXPORT, "", SIGNED, Forbidden),
     ],
 )
 def test_what_may_not_be_written_leaves_no_file(
-    watch: Watch, actor: Principal, rule: str, shown: tuple[Condition, ...], signature: Signature, refusal: type[Exception]
+    watch: Watch, actor: Principal, rule: str, shown: str, signature: Signature, refusal: type[Exception]
 ) -> None:
     backup(watch)
     with pytest.raises(refusal):
-        watch.tuning.write(rule, shown, signature, actor)
+        watch.tuning.write(rule, shown or watch.tuning.propose(EXPORT, LEAD).fingerprint, signature, actor)
     assert not watch.own.exists() and watch.written == 0
 
 
@@ -136,7 +135,7 @@ def test_whatever_was_judged_no_true_alert_is_lost(make_watch: Callable[[], Watc
     assert proposal.lost == ()
     if not proposal.holds:
         return
-    watch.tuning.write(EXPORT, proposal.conditions, SIGNED, LEAD)
+    watch.write(EXPORT)
     before = len(watch.alerts(EXPORT))
     watch.see(*events)
     raised = {alert.subject for alert in watch.alerts(EXPORT)[before:]}
