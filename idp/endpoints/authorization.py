@@ -74,7 +74,6 @@ async def _load(
     """Everything the steps look at, so that they do no input or output."""
     client_id = parameters.get("client_id")
     client = await find_client(provider, client_id)
-    client = await provider.store.clients.get(client_id) if client_id else None
     request_uri = parameters.get("request_uri")
     fetched = await fetch_object(provider, client, request_uri)
     if client is not None and client.jwks_uri is not None:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from siem.cli import dead_letters, history, playbooks, replay, rules, users
+from siem.cli import dead_letters, history, playbooks, replay, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -17,6 +17,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(signals.app, name="signals")
 app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)
 rules.app.command("backtest")(history.backtest_rule)

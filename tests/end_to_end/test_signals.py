@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -70,15 +69,11 @@ def _wait_for(both: Scene, count: int) -> None:
 
 @pytest.mark.spec("SSF-7.2.1", "SSF-8.1.1", "SSF-8.1.4.2", "RFC8935-2", "CAEP-3.1")
 def test_a_session_that_ends_at_the_provider_is_an_event_of_the_watch(both: Scene) -> None:
-    configuration: dict[str, Any] = httpx.get(f"{both.idp_url}/.well-known/ssf-configuration/auth/realms/esante-wallet").json()
-    delivery = {
-        "method": "urn:ietf:rfc:8935",
-        "endpoint_url": f"{both.watch_url}/ingest/v1/signaux/events",
-        "authorization_header": f"ApiKey {KEY}",
-    }
-    headers = _token(both, "ssf.manage")
-    stream = httpx.post(configuration["configuration_endpoint"], json={"delivery": delivery}, headers=headers).json()
-    httpx.post(configuration["verification_endpoint"], json={"stream_id": stream["stream_id"]}, headers=headers)
+    key_file = both.folder / "signals.key"
+    key_file.write_text(f"{KEY}\n", encoding="utf-8")
+    subscribe = ["siem.cli", "signals", "subscribe", "signaux", "--key-file", str(key_file)]
+    for _ in range(2):
+        run_command(subscribe, both.watch._environment)
     _wait_for(both, 1)
     phone = Phone(both.idp_url, both.activation_code(DOCTOR)[0], PIN, "Téléphone")
     query = {

@@ -226,3 +226,24 @@ def test_dead_letters_are_listed_and_put_back_once_their_source_is_mended(tmp_pa
 def test_dead_letters_of_no_watch_are_a_clear_message() -> None:
     result = RUNNER.invoke(app, ["dead-letters", "list"])
     assert result.exit_code == 2 and "SIEM_STATE" in result.output
+
+
+@pytest.mark.parametrize(
+    ("sources", "source", "said"),
+    [
+        ("- {name: web, type: nginx, service: Site, http: true}\n", "web", "no source of type caep is called 'web'"),
+        ("- {name: web, type: nginx, service: Site, http: true}\n", "signals", "no source of type caep is called 'signals'"),
+        ("- {name: signals, type: caep, service: Fournisseur, http: true}\n", "signals", "ConnectError"),
+    ],
+    ids=["another type", "unknown", "provider down"],
+)
+def test_asking_for_security_events_says_what_is_in_the_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sources: str, source: str, said: str
+) -> None:
+    (tmp_path / "sources.yaml").write_text(sources, "utf-8")
+    (tmp_path / "key").write_text("k\n", "utf-8")
+    monkeypatch.setenv("SIEM_SOURCES_FILE", str(tmp_path / "sources.yaml"))
+    monkeypatch.setenv("SIEM_OIDC_ISSUER", "http://127.0.0.1:1/realm")
+    result = RUNNER.invoke(app, ["signals", "subscribe", source, "--key-file", str(tmp_path / "key")])
+    assert result.exit_code == 2
+    assert said in result.output
