@@ -21,11 +21,14 @@ _KEPT: Final = 1024
 
 
 def kept(text: str) -> str:
-    """A text as state keeps it: a source that sends megabytes in a field fills no memory, and its values still differ."""
-    if len(text) <= _KEPT:
-        return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[: _KEPT - 100]}… ({len(text)} characters, SHA-256 {digest})"
+    """A text as state keeps it: a source that sends megabytes in a field fills no memory, and its values still differ.
+
+    Half a surrogate, which cannot be written down, becomes escapes.
+    """
+    if len(text) > _KEPT:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        text = f"{text[: _KEPT - 100]}… ({len(text)} characters, SHA-256 {digest})"
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
 
 
 class Window(Protocol):

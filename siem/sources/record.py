@@ -16,6 +16,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+#: A longer text is no address (with a zone, IPv6 leaves it some room), and is not remembered either.
+_LONGEST_ADDRESS: Final = 100
 
 
 def event_id(record: RawRecord, at: datetime, index: int = 0) -> str:
@@ -82,9 +84,13 @@ def _instant(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
-@lru_cache(maxsize=65536)
 def address(text: str) -> str | None:
     """An IPv4 or IPv6 address in its usual form (IPv4-mapped IPv6 as IPv4), None if the text is none."""
+    return _address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=65536)
+def _address(text: str) -> str | None:
     try:
         parsed = ip_address(text)
     except ValueError:

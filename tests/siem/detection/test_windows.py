@@ -5,7 +5,7 @@ from statistics import mean, median
 import pytest
 
 from siem.detection.correlations import CorrelationType, read_correlation
-from siem.detection.windows import Entry, window_of
+from siem.detection.windows import Entry, kept, window_of
 
 
 def entry(value: str, rule: int = 0) -> Entry:
@@ -53,3 +53,12 @@ def test_a_percentile_lies_between_its_neighbours() -> None:
     for value in (10, 20, 30, 40):
         window.add(entry(str(value)))
     assert window.measure() == pytest.approx(32.5)
+
+
+def test_a_long_text_is_kept_short_and_apart_from_others() -> None:
+    long, other = "x" * 5_000_000, "x" * 4_999_999 + "y"
+    assert kept("marie") == "marie"
+    assert kept("été") == "été"
+    assert len(kept(long)) < 1100
+    assert kept(long) == kept(long) != kept(other)
+    assert kept("a\ud800") == "a\\xed\\xa0\\x80"
