@@ -278,6 +278,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             open_dossier=watch.open_dossier,
             granting_contact=settings.granting_contact,
             closing=stop.is_set,
+            alarms=lambda: engine.alarms if (engine := watch.pipeline.engine) is not None else (),
         ),
     )
     return app

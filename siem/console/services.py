@@ -10,6 +10,7 @@ from siem.declarations.desk import Desk
 from siem.declarations.model import Dossier
 from siem.declarations.service import Dossiers
 from siem.detection import Rule
+from siem.detection.engine import Alarm
 from siem.detection.load import Ruleset
 from siem.detection.profile import Profiles
 from siem.incidents.model import Incident
@@ -48,8 +49,9 @@ class Services:
 
     ``rules`` by id are those in force, ``ruleset`` gives them with their filters and what did not load, ``profiles`` what each costs (None
     before the first batch); ``open_dossier`` opens an incident's dossier with what the watch
-    knows of it; ``backlog`` counts records received and not yet processed; ``granting_contact``
-    is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when the application stops.
+    knows of it; ``backlog`` counts records received and not yet processed; ``alarms`` are the rules that lost state for want of room;
+    ``granting_contact`` is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when
+    the application stops.
     """
 
     database: Database
@@ -70,3 +72,4 @@ class Services:
     granting_contact: str = ""
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     closing: Callable[[], bool] = lambda: False
+    alarms: Callable[[], Sequence[Alarm]] = tuple

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from siem.console.event_view import scope
 from siem.console.visit import Visit
+from siem.detection import Rule
 from siem.sources.source import SourceSettings
 from siem.store.events import Search
 from siem.store.progress import DeadLetter, SourceCounts, list_dead_letters, read_counts
@@ -43,7 +44,14 @@ def index(visit: Visit) -> Response:
     order = ("never", "silent", "dropping", "well")
     sources.sort(key=lambda health: (order.index(health.state), health.settings.name))
     seen = {health.settings.name for health in sources}
-    return visit.render("sources.html", sources=sources, backlog=visit.services.backlog(), letters=_visible(letters, seen))
+    letters = _visible(letters, seen)
+    return visit.render("sources.html", sources=sources, backlog=visit.services.backlog(), letters=letters, forgetful=_forgetful(visit))
+
+
+def _forgetful(visit: Visit) -> list[tuple[Rule, int]]:
+    """Correlations that had no room for all their matches of this tenant, with how many they lost: their counts may be too low."""
+    lost = {alarm.rule_id: alarm.lost_count for alarm in visit.services.alarms() if alarm.tenant == visit.principal.tenant}
+    return [(rule, lost[rule.id]) for rule in visit.services.rules.values() if rule.id in lost]
 
 
 def _visible(letters: list[DeadLetter], seen: set[str]) -> list[DeadLetter]:

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+from siem.detection.engine import Alarm
 from siem.incidents.model import Incident
 from tests.siem.console.world import ANALYST, World
 
@@ -20,3 +21,14 @@ def test_a_source_that_never_spoke_or_fell_silent_comes_first(world: World, inci
 def test_what_waits_is_said(world: World) -> None:
     object.__setattr__(world.services, "backlog", lambda: 1234)
     assert "1 234 enregistrements reçus attendent" in world.client(ANALYST).get("/sources").text.replace("\u202f", " ")
+
+
+def test_a_rule_that_lost_matches_for_want_of_room_is_named(world: World) -> None:
+    page = world.client(ANALYST).get("/sources").text
+    assert "La place a manqué" not in page
+    rule = next(iter(world.services.rules.values()))
+    alarms = (Alarm(rule.id, ANALYST.tenant, 1500), Alarm(rule.id, "another", 77), Alarm("gone", ANALYST.tenant, 88))
+    object.__setattr__(world.services, "alarms", lambda: alarms)
+    page = world.client(ANALYST).get("/sources").text.replace("\u202f", " ")
+    assert "La place a manqué" in page and f"/regles/{rule.id}" in page and "1 500 correspondances oubliées" in page
+    assert "77" not in page.split("La place a manqué")[1].split("</div>")[0]
