@@ -32,8 +32,9 @@ def document_of(client: Client) -> dict[str, Any]:
 
 
 def text_of(clients: Sequence[Client]) -> str:
-    """The file of these clients, ordered by ``client_id``."""
-    entries = [document_of(client) for client in sorted(clients, key=lambda client: client.client_id)]
+    """The file of these clients, ordered by ``client_id``; those that registered themselves (RFC 7591) are not the operator's to write."""
+    written = [client for client in clients if client.registered_at is None]
+    entries = [document_of(client) for client in sorted(written, key=lambda client: client.client_id)]
     return yaml.safe_dump({"clients": entries}, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 

@@ -30,10 +30,12 @@ def plan(present: Sequence[Client], wanted: Sequence[Client], *, prune: bool) ->
     """The changes that make ``present`` into ``wanted``, by ``client_id``.
 
     A client that the file does not name stays as it is; with ``prune`` it is disabled. It is never deleted: what it did stays explained.
+    One that registered itself (RFC 7591) is no file's to name.
     """
     known = {client.client_id: client for client in present}
     named = {client.client_id for client in wanted}
-    absent = (replace(client, disabled=True) for client in present if prune and client.client_id not in named and not client.disabled)
+    unnamed = [client for client in present if client.client_id not in named and not client.disabled and client.registered_at is None]
+    absent = [replace(client, disabled=True) for client in unnamed] if prune else []
     changes = [*_changes(known, wanted), *(Change(client, Kind.DISABLED, (("disabled", None, True),)) for client in absent)]
     return sorted(changes, key=lambda change: change.client.client_id)
 

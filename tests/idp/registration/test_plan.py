@@ -1,8 +1,10 @@
 """A plan names each change, changes nothing, and is empty once applied."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from idp.model import Client
+from idp.registration.document import text_of
 from idp.registration.plan import Kind, plan
 
 AGENDA = Client(client_id="agenda", client_name="Agenda", redirect_uris=("https://agenda.example/retour",))
@@ -32,3 +34,9 @@ def test_a_client_that_the_file_does_not_name_is_left_alone_or_disabled_never_de
     (change,) = plan([AGENDA, DOSSIER], [AGENDA], prune=True)
     assert (change.client, change.kind) == (replace(DOSSIER, disabled=True), Kind.DISABLED)
     assert plan([AGENDA, change.client], [AGENDA], prune=True) == []
+
+
+def test_a_client_that_registered_itself_is_in_no_file_and_left_alone() -> None:
+    itself = replace(DOSSIER, registered_at=datetime(2026, 11, 22, tzinfo=UTC), registration_token_hash="0" * 64)
+    assert plan([AGENDA, itself], [AGENDA], prune=True) == []
+    assert "dossier" not in text_of([AGENDA, itself])
