@@ -91,13 +91,14 @@ class _Framework:
             if self._app is None:
                 from fastapi import FastAPI
 
-                from idp.endpoints import administration, control
+                from idp.endpoints import administration, control, registry_administration
 
                 app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=self._openapi_url, redirect_slashes=False)
                 app.state.provider = self._provider
                 for family, handler in _ERROR_HANDLERS.items():
                     app.add_exception_handler(family, handler)
                 app.include_router(administration.router)
+                app.include_router(registry_administration.router)
                 if self._provider.control_api:
                     app.include_router(control.router)
                 self._app = app

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -21,6 +22,9 @@ from idp.tracing import request_id
 from vocabulary.audit import FIRST_HASH, AuditAction, AuditEvent, AuditValue, Outcome, chain_hash
 
 _TAIL_BYTES = 1_048_576
+#: How much of the log one search reads at most, and in what pieces.
+_SEARCH_BYTES = 268_435_456
+_BLOCK_BYTES = 262_144
 _HASH_LENGTH = 64
 _HASH_PREFIX = b',"event.hash":"'
 
@@ -29,7 +33,7 @@ class AuditLog:
     """The file and its chain. Several processes (the server, a command) may write it: each line is written under a file lock."""
 
     def __init__(self, path: Path, *, clock: Callable[[], datetime], provider: str) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._provider = provider
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,11 +73,11 @@ class AuditLog:
         try:
             written = os.pwrite(self._file, data, self._length)
         except OSError as error:
-            raise OperationError("writing the audit log", str(self._path), retry_helps=True) from error
+            raise OperationError("writing the audit log", str(self.path), retry_helps=True) from error
         if written != len(data):
             # A disk that fills up mid-line: the half line must not stay, the next one would stick to it.
             os.ftruncate(self._file, self._length)
-            raise OperationError("writing the audit log", str(self._path), retry_helps=True)
+            raise OperationError("writing the audit log", str(self.path), retry_helps=True)
         self._length += written
         self._unsynced = True
 
@@ -94,7 +98,7 @@ class AuditLog:
         tail = os.pread(self._file, _TAIL_BYTES, max(0, end - _TAIL_BYTES))
         whole, _, half = tail.rpartition(b"\n")
         if half:
-            beside = self._path.with_name(self._path.name + ".half")
+            beside = self.path.with_name(self.path.name + ".half")
             beside.touch(0o600)
             with beside.open("ab") as aside:
                 aside.write(half + b"\n")
@@ -106,7 +110,52 @@ class AuditLog:
                 last = orjson.loads(whole.rpartition(b"\n")[2])
                 self._sequence, self._hash = int(last["event.sequence"]), str(last["event.hash"])
             except (ValueError, KeyError, TypeError) as error:
-                raise OperationError("reading the last line of the audit log", str(self._path), retry_helps=False) from error
+                raise OperationError("reading the last line of the audit log", str(self.path), retry_helps=False) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Events, newest first; ``complete`` is false where there may be more."""
+
+    events: list[dict[str, Any]]
+    complete: bool
+
+
+def search(path: Path, from_at: datetime, to_at: datetime | None, wanted: Mapping[str, str], limit: int) -> Found:
+    """Events between two instants whose members have the wanted values, from the end of the log backwards; blocks, so call it in a thread.
+
+    Reads no further than the first event before ``from_at``, and at most :data:`_SEARCH_BYTES`.
+    """
+    found: list[dict[str, Any]] = []
+    for read, line in _lines_backwards(path):
+        if read > _SEARCH_BYTES or len(found) == limit:
+            return Found(found, complete=False)
+        try:
+            event = orjson.loads(line)
+            at = datetime.fromisoformat(event["@timestamp"])
+        except (ValueError, KeyError, TypeError):
+            continue  # verify() is what tells of a line that is not whole
+        if at < from_at:
+            return Found(found, complete=True)
+        if (to_at is None or at < to_at) and all(event.get(name) == value for name, value in wanted.items()):
+            found.append(event)
+    return Found(found, complete=True)
+
+
+def _lines_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines from the last to the first, each with the bytes read so far."""
+    with path.open("rb") as log:
+        left = log.seek(0, os.SEEK_END)
+        end, rest = left, b""
+        while left:
+            size = min(_BLOCK_BYTES, left)
+            left -= size
+            log.seek(left)
+            first, *lines = (log.read(size) + rest).split(b"\n")
+            rest = first
+            yield from ((end - left, line) for line in reversed(lines) if line)
+        if rest:
+            yield end, rest
 
 
 @dataclass(frozen=True, slots=True)

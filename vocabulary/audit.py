@@ -72,6 +72,7 @@ class AuditAction(StrEnum):
     USERINFO_RELEASED = "userinfo.released"
     KEY_ROTATED = "key.rotated"
     CLIENT_CHANGED = "client.changed"
+    AUDIT_SEARCHED = "audit.searched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.USERINFO_RELEASED: EcsClass(_AUTHENTICATION, ("access",)),
     AuditAction.KEY_ROTATED: EcsClass(_CONFIGURATION, ("change",)),
     AuditAction.CLIENT_CHANGED: EcsClass(_CONFIGURATION, ("change",)),
+    AuditAction.AUDIT_SEARCHED: EcsClass(_CONFIGURATION, ("access",)),
 }
 
 #: Optional fields an audit event may carry, with what each holds. Anything else is refused on both sides.

@@ -48,7 +48,7 @@ class Actor:
         }
 
 
-def _with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
+def with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
     """A dependency: a live token of a client acting for itself, with ``scope``; InvalidToken or InsufficientScope otherwise."""
 
     async def require(request: Request) -> Actor:
@@ -105,10 +105,10 @@ class FoundSessions(BaseModel):
 
 
 @router.post("/sessions/search")
-async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(_with_scope("sessions:read"))]) -> FoundSessions:
+async def search_sessions(body: SessionSearch, actor: Annotated[Actor, Depends(with_scope("sessions:read"))]) -> FoundSessions:
     """The live sessions of a person, by POST so that the identifier stays out of addresses and their logs."""
     store, now = actor.provider.store, actor.provider.clock()
-    account = await _account(actor.provider, body.national_id)
+    account = await account_of(actor.provider, body.national_id)
     sessions = await store.sessions.of_account(account.id, now)
     visits = await store.sessions.visits(account.id, now)
     residual = await store.revocations.residual(account.id, now)
@@ -186,7 +186,7 @@ class _KeptAnswer(BaseModel):
 @router.post("/revocations")
 async def revoke(
     body: RevocationRequest,
-    actor: Annotated[Actor, Depends(_with_scope("sessions:revoke"))],
+    actor: Annotated[Actor, Depends(with_scope("sessions:revoke"))],
     idempotency_key: Annotated[str, Header(min_length=1, max_length=200)],
 ) -> RevocationAnswer:
     """End a person's sessions and tokens, or one session's. The same ``Idempotency-Key`` gives the first answer again."""
@@ -212,7 +212,7 @@ async def _revoke(actor: Actor, body: RevocationRequest) -> RevocationAnswer:
         sessions: Sequence[Session] = [session]
         ended = await store.revocations.revoke_session(session.id, now, _by_administration(body.reason))
     else:
-        account = await _account(actor.provider, body.national_id or "")
+        account = await account_of(actor.provider, body.national_id or "")
         sessions, ended = await _end_all(actor.provider, account, body.reason)
     _record(actor, f"{body.reason} ({body.reference})" if body.reference else body.reason, account, sessions, ended)
     return RevocationAnswer(
@@ -267,7 +267,7 @@ class AccountAnswer(BaseModel):
     state: AccountState
 
 
-_Suspender = Annotated[Actor, Depends(_with_scope("accounts:suspend"))]
+_Suspender = Annotated[Actor, Depends(with_scope("accounts:suspend"))]
 
 
 @router.post("/accounts/suspend")
@@ -284,7 +284,7 @@ async def restore(body: AccountChange, actor: _Suspender) -> AccountAnswer:
 
 
 async def _change(actor: Actor, body: AccountChange, state: AccountState, action: AuditAction) -> AccountAnswer:
-    account = await _account(actor.provider, body.national_id)
+    account = await account_of(actor.provider, body.national_id)
     if account.state is not state:
         await actor.provider.store.accounts.put(replace(account, state=state))
         actor.provider.audit.record(action, Outcome.SUCCESS, actor.fields(account, body.reason))
@@ -293,7 +293,8 @@ async def _change(actor: Actor, body: AccountChange, state: AccountState, action
     return AccountAnswer(state=state)
 
 
-async def _account(provider: Provider, national_id: str) -> Account:
+async def account_of(provider: Provider, national_id: str) -> Account:
+    """The person of this national identifier; 404 where there is none."""
     account = await provider.store.accounts.find_by_national_id(normalised_national_id(national_id))
     if account is None:
         raise HTTPException(404, "nobody has this national identifier")

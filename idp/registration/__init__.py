@@ -73,8 +73,13 @@ def hash_client_secret(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-async def apply_clients(store: ClientStore, audit: AuditLog, clients: Sequence[Client], known: Mapping[str, str]) -> dict[str, str]:
-    """Store the clients; returns the secrets that were made. ``known``: secrets given beforehand; one already stored keeps its value."""
+async def apply_clients(
+    store: ClientStore, audit: AuditLog, clients: Sequence[Client], known: Mapping[str, str], *, actor: str = "cli"
+) -> dict[str, str]:
+    """Store the clients; returns the secrets that were made. ``known``: secrets given beforehand; one already stored keeps its value.
+
+    ``actor``: who asked, for the audit log.
+    """
     made: dict[str, str] = {}
     for client in clients:
         present = await store.get(client.client_id)
@@ -92,6 +97,6 @@ async def apply_clients(store: ClientStore, audit: AuditLog, clients: Sequence[C
             client = replace(client, **kept)
         if client != present:
             await store.put(client)
-            fields = {"health.relying_party.id": client.client_id, "health.actor.id": "cli"}
+            fields = {"health.relying_party.id": client.client_id, "health.actor.id": actor}
             audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
     return made

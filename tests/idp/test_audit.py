@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from idp import audit
 from idp.audit import AuditLog, BrokenLink, verify
 from idp.errors import OperationError
 from vocabulary.audit import FIRST_HASH, AuditAction, Outcome, chain_hash
@@ -128,3 +131,22 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_line(tmp_path: Path, monkeyp
 def test_the_log_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     _log(tmp_path / "a")
     assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+
+@given(sizes=st.lists(st.integers(0, 3000), max_size=40), wanted=st.integers(0, 3), limit=st.integers(1, 50))
+def test_a_search_from_the_end_finds_what_reading_from_the_start_finds(
+    sizes: list[int], wanted: int, limit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("audit")
+    log = AuditLog(folder / "audit.ndjson", clock=lambda: NOW, provider="https://idp.example")
+    for number, size in enumerate(sizes):
+        fields = {"trace.id": f"r{number % 4}", "event.reason": "é" * size}
+        log.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
+    log.close()
+    lines = [json.loads(line) for line in (folder / "audit.ndjson").read_text("utf-8").splitlines()]
+    expected = [line for line in reversed(lines) if line["trace.id"] == f"r{wanted}"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "_BLOCK_BYTES", 777)
+        found = audit.search(folder / "audit.ndjson", NOW, None, {"trace.id": f"r{wanted}"}, limit)
+    assert found.events == expected[:limit]
+    assert found.complete or len(expected) >= limit

@@ -1,0 +1,223 @@
+"""The administration API, its second half: clients, people, keys, and what the audit log says; each operation needs its scope.
+
+Secrets are told once, when they are made. A search of the audit log is itself in the audit log: who looks at whom leaves a trace.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, HTTPException
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from idp.audit import search
+from idp.endpoints.administration import Actor, account_of, with_scope
+from idp.keys.signing_key import ALGORITHMS, SigningKey
+from idp.model import AccountState, Client, DeviceState
+from idp.registration import RegistrationError, apply_clients, make_secret, needs_secret, parse_client
+from idp.registration.document import document_of
+from vocabulary.audit import AuditAction, Outcome
+
+router = APIRouter(prefix="/admin/v1", tags=["administration"])
+
+#: Most events that one search gives.
+_MOST_EVENTS: Final = 500
+
+
+class FoundClient(BaseModel):
+    """A client as the file that registers it would say; ``self_registered``: it did so itself (RFC 7591)."""
+
+    client: dict[str, Any]
+    has_secret: bool
+    self_registered: bool
+
+
+class FoundClients(BaseModel):
+    """Ordered by ``client_id``."""
+
+    clients: list[FoundClient]
+
+
+class AppliedClient(FoundClient):
+    """``client_secret``: only where one was made by this very request."""
+
+    client_secret: str | None = None
+
+
+def _found(client: Client) -> FoundClient:
+    has_secret = client.client_secret_hash is not None
+    return FoundClient(client=document_of(client), has_secret=has_secret, self_registered=client.registered_at is not None)
+
+
+@router.get("/clients")
+async def list_clients(actor: Annotated[Actor, Depends(with_scope("clients:read"))]) -> FoundClients:
+    """Every relying party."""
+    return FoundClients(clients=[_found(client) for client in await actor.provider.store.clients.all()])
+
+
+_Writer = Annotated[Actor, Depends(with_scope("clients:write"))]
+
+
+@router.put("/clients/{client_id}")
+async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer) -> AppliedClient:
+    """Register a client, or make it what ``entry`` says (as a file of clients would); 422 names the member at fault."""
+    if entry.setdefault("client_id", client_id) != client_id:
+        raise HTTPException(422, "client_id is not that of the address")
+    try:
+        client = parse_client(entry, client_id)
+    except RegistrationError as error:
+        raise HTTPException(422, str(error)) from error
+    provider = actor.provider
+    made = await apply_clients(provider.store.clients, provider.audit, [client], {}, actor=actor.client_id)
+    return AppliedClient(**_found(await _client(actor, client_id)).model_dump(), client_secret=made.get(client_id))
+
+
+@router.post("/clients/{client_id}/secret")
+async def rotate_secret(client_id: str, actor: _Writer) -> AppliedClient:
+    """A new secret; the old one is worth nothing from now on."""
+    client = await _client(actor, client_id)
+    if not needs_secret(client):
+        raise HTTPException(409, f"this client proves itself by {client.token_endpoint_auth_method}, not by a secret")
+    secret, secret_hash = make_secret()
+    client = replace(client, client_secret_hash=secret_hash)
+    await actor.provider.store.clients.put(client)
+    fields = {"health.relying_party.id": client_id, "health.actor.id": actor.client_id, "event.reason": "a new secret"}
+    actor.provider.audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
+    return AppliedClient(**_found(client).model_dump(), client_secret=secret)
+
+
+async def _client(actor: Actor, client_id: str) -> Client:
+    client = await actor.provider.store.clients.get(client_id)
+    if client is None:
+        raise HTTPException(404, "no such client")
+    return client
+
+
+class PersonSearch(BaseModel):
+    """Who is meant."""
+
+    model_config = ConfigDict(extra="forbid")
+    national_id: str
+
+
+class FoundDevice(BaseModel):
+    """A phone that may approve."""
+
+    id: str
+    name: str
+    state: DeviceState
+    enrolled_at: datetime
+    last_used_at: datetime | None
+
+
+class FoundPerson(BaseModel):
+    """A person of the directory, with their phones."""
+
+    given_name: str
+    family_name: str
+    state: AccountState
+    devices: list[FoundDevice]
+
+
+@router.post("/accounts/search")
+async def find_person(body: PersonSearch, actor: Annotated[Actor, Depends(with_scope("accounts:read"))]) -> FoundPerson:
+    """One person, by POST so that the identifier stays out of addresses and their logs."""
+    account = await account_of(actor.provider, body.national_id)
+    devices = await actor.provider.store.devices.of_account(account.id)
+    return FoundPerson(
+        given_name=account.given_name,
+        family_name=account.family_name,
+        state=account.state,
+        devices=[
+            FoundDevice(id=one.id, name=one.name, state=one.state, enrolled_at=one.enrolled_at, last_used_at=one.last_used_at)
+            for one in devices
+        ],
+    )
+
+
+class FoundKey(BaseModel):
+    """A signing key with its life: since when it signs, when it leaves the JWK set."""
+
+    kid: str
+    alg: str
+    created_at: datetime
+    active_at: datetime
+    removed_at: datetime | None
+
+
+class FoundKeys(BaseModel):
+    """Those that are published."""
+
+    keys: list[FoundKey]
+
+
+def _key(key: SigningKey) -> FoundKey:
+    return FoundKey(kid=key.kid, alg=key.alg, created_at=key.created_at, active_at=key.active_at, removed_at=key.removed_at)
+
+
+@router.get("/keys")
+async def list_keys(actor: Annotated[Actor, Depends(with_scope("keys:read"))]) -> FoundKeys:
+    """The signing keys; nothing of their secret part."""
+    return FoundKeys(keys=[_key(key) for key in actor.provider.keys.keys])
+
+
+class Rotation(BaseModel):
+    """Which key, and how long before its first signature its successor is published."""
+
+    model_config = ConfigDict(extra="forbid")
+    alg: Literal["RS256", "ES256"]
+    lead_hours: float = Field(default=24, ge=0, le=24 * 30)
+
+
+@router.post("/keys/rotate")
+async def rotate_key(body: Rotation, actor: Annotated[Actor, Depends(with_scope("keys:rotate"))]) -> FoundKey:
+    """Publish a successor that takes over later; the present key leaves the JWK set a day after that."""
+    algorithm = next(alg for alg in ALGORITHMS if alg == body.alg)
+    key = await actor.provider.keys.rotate(algorithm, lead=timedelta(hours=body.lead_hours))
+    fields = {"event.reason": f"{algorithm} key {key.kid}", "health.actor.id": actor.client_id, "source.ip": actor.source_ip}
+    actor.provider.audit.record(AuditAction.KEY_ROTATED, Outcome.SUCCESS, fields)
+    return _key(key)
+
+
+class AuditSearch(BaseModel):
+    """Which events, newest first: of a time, an action, a person, a client, a request (``reference`` of an error page)."""
+
+    model_config = ConfigDict(extra="forbid")
+    from_at: AwareDatetime
+    to_at: AwareDatetime | None = None
+    action: AuditAction | None = None
+    national_id: str | None = None
+    client_id: str | None = None
+    reference: str | None = None
+    limit: int = Field(default=100, ge=1, le=_MOST_EVENTS)
+
+    def fields(self) -> Mapping[str, str]:
+        """Members that an event must have, with these values."""
+        wanted = {
+            "event.action": self.action,
+            "user.id": self.national_id,
+            "health.relying_party.id": self.client_id,
+            "trace.id": self.reference,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+class FoundEvents(BaseModel):
+    """Newest first; ``complete``: there are no more between the two instants."""
+
+    events: list[dict[str, Any]]
+    complete: bool
+
+
+@router.post("/audit/search")
+async def search_audit(body: AuditSearch, actor: Annotated[Actor, Depends(with_scope("audit:read"))]) -> FoundEvents:
+    """What the audit log says. The search is recorded, with whom it was about."""
+    fields = actor.fields(None, f"audit search: {', '.join(body.fields()) or 'everything'} since {body.from_at.isoformat()}")
+    if body.national_id is not None:
+        fields["user.id"] = (await account_of(actor.provider, body.national_id)).national_id
+    wanted = {**body.fields(), **({"user.id": str(fields["user.id"])} if body.national_id else {})}
+    found = await asyncio.to_thread(search, actor.provider.audit.path, body.from_at, body.to_at, wanted, body.limit)
+    actor.provider.audit.record(AuditAction.AUDIT_SEARCHED, Outcome.SUCCESS, fields)
+    return FoundEvents(events=found.events, complete=found.complete)

@@ -1,0 +1,117 @@
+"""Clients, people, keys and the audit log by the administration API: each with its scope, secrets told once, searches recorded."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, NOBODY, Provider, running_provider
+
+AGENDA = {"client_name": "Agenda", "redirect_uris": ["https://agenda.example/retour"]}
+SCOPES = "clients:read clients:write accounts:read keys:read keys:rotate audit:read"
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    with running_provider(tmp_path) as running:
+        clients = running.state.store.clients
+        watch = running.call(clients.get("veilleur-siem"))
+        running.call(clients.put(replace(watch, scope=watch.scope | frozenset(SCOPES.split()))))
+        yield running
+
+
+def _ask(provider: Provider, method: str, path: str, document: Any = None, scope: str = SCOPES) -> Any:
+    headers = provider.administrator(scope)
+    return provider.client.request(method, f"{BASE_URL}/admin/v1/{path}", json=document, headers=headers)
+
+
+SEARCH = {"from_at": "2026-11-22T00:00:00Z"}
+
+
+@pytest.mark.spec("RFC6750-3.1")
+@pytest.mark.parametrize(
+    ("method", "path", "document", "scope"),
+    [
+        ("GET", "clients", None, "clients:read"),
+        ("PUT", "clients/agenda", AGENDA, "clients:write"),
+        ("POST", "clients/dossier/secret", None, "clients:write"),
+        ("POST", "accounts/search", {"national_id": CAMILLE}, "accounts:read"),
+        ("GET", "keys", None, "keys:read"),
+        ("POST", "keys/rotate", {"alg": "ES256"}, "keys:rotate"),
+        ("POST", "audit/search", SEARCH, "audit:read"),
+    ],
+)
+def test_each_operation_needs_its_scope_and_no_other_does(provider: Provider, method: str, path: str, document: Any, scope: str) -> None:
+    others = " ".join(one for one in SCOPES.split() if one != scope)
+    assert provider.client.request(method, f"{BASE_URL}/admin/v1/{path}", json=document).status_code == 401
+    assert _ask(provider, method, path, document, others).status_code == 403
+    assert _ask(provider, method, path, document, scope).status_code == 200
+
+
+def test_a_client_is_registered_its_secret_told_once_and_read_back_as_it_was_written(provider: Provider) -> None:
+    made = _ask(provider, "PUT", "clients/agenda", AGENDA).json()
+    assert len(made["client_secret"]) >= 43 and made["has_secret"]
+    again = _ask(provider, "PUT", "clients/agenda", AGENDA | {"client_name": "Rendez-vous"}).json()
+    assert again["client_secret"] is None
+    listed = {one["client"]["client_id"]: one for one in _ask(provider, "GET", "clients").json()["clients"]}
+    assert listed["agenda"]["client"] == {"client_id": "agenda", **AGENDA, "client_name": "Rendez-vous"}
+    assert made["client_secret"] not in str(listed)
+    changed = [event for event in provider.audit("client.changed") if event["health.relying_party.id"] == "agenda"]
+    assert [event["health.actor.id"] for event in changed] == ["veilleur-siem"] * 2
+
+
+def test_a_wrong_member_is_named_and_changes_nothing(provider: Provider) -> None:
+    refused = _ask(provider, "PUT", "clients/agenda", AGENDA | {"redirect_uris": ["http://agenda.example/"]})
+    assert refused.status_code == 422 and "redirect_uris" in refused.json()["detail"]
+    assert _ask(provider, "PUT", "clients/agenda", AGENDA | {"client_id": "other"}).status_code == 422
+    assert "agenda" not in str(_ask(provider, "GET", "clients").json())
+
+
+def test_a_new_secret_ends_the_old_one(provider: Provider) -> None:
+    first = _ask(provider, "PUT", "clients/agenda", AGENDA | {"grant_types": ["client_credentials"], "scope": "x"}).json()["client_secret"]
+    second = _ask(provider, "POST", "clients/agenda/secret").json()["client_secret"]
+
+    def try_out(secret: str) -> int:
+        form = {"grant_type": "client_credentials", "scope": "x"}
+        url = f"{provider.state.issuer}/protocol/openid-connect/token"
+        status: int = provider.client.post(url, data=form, auth=("agenda", secret)).status_code
+        return status
+
+    assert (try_out(first), try_out(second)) == (401, 200)
+    assert _ask(provider, "POST", "clients/nobody/secret").status_code == 404
+    _ask(provider, "PUT", "clients/public", AGENDA | {"token_endpoint_auth_method": "none"})
+    assert _ask(provider, "POST", "clients/public/secret").status_code == 409
+
+
+def test_a_person_is_found_with_their_phones(provider: Provider) -> None:
+    provider.phone(CAMILLE)
+    found = _ask(provider, "POST", "accounts/search", {"national_id": CAMILLE}).json()
+    assert (found["given_name"], found["state"], [device["state"] for device in found["devices"]]) == ("CAMILLE", "active", ["active"])
+    assert _ask(provider, "POST", "accounts/search", {"national_id": NOBODY}).status_code == 404
+
+
+def test_a_key_is_rotated_and_its_successor_published_before_it_signs(provider: Provider) -> None:
+    made = _ask(provider, "POST", "keys/rotate", {"alg": "ES256", "lead_hours": 1}).json()
+    keys = {key["kid"]: key for key in _ask(provider, "GET", "keys").json()["keys"]}
+    assert made["kid"] in keys and made["active_at"] > made["created_at"]
+    assert [key["removed_at"] is not None for key in keys.values() if key["alg"] == "ES256"].count(True) == 1
+    assert not [name for key in keys.values() for name in key if name in ("d", "private", "pem")]
+    assert _ask(provider, "POST", "keys/rotate", {"alg": "none"}).status_code == 422
+
+
+def test_the_audit_log_is_searched_newest_first_and_the_search_is_in_it(provider: Provider) -> None:
+    for _ in range(3):
+        provider.client.get(f"{BASE_URL}/auth?client_id=nobody")
+    reference = provider.client.get(f"{BASE_URL}/auth?client_id=nobody").headers["x-request-id"]
+    found = _ask(provider, "POST", "audit/search", SEARCH | {"action": "authorization.refused", "limit": 2}).json()
+    assert (len(found["events"]), found["complete"]) == (2, False)
+    assert found["events"][0]["trace.id"] == reference
+    (one,) = _ask(provider, "POST", "audit/search", SEARCH | {"reference": reference}).json()["events"]
+    assert one["event.action"] == "authorization.refused"
+    later = _ask(provider, "POST", "audit/search", {"from_at": "2030-01-01T00:00:00Z"}).json()
+    assert later == {"events": [], "complete": True}
+    _ask(provider, "POST", "audit/search", SEARCH | {"national_id": CAMILLE})
+    searched = provider.audit("audit.searched")
+    assert len(searched) == 4 and searched[-1]["user.id"] == CAMILLE and searched[-1]["health.actor.id"] == "veilleur-siem"
