@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from idp.authentication.device_approval import Origin
 from idp.authentication.device_login import Doors
+from idp.keys import Seal
 from idp.provider import Provider
 from idp.sessions import user_agent
 from idp.signals import Services
@@ -30,7 +31,13 @@ def signal_services(provider: Provider) -> Services:
         outbound=provider.outbound,
         clock=provider.clock,
         horizon=provider.delivery_horizon,
+        seal=stream_seal(provider),
     )
+
+
+def stream_seal(provider: Provider) -> Seal:
+    """What seals the secrets that clients give us for their streams of events."""
+    return Seal(provider.keys.pepper("event-stream"))
 
 
 def origin_of(provider: Provider, request: Request) -> Origin:

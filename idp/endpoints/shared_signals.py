@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from idp.clock import ordered_id
 from idp.endpoints.access import require_access
 from idp.endpoints.answers import json_answer
-from idp.endpoints.doors import signal_services
+from idp.endpoints.doors import signal_services, stream_seal
 from idp.errors import InsufficientScope, InvalidRequest
 from idp.http import read_body
 from idp.model import Client, Stream, StreamStatus
@@ -108,7 +108,7 @@ async def create(request: Request) -> Response:
     provider, client = provider_of(request), await client_of(request, MANAGE)
     now = provider.clock()
     fresh = Stream(id=ordered_id(now), client_id=client.client_id, created_at=now, events_requested=EVENTS)
-    stream = _configured(fresh, {"delivery": {"method": POLL}, **await document_of(request)})
+    stream = _configured(provider, fresh, {"delivery": {"method": POLL}, **await document_of(request)})
     if not await provider.store.streams.create(stream):
         raise AlreadyThere("this client has a stream: change it, or delete it first")
     _record(request, provider, stream, "created")
@@ -130,7 +130,7 @@ async def change(request: Request) -> Response:
     document = await document_of(request)
     stream = await stream_of(provider, client, document.get("stream_id"))
     defaults = {"delivery": {"method": POLL}, "events_requested": list(EVENTS), "description": ""} if request.method == "PUT" else {}
-    changed = _configured(stream, {**defaults, **document})
+    changed = _configured(provider, stream, {**defaults, **document})
     await provider.store.streams.put(changed)
     await _settle(provider, changed)
     _record(request, provider, changed, "changed")
@@ -195,10 +195,10 @@ async def verify(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _configured(stream: Stream, document: Mapping[str, Any]) -> Stream:
+def _configured(provider: Provider, stream: Stream, document: Mapping[str, Any]) -> Stream:
     """The stream with the members that a receiver may set (§8.1.1); raises InvalidRequest naming the one at fault."""
     if "delivery" in document:
-        stream = _delivered(stream, document["delivery"])
+        stream = _delivered(provider, stream, document["delivery"])
     if "events_requested" in document:
         wanted = document["events_requested"]
         if not isinstance(wanted, list) or not all(isinstance(name, str) and len(name) <= _TEXT_LENGTH for name in wanted):
@@ -209,11 +209,11 @@ def _configured(stream: Stream, document: Mapping[str, Any]) -> Stream:
     return stream
 
 
-def _delivered(stream: Stream, delivery: object) -> Stream:
+def _delivered(provider: Provider, stream: Stream, delivery: object) -> Stream:
     if not isinstance(delivery, dict) or delivery.get("method") not in (PUSH, POLL):
         raise InvalidRequest(f"delivery.method must be {PUSH} or {POLL}")
     if delivery["method"] == POLL:
-        return replace(stream, endpoint_url=None, authorization_header=None)
+        return replace(stream, endpoint_url=None, sealed_authorization=None)
     url, header = delivery.get("endpoint_url"), delivery.get("authorization_header")
     if not isinstance(url, str) or len(url) > _TEXT_LENGTH:
         raise InvalidRequest("delivery.endpoint_url must be a URL")
@@ -225,7 +225,8 @@ def _delivered(stream: Stream, delivery: object) -> Stream:
         isinstance(header, str) and len(header) <= 2 * _TEXT_LENGTH and header.isascii() and header.isprintable()
     ):
         raise InvalidRequest("delivery.authorization_header must be printable ASCII")
-    return replace(stream, endpoint_url=url, authorization_header=header)
+    sealed = stream_seal(provider).close(stream.id, header.encode("ascii")).hex() if header is not None else None
+    return replace(stream, endpoint_url=url, sealed_authorization=sealed)
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

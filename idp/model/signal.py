@@ -117,8 +117,8 @@ class Stream:
     created_at: datetime
     #: Without an address the client comes for its events.
     endpoint_url: str | None = None
-    #: What the client wants to see in ``Authorization`` when events are pushed to it.
-    authorization_header: str | None = None
+    #: What the client wants to see in ``Authorization`` when events are pushed to it: sealed, in hex, for it opens a door of theirs.
+    sealed_authorization: str | None = None
     events_requested: tuple[str, ...] = ()
     description: str = ""
     status: StreamStatus = StreamStatus.ENABLED

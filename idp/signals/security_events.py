@@ -98,7 +98,7 @@ async def push_event(delivery: Delivery, services: Services) -> str:
     if stream.status is not StreamStatus.ENABLED:
         return f"the stream is {stream.status}"
     headers = {"Content-Type": "application/secevent+jwt", "Accept": "application/json"}
-    if stream.authorization_header is not None:
-        headers["Authorization"] = stream.authorization_header
+    if stream.sealed_authorization is not None:
+        headers["Authorization"] = services.seal.open(stream.id, bytes.fromhex(stream.sealed_authorization)).decode("ascii")
     status = await services.outbound.post(stream.endpoint_url, headers=headers, body=services.tokens.sign_event(delivery.claims).encode())
     return "" if status in (200, 202) else f"the receiver answered {status}"

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from idp.audit import AuditLog
 from idp.clock import Now
+from idp.keys import Seal
 from idp.outbound import Outbound
 from idp.store import Store
 from idp.tokens import Issuer
@@ -20,6 +21,8 @@ class Services:
     outbound: Outbound
     clock: Now
     horizon: timedelta
+    #: Under which the secrets of streams are kept.
+    seal: Seal
 
 
 class Undeliverable(Exception):

@@ -1,3 +1,5 @@
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +51,14 @@ def test_a_client_makes_reads_changes_and_deletes_its_stream(wire: Wire) -> None
         "deleted",
     ]
     assert "s3cret" not in str(wire.events())
+
+
+def test_a_receiver_s_secret_is_sealed_where_it_is_kept(wire: Wire, tmp_path: Path) -> None:
+    Receiver(wire).stream(**PUSHED)
+    with sqlite3.connect(tmp_path / "idp.sqlite") as file:
+        [(document,)] = file.execute("SELECT document FROM streams")
+    assert b"s3cret" not in document
+    assert b"sealed_authorization" in document
 
 
 @pytest.mark.spec("SSF-8.1.1", "RFC6750-3.1")
