@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class Registrar:
 
     def __init__(self, wire: Wire, site: Site) -> None:
         self.wire, self.site = wire, site
+        self._count = count()
 
     def grant(self, value: str = INITIAL, **members: Any) -> None:
         """An initial access token."""
@@ -49,7 +51,7 @@ class Registrar:
 
     def registered(self, **members: Any) -> dict[str, Any]:
         """A registration that succeeds, with a token of its own."""
-        value = f"token-{len(self.site.asked)}-{id(members)}"
+        value = f"token-{next(self._count)}"
         self.grant(value)
         answer = self.register(value, **members)
         assert answer.status_code == 201, answer.text

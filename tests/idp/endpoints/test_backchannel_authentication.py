@@ -72,7 +72,7 @@ def test_exactly_one_hint_that_we_can_read_is_taken(services: Services, hints: d
         ({"requested_expiry": "-5"}, "invalid_request"),
         ({"requested_expiry": "1.5"}, "invalid_request"),
         ({"requested_expiry": "soon"}, "invalid_request"),
-        ({"request": "e30.e30.x"}, "request_not_supported"),
+        ({"request": "e30.e30.x"}, "invalid_request"),
         ({"request_uri": "https://service.example/r"}, "request_uri_not_supported"),
     ],
 )
