@@ -67,6 +67,8 @@ from idp.tracing import RequestIds, Requests
 _LOG = logging.getLogger("idp")
 #: Largest body of any request, in bytes (an administration call).
 _MAX_BODY_BYTES = 262_144
+#: Endpoints that a client assertion may name under the switch ``legacy`` (RFC 7523 §3, CIBA §7.1).
+_ASSERTED: Final = ("token", "token/introspect", "revoke", "ext/par/request", "ext/ciba/auth", "auth/device")
 _SYNC_SECONDS = 1.0
 _RELOAD_SECONDS = 10.0
 _EXPIRE_SECONDS = 60.0
@@ -239,7 +241,6 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         store=store,
     )
     limits = _limits(settings)
-    token_endpoint = f"{settings.issuer}/protocol/openid-connect/token"
     sources = Sources(settings.trusted_proxies)
     outbound = Outbound(allow_loopback=settings.outbound_loopback)
     client_keys = ClientKeys(outbound, clock)
@@ -255,7 +256,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
             audit=state.audit,
             limits=limits,
             issuer=settings.issuer,
-            endpoints=frozenset({token_endpoint, f"{token_endpoint}/introspect", pushed_authorization.url(settings.issuer)}),
+            endpoints=frozenset(f"{settings.issuer}/protocol/openid-connect/{path}" for path in _ASSERTED),
         ),
         client_keys=client_keys,
         sources=sources,

@@ -71,11 +71,6 @@ def _record(provider: Provider, action: AuditAction, client: Client, source_ip: 
     provider.audit.record(action, Outcome.FAILURE if error else Outcome.SUCCESS, fields)
 
 
-def url(issuer: str) -> str:
-    """Where the endpoint is."""
-    return f"{issuer}{_PATH}"
-
-
 def routes(realm: str) -> list[BaseRoute]:
     """``realm``: path of the issuer."""
     return [Route(f"{realm}{_PATH}", push, methods=["POST"])]

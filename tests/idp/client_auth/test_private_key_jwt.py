@@ -1,6 +1,7 @@
 import base64
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -34,6 +35,18 @@ def _check(assertion: str, registered: Client | None = None) -> None:
     presented = present("", {"client_assertion": assertion, "client_assertion_type": TYPE})
     assert presented is not None
     verify(registered or _client(), presented, EXPECTED)
+
+
+@pytest.mark.spec("RFC7523-3", "CIBA-7.1", "PSC-2.4")
+@pytest.mark.parametrize("path", ["token", "token/introspect", "revoke", "ext/par/request", "ext/ciba/auth", "auth/device"])
+def test_every_endpoint_may_be_named_by_a_client_with_the_old_audience_and_by_no_other(wire: Wire, path: str) -> None:
+    for name, profile in (("old", Profile.PSC), ("new", Profile.BASELINE)):
+        registered = replace(_client(profile=profile), client_id=name)
+        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        assertion = _assertion(iss=name, sub=name, aud=f"{CONNECT}/{path}")
+        form = {"client_assertion": assertion, "client_assertion_type": TYPE, "token": "x"}
+        answer = wire.http.post(f"{CONNECT}/token/introspect", data=form)
+        assert answer.status_code == (200 if name == "old" else 401), answer.text
 
 
 @pytest.mark.spec("RFC7523-3")
