@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from idp.model import Client
-from idp.registration.entry import Entry
+from idp.registration.entry import Entry, unsaid_signing_alg
 
 _WIDTH = 140
 
@@ -18,14 +18,11 @@ _WIDTH = 140
 def document_of(client: Client) -> dict[str, Any]:
     """The entry of one client."""
     written: dict[str, Any] = {}
-    shortest = {"client_id": client.client_id, "client_name": client.client_name, "redirect_uris": ("https://client.example/",)}
-    unsaid = Entry(**shortest, profile=client.profile, token_endpoint_auth_method="none").client()
     for name, field in Entry.model_fields.items():
         value = getattr(client, name)
-        # The one member whose default depends on another is left out where that other already says it.
-        default = (
-            unsaid.id_token_signed_response_alg if name == "id_token_signed_response_alg" else field.get_default(call_default_factory=True)
-        )
+        default = field.get_default(call_default_factory=True)
+        if name == "id_token_signed_response_alg":
+            default = unsaid_signing_alg(client.profile)
         if field.is_required() or value != default:
             written[name] = _plain(value)
     return written

@@ -86,8 +86,13 @@ class Entry(BaseModel):
     def client(self) -> Client:
         """The client, without secret; raises ValueError naming the member at fault."""
         members = self.model_dump()
-        members["id_token_signed_response_alg"] = self.id_token_signed_response_alg or ("RS256" if self.profile is Profile.PSC else "ES256")
+        members["id_token_signed_response_alg"] = self.id_token_signed_response_alg or unsaid_signing_alg(self.profile)
         client = Client(**members)
         check_client(client)
         check_quirks(client)
         return client
+
+
+def unsaid_signing_alg(profile: Profile) -> str:
+    """What signs the ID tokens of a client that does not say: the one default that depends on another member."""
+    return "RS256" if profile is Profile.PSC else "ES256"

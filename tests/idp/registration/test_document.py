@@ -11,6 +11,7 @@ from idp.profiles import SWITCHES
 from idp.registration import RegistrationError, parse_client, read_clients
 from idp.registration.document import document_of, text_of
 from idp.registration.entry import Entry
+from tests.idp.relying_party import public_jwks
 
 _URIS = st.lists(st.sampled_from(["https://a.example/x", "https://a.example/y?z=1", "http://127.0.0.1:8080/"]), unique=True, max_size=3)
 _NUMBERS = {switch.name: st.integers(1, 5000) for switch in SWITCHES if type(switch.baseline) is int}
@@ -65,6 +66,20 @@ def test_the_demonstrations_clients_come_back_with_nothing_more_than_was_said(tm
     }
     said = {entry["client_id"]: entry.keys() for entry in yaml.safe_load(source.read_text("utf-8"))["clients"]}
     assert all(document_of(client).keys() <= said[client.client_id] for client in clients)
+
+
+def test_a_client_of_the_strict_profile_is_written_down_too() -> None:
+    entry = {
+        "client_id": "strict",
+        "client_name": "Strict",
+        "profile": "fapi2",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": public_jwks(),
+        "redirect_uris": ["https://a.example/x"],
+    }
+    written = document_of(parse_client(entry, "clients.yaml"))
+    assert written == entry
+    assert parse_client(written, "export") == parse_client(entry, "clients.yaml")
 
 
 def test_every_member_of_a_registration_is_one_of_a_client() -> None:
