@@ -16,6 +16,7 @@ from typing import Final
 
 from siem import errors, event
 from siem.detection.cache import Cache
+from siem.detection.documents import MAX_BYTES
 from siem.detection.encoding import decoded, encoded
 from siem.detection.folders import RuleFolder, named
 from siem.detection.load import Ruleset, load_rules
@@ -35,7 +36,7 @@ def compiled_rules(
     sources: Sequence[LogSource] | None = None,
     placeholders: Placeholders | None = None,
 ) -> Ruleset:
-    """As :func:`siem.detection.load.load_rules`, and kept for the next time. Raises OSError where a file cannot be read."""
+    """As :func:`siem.detection.load.load_rules`, and kept for the next time."""
     known = product_pipelines().sources if sources is None else tuple(sources)
     digest = _digest(folders, known, placeholders or {})
     name = f"rules-{digest[:40]}"
@@ -65,8 +66,19 @@ def _digest(folders: Sequence[Path | RuleFolder], sources: Sequence[LogSource], 
     for folder in named(folders):
         _add(digest, folder.name, folder.licence, folder.path.name)
         for path in sorted(folder.path.rglob("*.y*ml")):
-            _add(digest, folder.file_name(path), path.read_bytes())
+            _add(digest, folder.file_name(path), *_content(path))
     return digest.hexdigest()
+
+
+def _content(path: Path) -> tuple[bytes, ...]:
+    """What loading would read of a file; nothing of what is no file (a pipe would be waited for) or cannot be read, which loading names."""
+    try:
+        if not path.is_file():
+            return ()
+        with path.open("rb") as file:
+            return (file.read(MAX_BYTES + 1),)
+    except OSError:
+        return ()
 
 
 def _add(digest: "hashlib._Hash", *parts: str | bytes) -> None:

@@ -8,6 +8,7 @@ takes too long raises :class:`OutOfTime`, as does an expression that took too mu
 Source: Sigma specification 2.1.0, appendix «Modifiers», regular expressions.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ except ImportError:  # no build for this processor
 _SHORT: Final = {0: 10_000, 1: 500, 2: 60}
 #: A repetition that may go on for so long is as good as unbounded.
 _UNBOUNDED: Final = 10
-#: Short repetitions inside each other may be gone through in so many ways before that costs too much.
+#: A text may be gone through in so many ways, short repetitions inside each other included, before that costs too much.
 _MANY_WAYS: Final = 1000
 #: Where nothing but going back is possible, a text is looked at up to here, for so long at most.
 _LONG: Final = 10_000
@@ -143,12 +144,17 @@ def _repeats(items: Iterable[Any], depth: int) -> tuple[int, int]:
 
 
 def _ways(items: Iterable[Any]) -> int:
-    """In how many ways short repetitions that stand in each other can be gone through, at most."""
-    most = 1
+    """In how many ways a text can be gone through, at most: those of neighbours multiply, those of what is repeated do so each time."""
+    ways = 1
     for code, argument in items:
-        own = max(1, min(argument[1], _UNBOUNDED)) if code in _REPEATS else 1
-        most = max(most, *(own * _ways(part) for part in _parts(argument)), 1)
-    return most
+        inner = [_ways(part) for part in _parts(argument)]
+        if code in _REPEATS:
+            often = min(argument[1], _UNBOUNDED)
+            ways *= max(1, often - argument[0] + 1) * math.prod(inner) ** often
+        else:
+            ways *= max(1, sum(inner)) if code == codes.BRANCH else math.prod(inner)
+        ways = min(ways, _MANY_WAYS)
+    return ways
 
 
 def _parts(argument: Any) -> Iterable[Any]:

@@ -94,3 +94,13 @@ def test_the_digest_is_the_same_in_every_process(folder: Path, tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder), str(tmp_path / "cache")], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == mine
+
+
+@pytest.mark.timeout(60)
+def test_what_cannot_be_read_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "pipe.yml")
+    (folder / "folder.yml").mkdir()
+    (folder / "gone.yml").symlink_to(tmp_path / "nowhere")
+    loaded = compiled_rules(folder, cache=Cache(tmp_path / "cache"))
+    assert [rule.title for rule in loaded.rules.values()] == ["One"]
+    assert [error.path for error in loaded.errors] == ["folder.yml", "gone.yml", "pipe.yml"]

@@ -120,6 +120,8 @@ def test_an_event_made_to_hurt_costs_little_and_spares_the_others(kind: str, rul
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
+        ("(x{1,30}){1,30}y", "x" * 200),
+        ("(x{1,9}){1,9}y", "x" * 5000),
         ("(a|a)*b", "a" * 5000),
         ("(.*a){20}", "a" * 3000),
         ("^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 5000),
