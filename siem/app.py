@@ -50,6 +50,8 @@ from siem.evidence import EvidenceStore
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
+from siem.indicators.sets import FOLDER as INDICATORS
+from siem.indicators.sets import Sets
 from siem.inputs.api_keys import key_of, load_api_keys
 from siem.inputs.file import FileInput, follow
 from siem.inputs.http import HttpInput, HttpSource
@@ -175,7 +177,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
 
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
     names, lateness = [source.name for source in sources], timedelta(seconds=settings.lateness_seconds)
-    return Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=_VERIFY_EVERY)
+    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=_VERIFY_EVERY)
+    engine.indicators.book = Sets(settings.state / INDICATORS)
+    return engine
 
 
 def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:

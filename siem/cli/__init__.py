@@ -1,4 +1,4 @@
-"""The command ``siem``: serve, replay, hunt, check rules and playbooks, grant roles, look after dead letters.
+"""The command ``siem``: serve, replay, hunt, check rules and playbooks, load indicators, grant roles, look after dead letters.
 
 One module per group of commands. Exit status: 0 all well, 1 findings (each with file, line and field), 2 wrong use or configuration.
 """
@@ -8,13 +8,14 @@ import sys
 
 import typer
 
-from siem.cli import dead_letters, history, playbooks, replay, rules, signals, users
+from siem.cli import dead_letters, history, indicators, playbooks, replay, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(indicators.app, name="indicators")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(signals.app, name="signals")

@@ -3,13 +3,17 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from siem.cli.context import AsJson, fail, pipelines, rule_folders
 from siem.detection import Detection, Rule
 from siem.errors import DataError
+
+if TYPE_CHECKING:
+    from siem.detection.engine import Engine
+    from siem.detection.load import Ruleset
 
 
 def replay_files(
@@ -18,10 +22,10 @@ def replay_files(
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
     rules: Annotated[list[Path] | None, typer.Option(help="Folder of rules, instead of the watch’s. Repeatable.")] = None,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
+    indicators: Annotated[Path | None, typer.Option(help="Folder of indicator sets: indicators/ in the state of a watch.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
-    from siem.detection.engine import Engine
     from siem.detection.load import load_rules
     from siem.enrichment.geography import load_geography
     from siem.replay import replay
@@ -34,7 +38,7 @@ def replay_files(
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []
-        done = replay(files, source, Engine(ruleset), enrichments, datetime.now(UTC))
+        done = replay(files, source, _engine(ruleset, indicators), enrichments, datetime.now(UTC))
     except DataError as error:
         fail(str(error))
     if as_json:
@@ -51,6 +55,22 @@ def replay_files(
         typer.echo(f"{counts}, {len(done.detections)} detections")
     if done.errors or ruleset.errors:
         raise typer.Exit(1)
+
+
+def _engine(ruleset: "Ruleset", indicators: Path | None) -> "Engine":
+    from siem.detection.engine import Engine
+    from siem.indicators.sets import Sets
+
+    engine = Engine(ruleset)
+    if indicators is not None:
+        if not indicators.is_dir():
+            fail(f"{indicators} is not a folder")
+        sets = Sets(indicators)
+        sets.refresh()
+        for broken in sets.broken:
+            fail(str(broken))
+        engine.indicators.book = sets
+    return engine
 
 
 def _shown(detection: Detection, rule: Rule) -> dict[str, object]:

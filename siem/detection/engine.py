@@ -22,6 +22,7 @@ from siem.detection.correlate import Correlator, Found, Key, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
 from siem.detection.habits import Habits
+from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher, OutOfForce
 from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
@@ -94,6 +95,7 @@ class Engine:
         self._keep = keeping(ruleset.correlations)
         self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
         self._fields = fields_looked_at(ruleset)
+        self.indicators = Indicators(ruleset.indicators)
         self._habits = Habits(ruleset, lateness=lateness // _MICROSECOND, limit=max_matches * _HABITS_TO_MATCHES)
         self._correlators: dict[tuple[str, str], Correlator] = {}
         self._alarms: dict[tuple[str, str], Alarm] = {}
@@ -108,6 +110,7 @@ class Engine:
         detections: list[Detection] = []
         now = None if self._clock is None else self._clock() + _AHEAD
         note_time, find, verify_every, count = self._clocks.note, self._matcher.find, self._verify_every, self._evaluated_count
+        listed = self.indicators.for_batch()
         for event in events:
             note_time(event, now)
             count += 1
@@ -116,6 +119,8 @@ class Engine:
             found = self._verified(event) if verify_every and count % verify_every == 0 else find(event.fields, event.at)
             if found is not None:
                 self._take(event, *found, detections)
+            if listed is not None:
+                detections.extend(listed(event))
         self._evaluated_count = count
         for tenant in {event.tenant for event in events}:
             detections.extend(self._settle(tenant, self._clocks.closed_at(tenant)))
@@ -169,13 +174,8 @@ class Engine:
 
     @property
     def match_count(self) -> int:
-        """Matches kept for correlations."""
-        return sum(one.size for one in self._correlators.values())
-
-    @property
-    def habit_count(self) -> int:
-        """What baselines remember."""
-        return self._habits.size
+        """Matches kept for correlations, and what baselines remember."""
+        return sum(one.size for one in self._correlators.values()) + self._habits.size
 
     def changed_state(self) -> dict[str, bytes | None]:
         """What to write since the last call: key to bytes, or None where the key is to be deleted."""

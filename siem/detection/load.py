@@ -15,7 +15,8 @@ from siem.detection.correlations import Correlation, read_correlation, reference
 from siem.detection.documents import Document, read_documents
 from siem.detection.filters import AddedFilter, Filter, read_filter
 from siem.detection.folders import OWN, RuleFolder, named
-from siem.detection.heading import baseline_of, heading, id_from, text_at
+from siem.detection.heading import heading, id_from, own_section, text_at
+from siem.detection.indicators import CompiledIndicators, read_indicators
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.pipelines import product_pipelines
@@ -88,6 +89,7 @@ class Ruleset:
     correlations: tuple[CompiledCorrelation, ...] = ()
     filters: tuple[Filter, ...] = ()
     baselines: tuple[CompiledBaseline, ...] = ()
+    indicators: tuple[CompiledIndicators, ...] = ()
     digest: str = ""
 
     @property
@@ -95,7 +97,11 @@ class Ruleset:
         """Ids of the rules that raise alerts; the others only feed correlations."""
         single = (one.rule.id for one in self.singles if one.alerts)
         correlated = (one.rule.id for one in self.correlations if one.alerts)
-        return frozenset((*single, *correlated, *(one.rule.id for one in self.baselines)))
+        return frozenset((*single, *correlated)) | self._own_ids
+
+    @property
+    def _own_ids(self) -> frozenset[str]:
+        return frozenset(one.rule.id for one in self.baselines) | frozenset(one.rule.id for one in self.indicators)
 
     def only(self, rule_ids: Iterable[str]) -> "Ruleset":
         """These rules and what feeds them, by whatever number of correlations; enough to say what the full set says of them."""
@@ -111,6 +117,7 @@ class Ruleset:
             singles=tuple(one for one in self.singles if one.rule.id in wanted),
             correlations=tuple(one for one in self.correlations if one.rule.id in wanted),
             baselines=tuple(one for one in self.baselines if one.rule.id in wanted),
+            indicators=tuple(one for one in self.indicators if one.rule.id in wanted),
             filters=self.filters,
         )
 
@@ -169,6 +176,9 @@ def read_folders(folders: Sequence[RuleFolder]) -> tuple[list[Document], list[Da
     return documents, errors
 
 
+_Compiled = CompiledRule | CompiledCorrelation | CompiledBaseline | CompiledIndicators
+
+
 class _Loader:
     """Compiles documents; what cannot be compiled is added to ``errors``."""
 
@@ -189,11 +199,12 @@ class _Loader:
         singles: dict[str, CompiledRule] = {}
         correlations: dict[str, CompiledCorrelation] = {}
         baselines: dict[str, CompiledBaseline] = {}
+        indicators: list[CompiledIndicators] = []
         for document in documents:
             if "filter" in document.body:
                 continue
             self._note_references(document.body.get("correlation"), document.body.get("generate"))
-            self._note_references(baseline_of(document.body))
+            self._note_references(own_section(document.body, "baseline"))
             try:
                 one = self._compile(document)
             except RuleMistake as mistake:
@@ -204,6 +215,8 @@ class _Loader:
                 singles[one.rule.id] = one
             elif isinstance(one, CompiledBaseline):
                 baselines[one.rule.id] = one
+            elif isinstance(one, CompiledIndicators):
+                indicators.append(one)
             else:
                 correlations[one.rule.id] = one
         ordered = self._resolve(singles, correlations)
@@ -211,7 +224,7 @@ class _Loader:
         for one_filter, document in self.filters:
             for reference in sorted(one_filter.rules):
                 self._check_filtered(one_filter, document, reference)
-        kept = {one.rule.id for one in ordered} | {one.rule.id for one in compared}
+        kept = {one.rule.id for one in ordered} | {one.rule.id for one in compared} | {one.rule.id for one in indicators}
         quiet = {self.names.get(one, one) for one in self.referred} - {self.names.get(one, one) for one in self.generated}
         return Ruleset(
             rules={id_: rule for id_, rule in self.rules.items() if id_ in singles or id_ in kept},
@@ -220,6 +233,7 @@ class _Loader:
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
             filters=tuple(one for one, _ in self.filters),
             baselines=tuple(compared),
+            indicators=tuple(indicators),
         )
 
     def _read_filters(self, documents: Sequence[Document]) -> None:
@@ -252,16 +266,16 @@ class _Loader:
             if section.get("generate", generate) is True:
                 self.generated |= found
 
-    def _register(self, one: CompiledRule | CompiledCorrelation | CompiledBaseline, document: Document) -> None:
+    def _register(self, one: _Compiled, document: Document) -> None:
         self.rules[one.rule.id] = one.rule
         self.where[one.rule.id] = document
-        if isinstance(one, CompiledBaseline):
+        if isinstance(one, CompiledBaseline | CompiledIndicators):
             return
         self.names[one.rule.id] = one.rule.id
         if one.name:
             self.names[one.name] = one.rule.id
 
-    def _compile(self, document: Document) -> CompiledRule | CompiledCorrelation | CompiledBaseline:
+    def _compile(self, document: Document) -> _Compiled:
         body = document.body
         name = text_at(body, "name")
         rule_id = text_at(body, "id") or id_from(name or text_at(body, "title"))
@@ -269,12 +283,8 @@ class _Loader:
             raise RuleMistake(f"the id {rule_id} is that of {self.rules[rule_id].path}; ids are unique", "id")
         if name and name in self.names:
             raise RuleMistake(f"the name «{name}» is already that of {self.where[self.names[name]].path}", "name")
-        if (section := baseline_of(body)) is not None:
-            if "detection" in body or "correlation" in body:
-                raise RuleMistake("a baseline refers to rules; it has no detection and no correlation of its own", "veilleur", "baseline")
-            baseline = read_baseline(section)
-            subject = baseline.group_by[0] if baseline.group_by else baseline.fields[0]
-            return CompiledBaseline(heading(document, rule_id, subject, correlation=True), name, baseline, ())
+        if (own := self._own(document, rule_id, name)) is not None:
+            return own
         if "correlation" in body:
             correlation = read_correlation(body["correlation"], generate=body.get("generate"))
             subject = correlation.group_by[0] if correlation.group_by else ""
@@ -283,6 +293,22 @@ class _Loader:
             raise RuleMistake("a detection or a correlation is expected", "detection")
         variants = self._variants(body)
         return CompiledRule(heading(document, rule_id, variants[0].sources[0].subject, correlation=False), name, variants)
+
+    def _own(self, document: Document, rule_id: str, name: str) -> CompiledBaseline | CompiledIndicators | None:
+        """A rule of our own section, where the document is one."""
+        body = document.body
+        sections = {key: section for key in ("baseline", "indicators") if (section := own_section(body, key)) is not None}
+        if not sections:
+            return None
+        if len(sections) > 1 or "detection" in body or "correlation" in body:
+            problem = f"a rule of {' or '.join(sections)} has no detection and no correlation of its own"
+            raise RuleMistake(problem, "veilleur", next(iter(sections)))
+        if "indicators" in sections:
+            wanted = read_indicators(sections["indicators"])
+            return CompiledIndicators(heading(document, rule_id, wanted.fields[0][0], correlation=False), wanted)
+        baseline = read_baseline(sections["baseline"])
+        subject = baseline.group_by[0] if baseline.group_by else baseline.fields[0]
+        return CompiledBaseline(heading(document, rule_id, subject, correlation=True), name, baseline, ())
 
     def _variants(self, body: Mapping[str, object]) -> tuple[Variant, ...]:
         wanted = body.get("logsource")
@@ -341,7 +367,7 @@ class _Loader:
 
     def _unknown(self, reference: str) -> str:
         if reference in self.rules:
-            return f"«{reference}» is a baseline: nothing else can be built on what it finds"
+            return f"«{reference}» is of our own section: nothing else can be built on what it finds"
         return f"no rule has the name or id «{reference}»"
 
     def _resolve(self, singles: Mapping[str, CompiledRule], correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:

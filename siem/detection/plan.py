@@ -13,7 +13,7 @@ from siem.detection.heading import placeholders_of
 from siem.detection.load import CompiledCorrelation, Ruleset
 
 #: Names of a summary that the detection gives, not the event.
-OF_DETECTION: Final = frozenset({"count", "usual", "limit", "since", "peers"})
+OF_DETECTION: Final = frozenset({"count", "usual", "limit", "since", "peers", "value", "indicator", "feed", "confidence", "tlp"})
 _POSITION_MATTERS: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
 
 

@@ -2,7 +2,7 @@
 
 Each line is an event under its ECS names, with ``@timestamp`` where time matters. A rule on single events must match
 every line of ``match`` and none of ``ignore``. A correlation reads the lines as a story; an empty line begins another story,
-and each must (or must not) raise a detection.
+and each must (or must not) raise a detection. A rule about indicators has those of ``indicators.jsonl`` beside its proof.
 """
 
 import re
@@ -21,6 +21,8 @@ from siem.detection.engine import Engine
 from siem.detection.filters import Filter
 from siem.detection.folders import RuleFolder, named
 from siem.detection.heading import placeholders_of
+from siem.detection.indicators import Book, Few, Indicator
+from siem.detection.indicators import Kind as IndicatorKind
 from siem.detection.load import Ruleset, load_rules, read_folders
 from siem.detection.logsource import LogSource
 from siem.detection.plan import OF_DETECTION
@@ -202,10 +204,11 @@ def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
         problems.append(DataError(str(file), 0, "", "the proof is empty"))
     expected = kind == "match"
     cases = held = 0
-    engine = Engine(ruleset)
+    book = _book(file.with_name("indicators.jsonl"))
+    engine = _engine(ruleset, book)
     for group in _attempts(lines, whole_stories=rule.correlation):
         if rule.correlation and cases:
-            engine = Engine(ruleset)  # one story knows nothing of another; a rule on single events remembers nothing anyway
+            engine = _engine(ruleset, book)  # one story knows nothing of another; a rule on single events remembers nothing anyway
         detections = [*engine.evaluate([line.event for line in group]), *engine.flush()]
         fired = any(detection.rule_id == rule.id for detection in detections)
         cases += 1
@@ -215,6 +218,21 @@ def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
             problems.append(DataError(str(file), group[0].number, "", said))
     seconds = time.process_time() - begun
     return ProofResult(rule.id, rule.title, rule.path, kind, len(lines), cases, held, seconds, tuple(problems))
+
+
+def _engine(ruleset: Ruleset, book: Book) -> Engine:
+    engine = Engine(ruleset)
+    engine.indicators.book = book
+    return engine
+
+
+def _book(file: Path) -> Book:
+    """The indicators that a proof takes as loaded, each an object with the names of :class:`Indicator`."""
+    found: list[Indicator] = []
+    for said in map(orjson.loads, file.read_bytes().splitlines() if file.is_file() else ()):
+        times = {name: datetime.fromisoformat(said.pop(name)) for name in ("valid_from", "valid_until") if name in said}
+        found.append(Indicator(**{**said, **times, "kind": IndicatorKind(said["kind"])}))
+    return Few(found)
 
 
 def _attempts(lines: Sequence[_Line], *, whole_stories: bool) -> Iterator[Sequence[_Line]]:

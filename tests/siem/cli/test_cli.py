@@ -247,3 +247,41 @@ def test_asking_for_security_events_says_what_is_in_the_way(
     result = RUNNER.invoke(app, ["signals", "subscribe", source, "--key-file", str(tmp_path / "key")])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_indicators_are_loaded_listed_asked_and_removed(tmp_path: Path) -> None:
+    feed = tmp_path / "feed.txt"
+    feed.write_text("203.0.113.64/28\nmauvais.example\nnot a value\n", "utf-8")
+    loaded = RUNNER.invoke(
+        app, ["indicators", "load", str(feed), "--name", "cert", "--source", "CERT", "--confidence", "80", "--tlp", "AMBER"]
+    )
+    assert loaded.exit_code == 1
+    assert f"{feed}:3" in loaded.output and "cert: 2 indicators (1 address, 1 domain)" in loaded.output
+    rows = json.loads(RUNNER.invoke(app, ["indicators", "list", "--json"]).stdout)
+    assert [(row["name"], row["count"], row["refused_count"], row["files"]) for row in rows] == [("cert", 2, 1, ["feed.txt"])]
+    asked = RUNNER.invoke(app, ["indicators", "check", "https://www.mauvais.example/x"])
+    assert asked.exit_code == 1 and "source CERT, confidence 80, tlp AMBER" in asked.output
+    assert RUNNER.invoke(app, ["indicators", "check", "bon.example"]).exit_code == 0
+    assert RUNNER.invoke(app, ["indicators", "remove", "cert"]).exit_code == 0
+    assert RUNNER.invoke(app, ["indicators", "remove", "cert"]).exit_code == 2
+
+
+def test_a_bundle_that_is_none_changes_nothing(tmp_path: Path) -> None:
+    feed, broken = tmp_path / "feed.txt", tmp_path / "bundle.json"
+    feed.write_text("mauvais.example\n", "utf-8")
+    broken.write_text("{", "utf-8")
+    assert RUNNER.invoke(app, ["indicators", "load", str(feed), "--name", "cert"]).exit_code == 0
+    result = RUNNER.invoke(app, ["indicators", "load", str(broken), "--name", "cert"])
+    assert result.exit_code == 2 and f"{broken}:1: not JSON" in result.output.replace("\n", "")
+    assert RUNNER.invoke(app, ["indicators", "check", "mauvais.example"]).exit_code == 1
+
+
+def test_a_replay_compares_with_the_sets_it_is_given(tmp_path: Path) -> None:
+    log, feed = tmp_path / "access.log", tmp_path / "feed.txt"
+    log.write_text(LINE, "utf-8")
+    feed.write_text("198.51.100.7\n", "utf-8")
+    RUNNER.invoke(app, ["indicators", "load", str(feed), "--name", "cert", "--confidence", "90"])
+    command = ["replay", str(log), "--type", "nginx", "--json"]
+    without = json.loads(RUNNER.invoke(app, command).stdout)
+    found = json.loads(RUNNER.invoke(app, [*command, "--indicators", str(tmp_path / "siem" / "indicators")]).stdout)
+    assert without == [] and [one["rule"] for one in found] == ["Listed indicator of high confidence"]

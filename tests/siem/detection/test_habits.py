@@ -267,7 +267,7 @@ def test_a_match_without_the_field_is_of_no_habit() -> None:
     del nobody.fields["user.id"]
     engine = Engine(ruleset())
     engine.evaluate([nobody])
-    assert engine.habit_count == 0
+    assert engine.match_count == 0
 
 
 def test_tenants_have_habits_of_their_own() -> None:
@@ -285,7 +285,7 @@ def test_a_full_rule_says_so_and_takes_nothing_from_another() -> None:
             engine.evaluate(part)
     assert {alarm.rule_id for alarm in small.alarms} == set(IDS.values())
     assert large.alarms == ()
-    assert small.habit_count < 600 * len(IDS)
+    assert small.match_count < 600 * len(IDS)
     assert [one.rule_id for one in large.flush()].count(IDS["own_median"]) == 1
 
 
@@ -296,7 +296,7 @@ def test_state_of_a_rule_that_says_something_else_now_is_dropped() -> None:
     changed = replace(ruleset(), baselines=tuple(replace(one, baseline=replace(one.baseline, floor=99.0)) for one in ruleset().baselines))
     other = Engine(changed)
     assert other.restore(state) == sum(1 for key in state if '"00000000' in key)
-    assert other.habit_count == 0
+    assert other.match_count == 0
     gone = other.changed_state()
     assert [key for key, data in gone.items() if data is not None] == []
 

@@ -4,7 +4,7 @@ import pytest
 
 from siem.detection.documents import Document
 from siem.detection.folders import RuleFolder
-from siem.detection.heading import baseline_of, heading, placeholders_of, text_at
+from siem.detection.heading import heading, own_section, placeholders_of, text_at
 from siem.detection.selections import RuleMistake
 
 FOLDER = RuleFolder(Path("rules"))
@@ -48,9 +48,9 @@ def test_a_mistake_has_its_place(body: dict[str, object], path: tuple[str, ...])
 
 
 def test_a_baseline_stands_in_our_section() -> None:
-    assert baseline_of({"veilleur": {"baseline": {"type": "first_seen"}}}) == {"type": "first_seen"}
-    assert baseline_of({"veilleur": {"titre": "x"}}) is None
-    assert baseline_of({"veilleur": "x"}) is None
+    assert own_section({"veilleur": {"baseline": {"type": "first_seen"}}}, "baseline") == {"type": "first_seen"}
+    assert own_section({"veilleur": {"titre": "x"}}, "baseline") is None
+    assert own_section({"veilleur": "x"}, "indicators") is None
 
 
 def test_a_text_is_stripped() -> None:

@@ -62,7 +62,7 @@ def test_what_feeds_it_alerts_too_where_it_says_so(tmp_path: Path) -> None:
         (("field: source.ip", "fields: source.ip"), 22, "unknown key «fields»"),
         (("rules: [read]", "rules: [raed]"), 20, "no rule has the name or id «raed»"),
         (("rules: [read]", "rules: [many]"), 20, "«many» is not a rule on single events"),
-        (("rules: [read]", "rules: [00000000-0000-4000-8000-000000000003]"), 20, "is a baseline"),
+        (("rules: [read]", "rules: [00000000-0000-4000-8000-000000000003]"), 20, "is of our own section"),
         (("veilleur:\n", "detection: {s: {a: b}, condition: s}\nveilleur:\n"), 19, "no detection and no correlation of its own"),
     ],
 )

@@ -1,0 +1,107 @@
+"""The folder of all sets: ``indicators/`` in the state of the watch, one file each. A running watch follows what changes in it."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from siem.detection.indicators import Indicator, Kind
+from siem.errors import DataError
+from siem.indicators.book import About, BookFile, write_book
+
+_log = logging.getLogger(__name__)
+FOLDER: Final = "indicators"
+_SUFFIX: Final = ".set"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+#: What tells a file from the one that was there before: its name, when it was written, its size and its place on the disk.
+_Seen = tuple[tuple[str, int, int, int], ...]
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """The file of a set. Raises DataError for a name that cannot be one."""
+    if not _NAME.fullmatch(name):
+        raise DataError("", 0, "name", f"a name of small letters, digits, - and _ is expected (at most 64), not «{name[:80]}»")
+    return folder / f"{name}{_SUFFIX}"
+
+
+def store(folder: Path, about: About, indicators: Iterable[Indicator]) -> About:
+    """Put a set in the place of the one of the same name, in one step. Raises DataError, OSError."""
+    path = file_of(folder, about.name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return write_book(path, about, indicators)
+
+
+def remove(folder: Path, name: str) -> None:
+    """Take a set away. Raises DataError where there is none."""
+    try:
+        file_of(folder, name).unlink()
+    except FileNotFoundError as error:
+        raise DataError(str(folder), 0, "name", f"there is no set «{name}»") from error
+
+
+class Sets:
+    """All sets of a folder, looked up together: a :class:`siem.detection.indicators.Book`.
+
+    Not for several threads at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: _Seen = ()
+        self._open: dict[tuple[str, int, int, int], BookFile] = {}
+        self.generation = 0
+        #: Files that are no whole set; they are left out until they are loaded again.
+        self.broken: tuple[DataError, ...] = ()
+
+    @property
+    def books(self) -> Sequence[BookFile]:
+        """The sets that are there, by name."""
+        return tuple(self._open.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no set."""
+        return not self._open
+
+    def refresh(self) -> bool:
+        """Take up what was loaded or removed since the last call; whether anything was. Costs a look at the folder."""
+        seen = self._look()
+        if seen == self._seen:
+            return False
+        broken: list[DataError] = []
+        opened: dict[tuple[str, int, int, int], BookFile] = {}
+        for one in seen:
+            try:
+                opened[one] = self._open.get(one) or BookFile(self._folder / one[0])
+            except DataError as error:
+                broken.append(error)
+            except OSError as error:
+                broken.append(DataError(str(self._folder / one[0]), 0, "", f"cannot be read: {error.strerror}"))
+        self._open, self._seen, self.broken = opened, seen, tuple(broken)
+        self.generation += 1
+        _log.info("indicators: %s", ", ".join(f"{one.about.name} ({one.about.count})" for one in self.books) or "none")
+        for each in broken:
+            _log.error("left out: %s", each)
+        return True
+
+    def _look(self) -> _Seen:
+        try:
+            files = sorted(self._folder.glob(f"*{_SUFFIX}"))
+            found = [(path.name, path.stat()) for path in files]
+        except FileNotFoundError:
+            return ()  # removed between the two looks, or never made: the next look sees it whole
+        except OSError as error:
+            _log.error("the sets of indicators cannot be looked at, those in use stand: %s", error)
+            return self._seen
+        return tuple((name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in found)
+
+    def find(self, kind: Kind, text: str) -> Sequence[Indicator]:
+        """The indicators of a kind that a field's value falls under, in every set."""
+        return [one for book in self._open.values() for one in book.find(kind, text)]
+
+    def listed(self, text: str) -> Iterator[Indicator]:
+        """Everything that is said of a value, whatever it is."""
+        for kind in Kind:
+            yield from self.find(kind, text)
