@@ -23,6 +23,10 @@ _FAPI2_METHODS: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_
 
 def check_client(client: Client) -> None:
     """Raise ValueError, naming the member at fault, for a client that would be unsafe or could not work."""
+    for member in ("client_name", "structure_name"):
+        # Shown to people who decide by it: nothing invisible, nothing that turns the direction of writing.
+        if (name := getattr(client, member)) is not None and not (name.isprintable() and name.strip()):
+            raise ValueError(f"{member}: must be printable text")
     _check_authentication(client)
     public = client.token_endpoint_auth_method == "none"
     _check_grants(client, public=public)

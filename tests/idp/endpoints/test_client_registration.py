@@ -94,6 +94,8 @@ def test_two_registrations_at_once_with_one_use_have_one_winner(registrar: Regis
         ({"logo_uri": "javascript:alert(1)"}, "invalid_client_metadata", "logo_uri"),
         ({"policy_uri": "data:text/html,x"}, "invalid_client_metadata", "policy_uri"),
         ({"client_name": "x" * 101}, "invalid_client_metadata", "client_name"),
+        ({"client_name": "Hôpital \u202etnemessilbaté"}, "invalid_client_metadata", "client_name"),
+        ({"client_name": "a\x85b"}, "invalid_client_metadata", "client_name"),
     ],
 )
 def test_what_cannot_be_registered_is_named_and_written(registrar: Registrar, members: dict[str, Any], error: str, named: str) -> None:
