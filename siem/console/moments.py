@@ -3,7 +3,7 @@
 Nothing here reads a clock: ``now`` is always given.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,11 @@ def local(language: Language, at: datetime) -> str:
     shown = at.astimezone(PARIS)
     month = language.text("month." + str(shown.month))
     return language.text("moment.date", day=shown.day, month=month, year=shown.year, hour=f"{shown:%H}", minute=f"{shown:%M}")
+
+
+def day(language: Language, at: date) -> str:
+    """``22 nov. 2026``."""
+    return language.text("moment.day", day=at.day, month=language.text("month." + str(at.month)), year=at.year)
 
 
 def local_short(language: Language, at: datetime, now: datetime) -> str:

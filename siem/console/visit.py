@@ -177,6 +177,7 @@ class Visit:
             "label": language.label,
             "number": language.number,
             "when": lambda at, **options: moments.element(language, at, now, **options),
+            "day": lambda at: moments.day(language, at),
             "span": lambda value: moments.duration(language, value),
             "here": self._here(),
             "csrf": self.session.csrf if self.session else "",

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,11 @@ def test_the_element_holds_utc_for_machines_and_in_its_tooltip() -> None:
     shown = moments.element(LANGUAGES["fr"], NIGHT, NIGHT + timedelta(minutes=12))
     assert 'datetime="2026-11-22T02:14:05Z" title="2026-11-22 02:14:05 UTC"' in shown
     assert "il y a 12 min" in shown
+
+
+def test_a_day_has_its_month_in_words() -> None:
+    assert moments.day(LANGUAGES["fr"], date(2027, 1, 31)) == "31 janv. 2027"
+    assert moments.day(LANGUAGES["en"], date(2027, 1, 31)) == "31 Jan 2027"
 
 
 def test_an_absent_instant_is_a_dash() -> None:
