@@ -2,11 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from idp.model import Client, Profile
 from idp.profiles import check_quirks
 from idp.registration.checks import check_client
+
+
+def _printable(value: str) -> str:
+    """People read it on the login page and on their phone: no control character, no mark that turns the text around."""
+    if not value.isprintable():
+        raise ValueError("holds a character that cannot be shown")
+    return value
 
 
 def _words(value: object) -> object:
@@ -20,7 +27,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     client_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    client_name: str = Field(min_length=1, max_length=100)
+    client_name: Annotated[str, AfterValidator(_printable)] = Field(min_length=1, max_length=100)
     profile: Profile = Profile.BASELINE
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -78,7 +85,7 @@ class Entry(BaseModel):
     default_max_age: int | None = Field(default=None, ge=0)
     default_acr_values: tuple[str, ...] = ()
     authorization_details_types: tuple[str, ...] = ()
-    structure_name: str | None = None
+    structure_name: Annotated[str, AfterValidator(_printable)] | None = None
     structure_finess: str | None = None
     quirks: dict[str, str | int | bool] = Field(default_factory=dict)
     disabled: bool = False

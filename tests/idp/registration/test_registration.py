@@ -152,3 +152,11 @@ def test_a_secret_is_kept_as_its_hash_alone() -> None:
 def test_what_may_be_registered_is_what_exists() -> None:
     assert set(GRANT_TYPES) == GRANTS.keys()
     assert set(CLIENT_AUTH_METHODS) == {method.METHOD for method in METHODS}
+
+
+@pytest.mark.parametrize("name", ["Agenda\u0085", "Agenda\n", "\u202eadnegA", "Age\u200bnda", "\x00"])
+@pytest.mark.parametrize("member", ["client_name", "structure_name"])
+def test_a_name_that_cannot_be_shown_as_it_is_is_refused(name: str, member: str) -> None:
+    entry = {"client_id": "agenda", "client_name": "Agenda", "redirect_uris": ["https://agenda.example/"], member: name}
+    with pytest.raises(RegistrationError, match=f"{member}.*cannot be shown"):
+        parse_client(entry, "agenda")
