@@ -1,6 +1,6 @@
 """Measure, and print the table.
 
-python -m bench [provider] [watch] [indicators] [--seconds 5] [--json FILE]
+python -m bench [provider] [watch] [indicators] [history] [--seconds 5] [--json FILE]
 
 Everything runs on this machine, on loopback, in a temporary folder, and ends by itself. Exit status 1 when a budget was missed
 and ``--strict`` was asked for.
@@ -15,13 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench import indicators, provider, watch
+from bench import history, indicators, provider, watch
 from bench.report import Row, table
 
 GROUPS: Final[Mapping[str, Callable[[Path, float], Iterator[Row]]]] = {
     "provider": provider.rows,
     "watch": watch.rows,
     "indicators": indicators.rows,
+    "history": history.rows,
 }
 
 

@@ -5,8 +5,6 @@ the server does, three threads: one follows the files, one is the pipeline, one 
 """
 
 import contextlib
-import hashlib
-import hmac
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -47,6 +45,7 @@ from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
 from siem.errors import DataError, OperationError
 from siem.event import RawRecord
 from siem.evidence import EvidenceStore
+from siem.history import looking_back
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
@@ -109,6 +108,7 @@ class Watch:
     tuning: Tuning
     pipeline: Pipeline
     history: History
+    looking_back: looking_back.LookingBack
     files: tuple[FileInput, ...]
     incidents: Incidents
     runs: Runs
@@ -163,6 +163,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         tuning=_tuning(settings, stores, clock, rules, pipeline),
         pipeline=pipeline,
         history=_history(settings, stores, rules, sources),
+        looking_back=_looking_back(
+            settings, parts, rules, clock, lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
+        ),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -205,6 +208,13 @@ def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Seq
     folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
     ruleset = load_rules(*folders, *more, sources=pipelines.fed_by({source.type for source in sources}), instead=instead)
     return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
+
+
+def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> looking_back.LookingBack:
+    """New and changed rules over what is stored, while no record waits."""
+    days, lateness = timedelta(days=settings.history_days), timedelta(seconds=settings.lateness_seconds)
+    budget = looking_back.Budget(days, settings.history_rule_cpu_seconds, settings.history_cpu_seconds, settings.history_alert_count)
+    return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
 
 
 def _open_stores(settings: Settings) -> Stores:
@@ -308,6 +318,7 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], cont
             threading.Thread(target=follow, args=(watch.files, stop), name="files"),
             threading.Thread(target=watch.pipeline.run, args=(stop,), name="pipeline"),
             threading.Thread(target=_advance, args=(watch, stop), name="response"),
+            threading.Thread(target=watch.looking_back.run, args=(stop,), name="history"),
         ]
         door = Door(watch.settings.state, watch.history.answer)
         for thread in threads:
@@ -362,17 +373,7 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
         healthy = watch.pipeline.trouble is None
         return JSONResponse({"status": "ok" if healthy else "degraded"}, 200 if healthy else 503, {"cache-control": "no-store"})
 
-    def exposed(request: Request) -> Response:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        expected = watch.api_keys.get("metrics", "")
-        digest = hashlib.sha256(key.strip().encode()).hexdigest()
-        if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
-            return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
-        return Response(
-            metrics.exposition(watch.stores.database, watch.stores.queue, watch.pipeline),
-            media_type="text/plain; version=0.0.4; charset=utf-8",
-        )
-
+    exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys.get("metrics", ""))
     return [Route("/health", health), Route("/metrics", exposed)]
 
 

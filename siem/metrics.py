@@ -1,12 +1,16 @@
 """What the watch says of itself to Prometheus. Labels are bounded: sources of the configuration, rules in force, reasons of one list."""
 
+import hashlib
+import hmac
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from siem.pipeline import Pipeline
 from siem.store import progress
@@ -71,3 +75,16 @@ def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:
     registry = CollectorRegistry()
     registry.register(_Watch(database, queue, pipeline))
     return generate_latest(registry)
+
+
+def route(database: Database, queue: Queue, pipeline: Pipeline, expected: str) -> Callable[[Request], Response]:
+    """Answers whoever has the key of which ``expected`` is the SHA-256, in hex; nobody where it is empty."""
+
+    def exposed(request: Request) -> Response:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(key.strip().encode()).hexdigest()
+        if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
+            return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
+        return Response(exposition(database, queue, pipeline), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return exposed

@@ -111,6 +111,12 @@ class Settings(RuleSettings):
     alert_silence_seconds: int = Field(
         900, description="how long it is then silent; what comes is counted on the last alert, in seconds", ge=1
     )
+    history_days: int = Field(30, description="how far back a new or changed rule looks at stored events, in days; 0: not at all", ge=0)
+    history_rule_cpu_seconds: int = Field(120, description="processor time that one rule may take for it, in seconds", ge=0)
+    history_cpu_seconds: int = Field(
+        1800, description="processor time that all rules together may take for it after a start, in seconds", ge=0
+    )
+    history_alert_count: int = Field(500, description="alerts after which a rule stops looking back: it is too noisy", ge=1)
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
 
     @field_validator("trusted_proxies", mode="before")

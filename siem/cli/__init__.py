@@ -22,6 +22,7 @@ app.add_typer(signals.app, name="signals")
 app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)
 rules.app.command("backtest")(history.backtest_rule)
+rules.app.command("history")(history.rules_history)
 
 #: Largest head (request line and headers) of a request, in bytes.
 _HEAD_BYTES = 65_536

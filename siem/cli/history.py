@@ -1,4 +1,4 @@
-"""``siem hunt`` and ``siem rules backtest``: one rule over the events already stored.
+"""``siem hunt``, ``siem rules backtest`` and ``siem rules history``: rules over the events already stored.
 
 Where the watch runs, it is asked at its own door, since it alone may open the events; where it does not, they are read here, and only read.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siem.cli.context import AsJson, console, fail, pipelines, rule_folders
+from siem.cli.context import AsJson, console, fail, open_database, pipelines, rule_folders
 from siem.errors import DataError, OperationError
 from siem.settings import load_rule_settings
 
@@ -64,6 +64,47 @@ def backtest_rule(
     else:
         _print_backtest(result)
     _warn_of_losses(result)
+
+
+def rules_history(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Say which new or changed rules looked back at stored events, how far they came, and what stopped them."""
+    from dataclasses import asdict
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from siem.history import store
+
+    database = open_database()
+    try:
+        with database.reading() as connection:
+            runs = store.recent_runs(connection, limit=limit)
+    finally:
+        database.close()
+    if as_json:
+        typer.echo(json.dumps([asdict(run) for run in runs], ensure_ascii=False, default=lambda one: one.isoformat()))
+        return
+    table = Table("rule", "why", "from", "reached", title=None, expand=False)
+    for heading in ("events", "matches", "new alerts", "CPU s"):
+        table.add_column(heading, justify="right")
+    table.add_column("state")
+    for run in runs:
+        reached = run.reached_at or run.from_at
+        table.add_row(
+            escape(_printable(run.rule_title)),
+            run.reason,
+            f"{run.from_at:%Y-%m-%d %H:%M}",
+            f"{reached:%Y-%m-%d %H:%M}",
+            str(run.looked_count),
+            str(run.detection_count),
+            str(run.alert_count),
+            f"{run.cpu_seconds:.1f}",
+            escape(f"{run.state}: {run.problem}" if run.problem else run.state),
+        )
+    console().print(table)
 
 
 def _question(kind: str, rule: str, since: str, until: str | None, tenant: str) -> "Question":

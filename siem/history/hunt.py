@@ -14,7 +14,7 @@ from typing import Final
 
 from siem.detection import Detection, Rule
 from siem.detection.engine import Engine
-from siem.detection.load import CompiledCorrelation, CompiledRule, Ruleset
+from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledRule, Ruleset
 from siem.detection.plan import keeping
 from siem.errors import DataError
 from siem.event import Event
@@ -33,7 +33,7 @@ class How(StrEnum):
     """Who decides which events match."""
 
     SQL = "sql"  # the condition on the table is exact
-    BOTH = "sql+engine"  # it narrows, the engine decides; every correlation
+    BOTH = "sql+engine"  # it narrows, the engine decides; every correlation and baseline
     ENGINE = "engine"  # every event has to be looked at
 
 
@@ -54,7 +54,7 @@ class Plan:
         """Who decides."""
         if self.bounds.most == ALWAYS:
             return How.ENGINE
-        return How.SQL if self.bounds.exact and not self.rule.correlation else How.BOTH
+        return How.SQL if self.bounds.exact and not self.margin else How.BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Stretch:
 
 def find_rule(ruleset: Ruleset, reference: str) -> Rule:
     """The rule of that id, name or file (``web/nginx_scan``). Raises DataError, with what may have been meant."""
-    compiled: list[CompiledRule | CompiledCorrelation] = [*ruleset.singles, *ruleset.correlations]
+    compiled: list[CompiledRule | CompiledCorrelation | CompiledBaseline] = [*ruleset.singles, *ruleset.correlations, *ruleset.baselines]
     names = {one.name: one.rule for one in compiled if one.name}
     files: dict[str, Rule] = {}
     for rule in ruleset.rules.values():
@@ -104,7 +104,9 @@ def plan(ruleset: Ruleset, rule_id: str) -> Plan:
         singles=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.singles),
         correlations=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.correlations),
     )
-    margin = max(keeping(chosen.correlations).values(), default=0)
+    # What a baseline compares with lies before what it finds.
+    compared = [max(one.baseline.lookback, one.baseline.learning, one.baseline.per) + one.baseline.fresh for one in chosen.baselines]
+    margin = max([0, *keeping(chosen.correlations).values(), *compared])
     return Plan(chosen.rules[rule_id], chosen, of_rules(chosen.singles), timedelta(microseconds=margin))
 
 

@@ -78,6 +78,7 @@ class Alert:
     Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the
     rule's French title; ``rule_title`` and ``rule_author`` its own, to be shown with it. ``watched``: the person was on
     the watch list when it happened, so it weighs twice. ``suppressed_count`` of its events came while its rule was silent.
+    ``found_in_history``: a rule that came later found it in stored events.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Alert:
     close_reason: str = ""
     merged_into: str | None = None
     watched: bool = False
+    found_in_history: bool = False
     #: What fills the rule's sentences: fields of the last event, and ``count`` among what the detection measured.
     values: tuple[tuple[str, str], ...] = ()
     suppressed_count: int = 0

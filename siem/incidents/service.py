@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from siem.access import WATCH, Permission, Principal
 from siem.detection import Detection, Limit, Rule
@@ -21,7 +21,7 @@ from siem.incidents.correlation import Policy
 from siem.incidents.filters import Absorbed, AlertFilter, Bulk, Counters, Figures, IncidentFilter, Page
 from siem.incidents.grouping import coalesce
 from siem.incidents.model import Alert, Change, Incident, IncidentState, NotFound, Severity, TimelineEntry, Verdict
-from siem.incidents.store import alert_events, alerts, incidents, remember_name, to_incident
+from siem.incidents.store import alert_events, alerts, incidents, remember_name, to_incident, write_change
 from siem.incidents.suppression import UNLIMITED
 from siem.store.database import Database
 
@@ -87,6 +87,12 @@ class Incidents:
 
     def _limit_of(self, rule: Rule | None) -> Limit:
         return self._default_limit if rule is None or rule.limit is None else rule.limit
+
+    def mark_found_in_history(self, conn: Connection, alert_ids: Sequence[str], run_id: int) -> None:
+        """Say of alerts that a look back at stored events raised them, not the live watch; ``run_id`` is that look."""
+        for alert_id in alert_ids:
+            conn.execute(update(alerts).where(alerts.c.id == alert_id).values(found_in_history=True))
+            write_change(conn, ("alert", alert_id), "found_in_history", (None, str(run_id)), WATCH.subject, self._clock())
 
     def load(self, conn: Connection, incident_id: str) -> Incident | None:
         """An incident without scoping, for the watch itself (playbooks, dossiers). A merged one answers with what it became."""

@@ -67,6 +67,7 @@ alerts = Table(
     Column("watched", Boolean, nullable=False),
     Column("limit_key", String(64)),
     Column("suppressed_count", Integer, nullable=False, server_default="0"),
+    Column("found_in_history", Boolean, nullable=False, server_default=false()),
     Index("ix_alerts_group_key", "group_key"),
     Index("ix_alerts_queue", "tenant", "state", "severity_rank", "last_at"),
     Index("ix_alerts_incident", "incident_id"),
@@ -241,6 +242,7 @@ def to_alert(row: RowMapping, entities: Mapping[str, tuple[str, ...]], event_ids
         group=tuple((name, value) for name, value in json.loads(row["group_values"])),
         merged_into=row["merged_into"],
         watched=bool(row["watched"]),
+        found_in_history=bool(row["found_in_history"]),
         values=_values(row),
         suppressed_count=row["suppressed_count"],
     )

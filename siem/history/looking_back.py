@@ -1,0 +1,304 @@
+"""New and changed rules look back: what they would have found before they were in force becomes alerts, within a budget.
+
+The watch remembers what each rule said. A rule that is new, or says something else, is run over the last days, one after the other, in a
+thread that steps back while records wait. What it finds goes the way of any detection: the same alert as if it had been live, none twice.
+Each step is committed with how far it came, so a kill repeats a step and loses nothing. A correlation looks once more when the windows
+that were open as it came into force have closed: the live engine did not see their begin.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from siem.detection.load import Ruleset
+from siem.errors import DataError, OperationError
+from siem.history import store
+from siem.history.fingerprint import fingerprints
+from siem.history.hunt import Plan, Step, Stretch, hunt, plan
+from siem.history.store import Reason, Run, State
+from siem.incidents.model import Incident
+from siem.incidents.service import Incidents
+from siem.store.database import Database
+from siem.store.events import EventStore, Scope
+from siem.store.progress import naming_failures
+from siem.store.scan import tenants
+
+_log = logging.getLogger(__name__)
+_IDLE_SECONDS: Final = 5.0
+_STEP_BACK_SECONDS: Final = 0.2
+_AFTER_FAILURE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How far back rules look (zero: never), processor time for one rule and for all of them since the start, alerts of one rule."""
+
+    look_back: timedelta
+    rule_cpu_seconds: float
+    total_cpu_seconds: float
+    alert_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What looking back works with. ``rules`` gives those in force now.
+
+    ``busy`` says that records wait for the pipeline; ``propose`` offers playbooks for an incident.
+    """
+
+    events: EventStore
+    database: Database
+    incidents: Incidents
+    rules: Callable[[], Ruleset]
+    clock: Callable[[], datetime]
+    lateness: timedelta
+    busy: Callable[[], bool] = lambda: False
+    propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
+
+
+class Shared(Protocol):
+    """What the pipeline and looking back both work with."""
+
+    @property
+    def events(self) -> EventStore:
+        """Where events are stored."""
+        ...
+
+    @property
+    def database(self) -> Database:
+        """The watch's database."""
+        ...
+
+    @property
+    def incidents(self) -> Incidents:
+        """Alerts and incidents."""
+        ...
+
+    @property
+    def propose(self) -> Callable[[Connection, Incident], object]:
+        """Offers playbooks for an incident."""
+        ...
+
+
+def parts_of(
+    shared: Shared, rules: Callable[[], Ruleset], clock: Callable[[], datetime], lateness: timedelta, busy: Callable[[], bool]
+) -> Parts:
+    """The parts of the pipeline, for looking back beside it."""
+    return Parts(
+        events=shared.events,
+        database=shared.database,
+        incidents=shared.incidents,
+        rules=rules,
+        clock=clock,
+        lateness=lateness,
+        busy=busy,
+        propose=shared.propose,
+    )
+
+
+class LookingBack:
+    """Runs the rules that are due. One thread at a time."""
+
+    def __init__(self, parts: Parts, budget: Budget) -> None:
+        self._parts = parts
+        self._budget = budget
+        self._spent_seconds = 0.0
+        self._ruleset = parts.rules()
+
+    def take_note(self) -> int:
+        """Compare the rules in force with those remembered, and plan a run for each that is new or says something else; how many.
+
+        The first time of all, nothing is known of what was in force: rules are remembered, none looks back.
+        """
+        parts, now = self._parts, self._parts.clock()
+        self._ruleset = parts.rules()
+        said = fingerprints(self._ruleset)
+        known_tenants = tenants(parts.events)
+        with naming_failures(), parts.database.transaction() as connection:
+            known = store.read_in_force(connection)
+            changed = {rule_id: text for rule_id, text in said.items() if known.get(rule_id) != text}
+            store.write_in_force(connection, changed, known.keys() - said.keys(), now)
+            for run in store.waiting_runs(connection):
+                if said.get(run.rule_id) != run.fingerprint:
+                    store.save_run(connection, replace(run, state=State.OBSOLETE, ended_at=now))
+            if not known or not self._budget.look_back:
+                return 0
+            planned = [self._new_run(rule_id, rule_id in known, tenant, now) for rule_id in changed for tenant in known_tenants]
+            for run in planned:
+                store.add_run(connection, run)
+        return len(planned)
+
+    def _new_run(self, rule_id: str, known: bool, tenant: str, now: datetime) -> Run:
+        wanted = plan(self._ruleset, rule_id)
+        return Run(
+            id=0,
+            tenant=tenant,
+            rule_id=rule_id,
+            rule_title=wanted.rule.title,
+            fingerprint=fingerprints(wanted.ruleset)[rule_id],
+            reason=Reason.CHANGED if known else Reason.NEW,
+            from_at=now - self._budget.look_back,
+            to_at=now + wanted.margin,
+            reached_at=None,
+            due_at=now,
+            state=State.WAITING,
+            problem="",
+            looked_count=0,
+            candidate_count=0,
+            detection_count=0,
+            alert_count=0,
+            lost_count=0,
+            cpu_seconds=0.0,
+            created_at=now,
+            ended_at=None,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set; for a thread of its own. Renewed rules are taken note of, what fails is tried again."""
+        noted: Ruleset | None = None
+        while not stop.is_set():
+            try:
+                if noted is not self._parts.rules():
+                    self.take_note()
+                    noted = self._ruleset
+                worked = self.step(stop)
+            except OperationError as error:
+                _log.error("looking back cannot go on, trying again: %s", error)
+                stop.wait(_AFTER_FAILURE_SECONDS)
+                continue
+            except Exception:  # noqa: BLE001  # the guard: the run that we trip over is marked as failed, the others go on
+                _log.exception("a defect while looking back")
+                stop.wait(_AFTER_FAILURE_SECONDS)
+                continue
+            if not worked:
+                stop.wait(_IDLE_SECONDS)
+
+    def step(self, stop: threading.Event | None = None) -> bool:
+        """Take the run that is due first as far as it goes: to its end, to its budget, or until ``stop``. Whether there was one."""
+        now = self._parts.clock()
+        with naming_failures(), self._parts.database.reading() as connection:
+            due = [run for run in store.waiting_runs(connection) if run.due_at <= now]
+        if not due:
+            return False
+        look = _Look(
+            self._parts, self._budget, plan(self._ruleset, due[0].rule_id), due[0], self._budget.total_cpu_seconds - self._spent_seconds
+        )
+        try:
+            look.take(stop or threading.Event())
+        except (DataError, OperationError):
+            raise
+        except Exception as error:
+            look.end(State.FAILED, f"a defect of the watch: {error!r}"[:500])
+            raise
+        finally:
+            self._spent_seconds += look.seconds
+        return True
+
+
+class _Look:
+    """One run, from where it stands."""
+
+    def __init__(self, parts: Parts, budget: Budget, wanted: Plan, run: Run, left_seconds: float) -> None:
+        self._parts = parts
+        self._budget = budget
+        self._wanted = wanted
+        self._run = run
+        self._left_seconds = left_seconds
+        self._begun = time.thread_time()
+        self._before_seconds = run.cpu_seconds
+
+    @property
+    def seconds(self) -> float:
+        """Processor time of this thread on this run, since it was taken up."""
+        return time.thread_time() - self._begun
+
+    def take(self, stop: threading.Event) -> None:
+        """Go on until the end of what there is, the end of a budget, or ``stop``."""
+        until = self._until()
+        spent = self._spent()
+        if spent:
+            self.end(State.STOPPED, spent)
+            return
+        for step in self._steps(until):
+            self._keep(step)
+            spent = self._spent()
+            if spent:
+                self.end(State.STOPPED, spent)
+                return
+            while self._parts.busy() and not stop.is_set():
+                stop.wait(_STEP_BACK_SECONDS)
+            if stop.is_set():
+                return
+        if until >= self._run.to_at:
+            self.end(State.COMPLETE, "")
+        else:
+            # The windows that were open when the rule came into force are looked at once they have closed.
+            self._save(replace(self._run, reached_at=until, due_at=self._run.to_at + self._parts.lateness))
+
+    def _until(self) -> datetime:
+        """How far events may be taken as complete: for a window, late ones are waited for as the pipeline does."""
+        now = self._parts.clock()
+        return min(self._run.to_at, now - self._parts.lateness if self._wanted.margin else now)
+
+    def _steps(self, until: datetime) -> Iterator[Step]:
+        stretch = Stretch(Scope(self._run.tenant), self._run.reached_at or self._run.from_at, until)
+        return hunt(self._parts.events, self._wanted, stretch)
+
+    def _spent(self) -> str:
+        if self._left_seconds <= self.seconds:
+            return "the processor time for all rules of this start is spent"
+        if self._before_seconds + self.seconds >= self._budget.rule_cpu_seconds:
+            return "the processor time for one rule is spent"
+        if self._run.alert_count >= self._budget.alert_count:
+            return "the rule has raised as many alerts as one may"
+        return ""
+
+    def _keep(self, step: Step) -> None:
+        """Commit what a step found together with how far it came."""
+        run = self._run
+        after = replace(
+            run,
+            reached_at=max(step.reached_at, run.reached_at or run.from_at),
+            looked_count=run.looked_count + step.looked_count,
+            candidate_count=run.candidate_count + step.candidate_count,
+            detection_count=run.detection_count + len(step.detections),
+            lost_count=run.lost_count + step.lost_count,
+            cpu_seconds=self._before_seconds + self.seconds,
+        )
+        if not step.detections:
+            if step.looked_count:
+                self._save(after)
+            else:
+                self._run = after
+            return
+        ids = {event_id for detection in step.detections for event_id in detection.event_ids}
+        events = {event.id: event for event in self._parts.events.get(ids, Scope(run.tenant))}
+        incidents = self._parts.incidents
+        with naming_failures(), self._parts.database.transaction() as connection:
+            absorbed = incidents.absorb(connection, step.detections, events)
+            incidents.mark_found_in_history(connection, absorbed.new_alerts, run.id)
+            for incident_id in absorbed.incidents_touched:
+                incident = incidents.load(connection, incident_id)
+                if incident is not None:
+                    self._parts.propose(connection, incident)
+            after = replace(after, alert_count=run.alert_count + len(absorbed.new_alerts))
+            store.save_run(connection, after)
+        self._run = after
+
+    def end(self, state: State, problem: str) -> None:
+        """Say how it ended."""
+        level = logging.INFO if state is State.COMPLETE else logging.WARNING
+        _log.log(level, "rule %s over history: %s %s", self._run.rule_title, state, problem)
+        seconds = self._before_seconds + self.seconds
+        self._save(replace(self._run, state=state, problem=problem, ended_at=self._parts.clock(), cpu_seconds=seconds))
+
+    def _save(self, run: Run) -> None:
+        with naming_failures(), self._parts.database.transaction() as connection:
+            store.save_run(connection, run)
+        self._run = run
