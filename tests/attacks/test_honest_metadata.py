@@ -60,7 +60,7 @@ def test_the_published_keys_are_public_and_named(shared: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/register", "/clients", "/auth/realms/master", "/auth/admin", "/docs", "/openapi.json", "/redoc", "/metrics", "/.git/config"]
+    "path", ["/register", "/client", "/auth/realms/master", "/auth/admin", "/docs", "/openapi.json", "/redoc", "/metrics", "/.git/config"]
 )
 def test_nothing_else_is_there(shared: Wire, path: str) -> None:
     for prefix in ("", ISSUER, f"{ISSUER}/protocol/openid-connect", "/admin/v1", "/control/v1"):
