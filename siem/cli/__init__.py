@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from siem.cli import dead_letters, history, indicators, playbooks, replay, rules, signals, users
+from siem.cli import dead_letters, history, indicators, playbooks, replay, rule_sets, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -23,6 +23,10 @@ app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)
 rules.app.command("backtest")(history.backtest_rule)
 rules.app.command("history")(history.rules_history)
+rules.app.command("pull")(rule_sets.pull_set)
+rules.app.command("sets")(rule_sets.list_sets)
+rules.app.command("roll-back")(rule_sets.roll_set_back)
+rules.app.command("remove")(rule_sets.remove_set)
 
 #: Largest head (request line and headers) of a request, in bytes.
 _HEAD_BYTES = 65_536

@@ -4,6 +4,7 @@ Ids and names are unique over all of them. A file is named by its path within it
 first: ``web/nginx_scan.yml``, ``local-rules/filters/backup.yml``.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from siem.errors import DataError
 
 #: Within the state of the watch: the operator's own rules and filters, which no update touches.
 OWN: Final = "local-rules"
+#: Within the state of the watch: the rule sets of others, each in versions (:mod:`.rule_sets` writes them).
+RULE_SETS: Final = "rule-sets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class RuleFolder:
     path: Path
     name: str = ""
     licence: str = ""
+    #: Names of files that are not loaded.
+    left_out: frozenset[str] = frozenset()
 
     def file_name(self, file: Path) -> str:
         """How a file of the folder is named in errors and to people."""
@@ -30,7 +35,7 @@ class RuleFolder:
 
 
 def watch_folders(rules: Path, state: Path, extra: Sequence[Path] = ()) -> tuple[RuleFolder, ...]:
-    """What a watch loads: its rules, the further folders in their order, then the operator's own where there is one.
+    """What a watch loads: its rules, the rule sets pulled, the further folders in their order, then the operator's own where there is one.
 
     Raises DataError for a folder that is not there: rules that are silently not loaded find nothing.
     """
@@ -38,7 +43,23 @@ def watch_folders(rules: Path, state: Path, extra: Sequence[Path] = ()) -> tuple
         if not folder.is_dir():
             raise DataError(str(folder), 0, "", "is not a folder of rules; see SIEM_RULES and SIEM_EXTRA_RULES")
     own = state / OWN
-    return named([rules, *extra, *([own] if own.is_dir() else [])])
+    return named([rules, *_pulled(state), *extra, *([own] if own.is_dir() else [])])
+
+
+def _pulled(state: Path) -> list[RuleFolder]:
+    """The current versions of the rule sets. Raises DataError for a manifest that cannot be read."""
+    found: list[RuleFolder] = []
+    for manifest in sorted((state / RULE_SETS).glob("*/manifest.json")):
+        try:
+            document = json.loads(manifest.read_text("utf-8"))
+            current = document["versions"][0]
+            folder = manifest.parent / current["revision"]
+            found.append(RuleFolder(folder, document["name"], current["licence"], frozenset(current["left_out"])))
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise DataError(str(manifest), 0, "", f"not the manifest of a rule set; pull it again: {error}") from error
+        if not folder.is_dir():
+            raise DataError(str(manifest), 0, "revision", f"the version {folder.name} is not there; pull it again")
+    return found
 
 
 def named(folders: Sequence[Path | RuleFolder]) -> tuple[RuleFolder, ...]:

@@ -19,7 +19,7 @@ COVERED_BY |= {
     f"{package}/cli/{name}.py": f"tests/{package}/cli/test_cli.py"
     for package, names in {
         "idp": ("accounts", "audit", "check", "clients", "context", "doctor", "keys", "serving"),
-        "siem": ("context", "dead_letters", "indicators", "playbooks", "replay", "rules", "signals", "users"),
+        "siem": ("context", "dead_letters", "indicators", "playbooks", "replay", "rule_sets", "rules", "signals", "users"),
     }.items()
     for name in names
 }

@@ -87,6 +87,25 @@ def test_the_operators_own_pipelines_are_read_and_a_fault_is_named(tmp_path: Pat
     assert "local-pipelines/lighttpd.yml:4: logsources.0.produkt: extra inputs are not permitted" in result.output
 
 
+def test_a_rule_set_is_pulled_listed_rolled_back_and_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    rule = (ROOT / "rules/web/nginx_scanner_agent.yml").read_text("utf-8")
+    (theirs / "agent.yml").write_text(rule.replace("id: ", "id: f", 1), "utf-8")
+    pulled = RUNNER.invoke(app, ["rules", "pull", str(theirs), "--name", "theirs", "--licence", "MIT"])
+    assert pulled.exit_code == 0, pulled.output
+    assert "1 rules, 0 correlations, 0 refused" in pulled.output
+    assert "started again" in pulled.output
+    listed = json.loads(RUNNER.invoke(app, ["rules", "sets", "--json"]).stdout)
+    assert [(one["name"], one["versions"][0]["source"]) for one in listed] == [("theirs", str(theirs))]
+    assert "no version before" in RUNNER.invoke(app, ["rules", "roll-back", "theirs"]).output
+    assert RUNNER.invoke(app, ["rules", "remove", "theirs"]).exit_code == 0
+    assert "0 rule set(s)" in RUNNER.invoke(app, ["rules", "sets"]).output
+    gone = RUNNER.invoke(app, ["rules", "pull", str(tmp_path / "gone"), "--name", "theirs"])
+    assert gone.exit_code == 2
+    assert "cannot be read" in gone.output
+
+
 def test_a_folder_of_further_rules_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIEM_EXTRA_RULES", str(tmp_path / "gone"))
     result = RUNNER.invoke(app, ["rules", "check"])
