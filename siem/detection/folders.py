@@ -33,6 +33,10 @@ class RuleFolder:
         within = file.relative_to(self.path).as_posix()
         return f"{self.name}/{within}" if self.name else within
 
+    def leaves_out(self, file: Path) -> bool:
+        """Whether a file of the folder is not to be loaded."""
+        return self.file_name(file) in self.left_out
+
 
 def watch_folders(rules: Path, state: Path, extra: Sequence[Path] = ()) -> tuple[RuleFolder, ...]:
     """What a watch loads: its rules, the rule sets pulled, the further folders in their order, then the operator's own where there is one.

@@ -165,9 +165,7 @@ def read_folders(folders: Sequence[RuleFolder]) -> tuple[list[Document], list[Da
     errors: list[DataError] = []
     for folder in folders:
         for path in sorted(folder.path.rglob("*.y*ml")):
-            if path.suffix not in (".yml", ".yaml") or path.relative_to(folder.path).parts[0] == LISTS:
-                continue
-            if folder.file_name(path) in folder.left_out:
+            if path.suffix not in (".yml", ".yaml") or path.relative_to(folder.path).parts[0] == LISTS or folder.leaves_out(path):
                 continue
             if path.suffix == ".yaml":
                 errors.append(DataError(folder.file_name(path), 0, "", "the file is not read: files of rules end in .yml"))
