@@ -30,13 +30,16 @@ from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
 from siem.detection import Limit, Rule
+from siem.detection.cache import Cache
+from siem.detection.compiled import compiled_rules
 from siem.detection.documents import Document
 from siem.detection.engine import Engine
 from siem.detection.folders import OWN, watch_folders
 from siem.detection.live import LiveRules
-from siem.detection.load import Ruleset, load_rules
+from siem.detection.load import Ruleset
 from siem.detection.pipelines import OWN as OWN_PIPELINES
 from siem.detection.pipelines import load_pipelines
+from siem.detection.profile import every
 from siem.door import Door
 from siem.enrichment import Enrichment
 from siem.enrichment.directory import Directory, load_directory
@@ -75,8 +78,6 @@ _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 _IDLE_SECONDS = 0.2
 _AFTER_DEFECT_SECONDS = 5.0
-#: One event in so many is also evaluated against every rule, to see that the index leaves nothing out.
-_VERIFY_EVERY = 1000
 _FILINGS_EVERY = timedelta(seconds=30)
 _RETENTION_EVERY = timedelta(hours=6)
 
@@ -180,7 +181,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
 
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
     names, lateness = [source.name for source in sources], timedelta(seconds=settings.lateness_seconds)
-    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=_VERIFY_EVERY)
+    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=every(settings.verify_sample))
+    engine.keep_in(Cache.of_watch(settings.state))
     engine.indicators.book = Sets(settings.state / INDICATORS)
     return engine
 
@@ -206,7 +208,8 @@ def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Seq
     """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
     pipelines = load_pipelines(settings.state / OWN_PIPELINES)
     folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
-    ruleset = load_rules(*folders, *more, sources=pipelines.fed_by({source.type for source in sources}), instead=instead)
+    fed = pipelines.fed_by({source.type for source in sources})
+    ruleset = compiled_rules(*folders, *more, cache=Cache.of_watch(settings.state), sources=fed, instead=instead)
     return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
 
 

@@ -50,11 +50,20 @@ class _Watch(Collector):
             "siem_rule_index_disagreements", "Events that the index judged otherwise than the rule", labels=["rule"]
         )
         lost = CounterMetricFamily("siem_correlation_matches_lost", "Matches forgotten because a correlation was full", labels=["rule"])
+        verified = CounterMetricFamily("siem_events_verified", "Events for which the index was compared with every rule", labels=[])
+        out = GaugeMetricFamily(
+            "siem_rule_out_of_force", "1 for a rule that takes too long and judges nothing until it is put back", labels=["rule"]
+        )
+        unjudged = CounterMetricFamily("siem_rule_events_unjudged", "Events that a rule out of force has not judged", labels=["rule"])
         evaluated = CounterMetricFamily("siem_rule_evaluations", "Events for which a rule was evaluated in full", labels=["rule"])
         matched = CounterMetricFamily("siem_rule_matches", "Matches of a rule", labels=["rule"])
         cpu = CounterMetricFamily("siem_rule_cpu_seconds", "Processor time of a rule's evaluations, from a sample", labels=["rule"])
         unseen = GaugeMetricFamily("siem_source_fields_unseen", "Fields that rules name and the source never had", labels=["source"])
         if engine is not None:
+            verified.add_metric([], engine.verified_count)
+            for rule in engine.out_of_force:
+                out.add_metric([rule.rule_id], 1)
+                unjudged.add_metric([rule.rule_id], rule.event_count)
             for profile in engine.profiles.rules():
                 if profile.evaluated_count or profile.match_count:
                     evaluated.add_metric([profile.rule_id], profile.evaluated_count)
@@ -67,7 +76,7 @@ class _Watch(Collector):
                     family.add_metric([label], count)
             for alarm in engine.alarms:
                 lost.add_metric([alarm.rule_id], alarm.lost_count)
-        return (late, ahead, wrong, lost, evaluated, matched, cpu, unseen)
+        return (late, ahead, wrong, lost, verified, out, unjudged, evaluated, matched, cpu, unseen)
 
 
 def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:

@@ -101,6 +101,12 @@ class Settings(RuleSettings):
     )
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
+    verify_sample: float = Field(
+        0.001,
+        description="share of events also evaluated against every rule, to see that the index leaves nothing out",
+        ge=0,
+        le=1,
+    )
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
     alert_limit_count: int = Field(
         0,

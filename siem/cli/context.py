@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,6 +14,8 @@ from siem.settings import ROOT, Settings, load, load_rule_settings
 
 if TYPE_CHECKING:  # these take long to import, and most commands need none
     from siem.detection.folders import RuleFolder
+    from siem.detection.load import Ruleset
+    from siem.detection.logsource import LogSource
     from siem.detection.pipelines import Pipelines
     from siem.store.database import Database
 
@@ -73,6 +76,18 @@ def rule_folders(given: list[Path] | None) -> "tuple[RuleFolder, ...]":
         return watch_folders(chosen.rules, chosen.state, chosen.extra_rules)
     except (ValueError, DataError) as error:
         fail(str(error))
+
+
+def loaded_rules(given: list[Path] | None, sources: "Sequence[LogSource]") -> "Ruleset":
+    """The rules of those folders; kept with the state of the watch, where there is one, so that they need not be compiled again."""
+    from siem.detection.cache import Cache
+    from siem.detection.compiled import compiled_rules
+    from siem.detection.load import load_rules
+
+    state = load_rule_settings().state
+    if not state.is_dir():
+        return load_rules(*rule_folders(given), sources=sources)
+    return compiled_rules(*rule_folders(given), cache=Cache.of_watch(state), sources=sources)
 
 
 def pipelines() -> "Pipelines":

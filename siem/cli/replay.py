@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siem.cli.context import AsJson, fail, pipelines, rule_folders
+from siem.cli.context import AsJson, fail, loaded_rules, pipelines
 from siem.detection import Detection, Rule
 from siem.errors import DataError
 
@@ -23,10 +23,10 @@ def replay_files(
     rules: Annotated[list[Path] | None, typer.Option(help="Folder of rules, instead of the watch’s. Repeatable.")] = None,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
     indicators: Annotated[Path | None, typer.Option(help="Folder of indicator sets: indicators/ in the state of a watch.")] = None,
+    verify_sample: Annotated[float, typer.Option(min=0, max=1, help="Share of events also evaluated against every rule.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
-    from siem.detection.load import load_rules
     from siem.enrichment.geography import load_geography
     from siem.replay import replay
     from siem.sources import SOURCES
@@ -34,11 +34,12 @@ def replay_files(
 
     if source_type not in SOURCES:
         fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
-    ruleset = load_rules(*rule_folders(rules), sources=pipelines().fed_by({source_type}))
+    ruleset = loaded_rules(rules, pipelines().fed_by({source_type}))
+    engine = _engine(ruleset, indicators, verify_sample)
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []
-        done = replay(files, source, _engine(ruleset, indicators), enrichments, datetime.now(UTC))
+        done = replay(files, source, engine, enrichments, datetime.now(UTC))
     except DataError as error:
         fail(str(error))
     if as_json:
@@ -53,15 +54,20 @@ def replay_files(
             typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {of_rule}  {group}  {len(one.event_ids)} event(s)")
         counts = f"{done.line_count} lines, {done.event_count} events, {len(done.errors)} unreadable"
         typer.echo(f"{counts}, {len(done.detections)} detections")
-    if done.errors or ruleset.errors:
+    for rule_id, count in engine.disagreement_counts.items():
+        typer.echo(f"rule {rule_id}: the index and the rule disagreed on {count} of {engine.verified_count} events compared", err=True)
+    for out in engine.out_of_force:
+        typer.echo(f"rule {out.rule_id} went out of force and did not judge {out.event_count} events: {out.problem}", err=True)
+    if done.errors or ruleset.errors or engine.disagreement_counts or engine.out_of_force:
         raise typer.Exit(1)
 
 
-def _engine(ruleset: "Ruleset", indicators: Path | None) -> "Engine":
+def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float) -> "Engine":
     from siem.detection.engine import Engine
+    from siem.detection.profile import every
     from siem.indicators.sets import Sets
 
-    engine = Engine(ruleset)
+    engine = Engine(ruleset, verify_every=every(verify_sample))
     if indicators is not None:
         if not indicators.is_dir():
             fail(f"{indicators} is not a folder")

@@ -30,6 +30,11 @@ class Cache:
         self._folder = folder
         self._ours: bool | None = None
 
+    @classmethod
+    def of_watch(cls, state: Path) -> "Cache":
+        """The cache of the watch whose state is in that folder."""
+        return cls(state / "cache")
+
     def read(self, name: str) -> bytes | None:
         """What was written under that name, or None."""
         if not self._is_ours():

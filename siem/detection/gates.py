@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated, Node
 from siem.detection.patterns import How
-from siem.detection.predicates import Predicate, TextIs
+from siem.detection.predicates import Matches, Predicate, TextIs
 from siem.detection.scan import about_one_value
 
 
@@ -55,9 +55,14 @@ def guessed_cost(predicate: Predicate) -> float:
 
 
 def measured_cost(shares: Mapping[Predicate, float]) -> Callable[[Predicate], float]:
-    """Costs from the share of sampled events on which each predicate held (missing: on none), the guess deciding between equals."""
+    """Costs from the share of sampled events on which each predicate held (missing: on none), the guess deciding between equals.
+
+    Regular expressions are guessed: they are not measured.
+    """
 
     def cost(predicate: Predicate) -> float:
+        if isinstance(predicate, Matches):
+            return guessed_cost(predicate)
         return shares.get(predicate, 0.0) + guessed_cost(predicate) / 100
 
     return cost

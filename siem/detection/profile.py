@@ -171,3 +171,8 @@ class Profiles:
 
 def _microseconds(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // _MICROSECOND
+
+
+def every(share: float) -> int:
+    """To take that share of events, one in so many is taken; 0: none is."""
+    return round(1 / share) if share > 0 else 0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
-from siem.detection.profile import TIMED_EVERY, Profiles, UnseenField
+from siem.detection.profile import TIMED_EVERY, Profiles, UnseenField, every
 from siem.event import Event
 
 T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
@@ -103,3 +103,7 @@ def test_a_source_that_invents_names_without_end_fills_only_so_much(tmp_path: Pa
         engine.evaluate([Event(f"e{number}", T0, "idp", "default", {"event.dataset": f"kind-{number}", **fields})])
     kept = engine.profiles.export()
     assert kept.count(b'"field.') <= 11_000
+
+
+def test_a_share_of_events_is_one_in_so_many() -> None:
+    assert [every(share) for share in (0, 0.001, 0.5, 1)] == [0, 1000, 2, 1]
