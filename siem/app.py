@@ -181,7 +181,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
 
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
     names, lateness = [source.name for source in sources], timedelta(seconds=settings.lateness_seconds)
-    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=every(settings.verify_sample))
+    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=every(settings.verify_sample_ratio))
     engine.keep_in(Cache.of_watch(settings.state))
     engine.indicators.book = Sets(settings.state / INDICATORS)
     return engine

@@ -101,7 +101,7 @@ class Settings(RuleSettings):
     )
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
-    verify_sample: float = Field(
+    verify_sample_ratio: float = Field(
         0.001,
         description="share of events also evaluated against every rule, to see that the index leaves nothing out",
         ge=0,
