@@ -16,7 +16,7 @@ from typing import Final
 
 from siem import errors, event
 from siem.detection.cache import Cache
-from siem.detection.documents import MAX_BYTES
+from siem.detection.documents import MAX_BYTES, Document
 from siem.detection.encoding import decoded, encoded
 from siem.detection.folders import RuleFolder, named
 from siem.detection.load import Ruleset, load_rules
@@ -35,8 +35,11 @@ def compiled_rules(
     cache: Cache,
     sources: Sequence[LogSource] | None = None,
     placeholders: Placeholders | None = None,
+    instead: Sequence[Document] = (),
 ) -> Ruleset:
-    """As :func:`siem.detection.load.load_rules`, and kept for the next time."""
+    """As :func:`siem.detection.load.load_rules`, and kept for the next time, unless documents are only tried ``instead`` of others."""
+    if instead:
+        return load_rules(*folders, sources=sources, placeholders=placeholders, instead=instead)
     known = product_pipelines().sources if sources is None else tuple(sources)
     digest = _digest(folders, known, placeholders or {})
     name = f"rules-{digest[:40]}"
