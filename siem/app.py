@@ -206,8 +206,7 @@ def _history(settings: Settings, stores: Stores, rules: LiveRules, sources: Sequ
 
 def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Sequence[Path], instead: Sequence[Document] = ()) -> Ruleset:
     """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
-    pipelines = load_pipelines(settings.state / OWN_PIPELINES)
-    folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
+    pipelines, folders = load_pipelines(settings.state / OWN_PIPELINES), watch_folders(settings.rules, settings.state, settings.extra_rules)
     fed = pipelines.fed_by({source.type for source in sources})
     ruleset = compiled_rules(*folders, *more, cache=Cache.of_watch(settings.state), sources=fed, instead=instead)
     return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
