@@ -52,6 +52,7 @@ from siem.history import looking_back
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
+from siem.incidents.suppression import AlertPolicy
 from siem.indicators.sets import FOLDER as INDICATORS
 from siem.indicators.sets import Sets
 from siem.inputs.api_keys import key_of, load_api_keys
@@ -189,7 +190,10 @@ def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettin
 
 def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:
     limit = Limit(settings.alert_limit_count, settings.alert_limit_seconds, settings.alert_silence_seconds)
-    return Incidents(database, clock, rules, threshold=settings.incident_risk_count, limit=limit)
+    alerting = AlertPolicy(limit, timedelta(hours=settings.risk_half_life_hours), settings.entity_risk_count)
+    made = Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
+    made.keep_risks()
+    return made
 
 
 def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, pipeline: Pipeline) -> Tuning:

@@ -33,6 +33,7 @@ def show(visit: Visit) -> Response:
         incident=incident,
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
         habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,
+        risks=services.incidents.risks_of(principal, alert.entities),
         related=services.incidents.related_alerts(principal, alert.id),
         history=services.incidents.history(principal, "alert", alert.id),
         people=people,

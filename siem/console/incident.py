@@ -158,6 +158,7 @@ def _page(
         alerts=services.incidents.alerts_of(principal, incident.id),
         timeline=services.incidents.timeline(principal, incident.id),
         history=services.incidents.history(principal, "incident", incident.id),
+        risks=services.incidents.risks_of(principal, incident.entities) if principal.may(Permission.READ_ALERTS) else (),
         runs=runs,
         asked=_asked(visit, incident, runs),
         dossier=dossier,

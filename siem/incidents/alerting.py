@@ -20,7 +20,7 @@ from siem.access import WATCH
 from siem.detection import Limit, Rule
 from siem.event import Event
 from siem.incidents.grouping import Cluster, Rhythm, fill
-from siem.incidents.model import ADDRESS, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
+from siem.incidents.model import ADDRESS, DEVICE, PATIENT, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, watch_list, write_change
 from siem.incidents.suppression import limit_key, silenced_by
 
@@ -31,6 +31,8 @@ ENTITY_FIELDS: Final[Mapping[str, str]] = {
     ADDRESS: "source.ip",
     SERVICE: "service.name",
     STRUCTURE: "health.structure.finess",
+    PATIENT: "health.patient.pseudonym",
+    DEVICE: "health.device.id",
 }
 
 #: The further a person has taken it, the more it says; a merged alert keeps the furthest state.

@@ -21,7 +21,7 @@ from siem.incidents.phrases import CONFIRMATIONS
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, entities_of, incident_entries, incidents, write_change
 
 #: A person said that there is nothing in it: such an alert neither links nor weighs.
-_DISMISSED: Final = (Verdict.FALSE_POSITIVE.value, Verdict.LEGITIMATE.value, Verdict.DUPLICATE.value)
+DISMISSED: Final = (Verdict.FALSE_POSITIVE.value, Verdict.LEGITIMATE.value, Verdict.DUPLICATE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Policy:
     threshold: int
     window: timedelta
     networks: tuple[Network, ...]
+    half_life: timedelta = timedelta(hours=72)
+    entity_threshold: int = 0
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ def _taking_part() -> Select[tuple[object, ...]]:
     return (
         select(alerts, incidents.c.state.label("incident_state"))
         .outerjoin(incidents, incidents.c.id == alerts.c.incident_id)
-        .where(alerts.c.merged_into.is_(None), or_(alerts.c.verdict.is_(None), alerts.c.verdict.not_in(_DISMISSED)))
+        .where(alerts.c.merged_into.is_(None), or_(alerts.c.verdict.is_(None), alerts.c.verdict.not_in(DISMISSED)))
     )
 
 

@@ -47,6 +47,8 @@ SESSION: Final = "session"
 ADDRESS: Final = "source.ip"
 SERVICE: Final = "service"
 STRUCTURE: Final = "structure"
+PATIENT: Final = "patient"
+DEVICE: Final = "device"
 
 
 class AlertState(StrEnum):
@@ -73,7 +75,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One rule's finding about one subject. ``entities`` maps a kind (user, session, source.ip, service, structure) to values.
+    """One rule's finding about one subject. ``entities`` maps a kind (user, session, source.ip, service, structure, patient, device) to
+    values.
 
     Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the
     rule's French title; ``rule_title`` and ``rule_author`` its own, to be shown with it. ``watched``: the person was on

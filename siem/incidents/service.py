@@ -15,14 +15,15 @@ from sqlalchemy import Connection, func, select, update
 from siem.access import WATCH, Permission, Principal
 from siem.detection import Detection, Limit, Rule
 from siem.event import Event
-from siem.incidents import correlation, figures, handling, queries, timeline, triage
+from siem.incidents import correlation, exposure, figures, handling, queries, timeline, triage
 from siem.incidents.alerting import absorb_cluster, rhythm_of
 from siem.incidents.correlation import Policy
+from siem.incidents.exposure import Explained, Exposure
 from siem.incidents.filters import Absorbed, AlertFilter, Bulk, Counters, Figures, IncidentFilter, Page
 from siem.incidents.grouping import coalesce
 from siem.incidents.model import Alert, Change, Incident, IncidentState, NotFound, Severity, TimelineEntry, Verdict
 from siem.incidents.store import alert_events, alerts, incidents, remember_name, to_incident, write_change
-from siem.incidents.suppression import UNLIMITED
+from siem.incidents.suppression import PLAIN, AlertPolicy
 from siem.store.database import Database
 
 Clock = Callable[[], datetime]
@@ -33,7 +34,7 @@ class Incidents:
 
     ``threshold`` is the summed risk of distinct rules from which linked alerts make an incident; ``window`` is how far
     apart in event time alerts may be to be linked; ``shared_networks`` are CIDR blocks (an establishment's own exit
-    addresses) whose addresses never link two alerts; ``limit`` is when a rule that says nothing of it falls silent.
+    addresses) whose addresses never link two alerts; ``alerting`` is when rules fall silent and how the weight of alerts fades.
     """
 
     def __init__(
@@ -45,13 +46,19 @@ class Incidents:
         threshold: int = 100,
         window: timedelta = timedelta(hours=24),
         shared_networks: Sequence[str] = (),
-        limit: Limit = UNLIMITED,
+        alerting: AlertPolicy = PLAIN,
     ) -> None:
         self._database = database
         self._clock = clock
         self.rules = rules
-        self._default_limit = limit
-        self._policy = Policy(threshold, window, tuple(ip_network(each, strict=False) for each in shared_networks))
+        self._default_limit = alerting.limit
+        networks = tuple(ip_network(each, strict=False) for each in shared_networks)
+        self._policy = Policy(threshold, window, networks, alerting.half_life, alerting.entity_threshold)
+
+    @property
+    def policy(self) -> Policy:
+        """What makes an incident."""
+        return self._policy
 
     # ------------------------------------------------------------------ the pipeline, and layers above
     def absorb(self, conn: Connection, detections: Sequence[Detection], events_by_id: Mapping[str, Event]) -> Absorbed:
@@ -81,6 +88,8 @@ class Incidents:
             if len(of_incidents) > 1:
                 correlation.merge(conn, of_incidents, self._policy, now, WATCH.subject)
         touched, opened = correlation.regroup(conn, [*new, *updated], self._policy, now)
+        for incident_id in exposure.refresh(conn, [*new, *updated], self._policy, now):
+            (touched if incident_id not in touched else []).append(incident_id)
         correlation.confirm(conn, events_by_id.values())
         existing = tuple(each for each in touched if correlation.is_current(conn, each))
         return Absorbed(tuple(new), tuple(dict.fromkeys(updated)), existing, tuple(each for each in opened if each in existing))
@@ -166,12 +175,17 @@ class Incidents:
     def analyse(self, alert_ids: Sequence[str], actor: Principal) -> Bulk:
         """Mark as being analysed."""
         with self._writing(actor) as (conn, now):
-            return triage.analyse(conn, alert_ids, actor, now)
+            return self._weighed(conn, triage.analyse(conn, alert_ids, actor, now), now)
 
     def close(self, alert_ids: Sequence[str], verdict: Verdict | str, reason: str, actor: Principal) -> Bulk:
         """Close with a verdict and a reason, both mandatory (Refused otherwise)."""
         with self._writing(actor) as (conn, now):
-            return triage.close(conn, alert_ids, verdict, reason, actor, now)
+            return self._weighed(conn, triage.close(conn, alert_ids, verdict, reason, actor, now), now)
+
+    def _weighed(self, conn: Connection, done: Bulk, now: datetime) -> Bulk:
+        """A verdict changes what an alert weighs."""
+        exposure.refresh(conn, done.done, self._policy, now)
+        return done
 
     def escalate(self, alert_ids: Sequence[str], actor: Principal, reason: str = "", incident_id: str | None = None) -> Incident:
         """Make one incident of these alerts, or add them to ``incident_id``. An alert already in an incident brings it along (merge)."""
@@ -210,7 +224,9 @@ class Incidents:
     ) -> Incident:
         """Change phase (INCIDENT_MOVES). Closing and reopening need a reason; closing with a verdict closes its open alerts too."""
         with self._writing(actor) as (conn, now):
-            return handling.move(conn, incident_id, state, reason, actor, now, verdict)
+            moved = handling.move(conn, incident_id, state, reason, actor, now, verdict)
+            exposure.refresh(conn, conn.scalars(select(alerts.c.id).where(alerts.c.incident_id == moved.id)), self._policy, now)
+            return moved
 
     def note(self, incident_id: str, text: str, actor: Principal) -> TimelineEntry:
         """Write in the log-book."""
@@ -226,6 +242,27 @@ class Incidents:
         """Overrule the computed severity, with a reason; it then stays what the person said."""
         with self._writing(actor) as (conn, now):
             return handling.set_severity(conn, incident_id, severity, reason, actor, now)
+
+    # ------------------------------------------------------------------ risk
+    def risks(self, principal: Principal, *, kind: str = "", limit: int = 100) -> tuple[Exposure, ...]:
+        """People, patients, devices and establishments at greatest risk now; of one kind (:data:`.exposure.KINDS`) or of all."""
+        with self._database.reading() as conn:
+            return tuple(exposure.ranked(conn, principal, self._policy.half_life, self._clock(), kind=kind, limit=limit))
+
+    def risks_of(self, principal: Principal, entities: Mapping[str, Sequence[str]]) -> tuple[Exposure, ...]:
+        """The risk of what an alert or an incident is about, the greatest first."""
+        with self._database.reading() as conn:
+            return tuple(exposure.of_entities(conn, principal, entities, self._policy.half_life, self._clock()))
+
+    def risk_of(self, principal: Principal, kind: str, value: str) -> Explained | None:
+        """One entity's risk, alert by alert; None where it has none."""
+        with self._database.reading() as conn:
+            return exposure.explained(conn, principal, kind, value, self._policy.half_life, self._clock())
+
+    def keep_risks(self) -> int:
+        """Compute the kept risks anew where the half-life has changed since; how many there then are."""
+        with self._database.transaction() as conn:
+            return exposure.rebuild(conn, self._policy, self._clock())
 
     # ------------------------------------------------------------------ history and figures
     def history(self, principal: Principal, object_type: str, object_id: str) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     Index,
     Integer,
     RowMapping,
@@ -98,6 +99,20 @@ alert_entities = Table(
     Column("kind", String(16), primary_key=True),
     Column("value", String(256), primary_key=True),
     Index("ix_alert_entities_value", "kind", "value"),
+)
+
+entity_risks = Table(
+    "entity_risks",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("rank", Float, nullable=False),
+    Column("alert_count", Integer, nullable=False),
+    Column("half_life_seconds", Integer, nullable=False),
+    Index("ix_entity_risks_rank", "tenant", "rank"),
 )
 
 incidents = Table(

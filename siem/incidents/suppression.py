@@ -3,12 +3,29 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from siem.detection import Limit
 
 #: No limit at all.
-UNLIMITED = Limit(0, 0, 0)
+UNLIMITED: Final = Limit(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """What the watch does with alerts: ``limit`` is when a rule that says nothing of it falls silent; after ``half_life`` half of what an
+    alert weighs on the risk of a person is left; from ``entity_threshold`` on such a risk makes an incident (0: never).
+    """
+
+    limit: Limit = UNLIMITED
+    half_life: timedelta = timedelta(hours=72)
+    entity_threshold: int = 0
+
+
+#: No limit; risk that no incident comes of.
+PLAIN: Final = AlertPolicy()
 
 
 def limit_key(tenant: str, rule_id: str, group: Sequence[tuple[str, str]], limit: Limit) -> str:

@@ -10,6 +10,7 @@ from siem.detection import Detection, Limit
 from siem.event import Event
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import AlertState, Verdict
+from siem.incidents.suppression import AlertPolicy
 from tests.siem.incidents.conftest import (
     ANALYST,
     NIGHT,
@@ -123,7 +124,7 @@ def test_a_rule_that_says_nothing_has_the_watchs_own_limit_and_one_may_lift_it(
     make_watch: Callable[..., Watch], limit: Limit | None, alerts: int
 ) -> None:
     detections, events = flood(0, 20, 40, 60, users=1)
-    watch = limited(make_watch(limit=replace(WISH, by=())), limit)
+    watch = limited(make_watch(alerting=AlertPolicy(replace(WISH, by=()))), limit)
     assert len(watch.feed(*detections, events=events).new_alerts) == alerts
 
 
