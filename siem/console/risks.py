@@ -7,7 +7,7 @@ from starlette.responses import Response
 from siem.console.visit import NotFound, Visit
 from siem.incidents.exposure import KINDS
 
-_MOST: Final = 100
+_MOST: Final = 50
 
 
 def index(visit: Visit) -> Response:

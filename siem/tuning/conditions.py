@@ -14,7 +14,6 @@ TUNABLE: Final = (
     "health.relying_party.id",
     "health.actor.id",
     "health.device.id",
-    "user.id",
     "service.name",
     "health.professional.profession",
     "user.roles",
@@ -34,6 +33,7 @@ TUNABLE: Final = (
     "event.code",
     "event.action",
     "event.outcome",
+    "user.id",  # last: what hides a person also hides whoever takes their account
 )
 #: More conditions than this describe the alerts, not what they have in common.
 MOST_CONDITIONS: Final = 3

@@ -21,9 +21,11 @@ from sqlalchemy import Connection, select
 
 from siem.access import Permission, Principal
 from siem.detection import Rule
+from siem.detection.conditions import predicates
 from siem.detection.documents import RuleYaml
 from siem.detection.engine import Engine
 from siem.detection.load import CompiledRule, Ruleset
+from siem.detection.predicates import fields_of
 from siem.errors import DataError, OperationError
 from siem.event import Event
 from siem.incidents.model import Alert, AlertState, NotFound, Refused, Verdict
@@ -141,7 +143,7 @@ class Tuning:
         mine = [alert for alert, _ in judged if alert.rule_id == rule_id]
         false = [alert for alert in mine if alert.verdict is Verdict.FALSE_POSITIVE and now[alert.id]]
         true = [alert for alert, _ in judged if alert.verdict in _TRUE]
-        asked = {name for one in targets for variant in one.variants for name in variant.fields}
+        asked = {name for one in targets for variant in one.variants for said in predicates(variant.tree) for name in fields_of(said)}
         conditions = smallest(
             [[event.fields for event in stories[alert.id]] for alert in false],
             [[event.fields for event in stories[alert.id]] for alert in true],
