@@ -190,7 +190,7 @@ def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettin
 
 def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:
     limit = Limit(settings.alert_limit_count, settings.alert_limit_seconds, settings.alert_silence_seconds)
-    alerting = AlertPolicy(limit, timedelta(hours=settings.risk_half_life_hours), settings.entity_risk_count)
+    alerting = AlertPolicy(limit, timedelta(days=settings.risk_half_life_days), settings.entity_risk_count)
     made = Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
     made.keep_risks()
     return made

@@ -108,7 +108,7 @@ class Settings(RuleSettings):
         le=1,
     )
     incident_risk_count: int = Field(100, description="summed risk from which alerts about one subject become an incident", ge=1)
-    risk_half_life_hours: int = Field(72, description="after how long half of an alert’s weight on a risk is left, in hours", ge=1, le=8760)
+    risk_half_life_days: int = Field(3, description="after how long half of an alert’s weight on a risk is left, in days", ge=1, le=365)
     entity_risk_count: int = Field(
         100, description="risk of a person or a device from which its alerts become an incident, however many days apart; 0: never", ge=0
     )
