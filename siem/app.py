@@ -129,12 +129,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     Raises DataError when a file of the configuration is wrong as a whole (a single bad rule, playbook or form is left out
     and listed), OperationError when a store cannot be opened.
     """
-    clock = clock or _wall
+    clock = clock or (lambda: datetime.now(UTC))
     sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
     api_keys = load_api_keys(settings.api_keys_file)
     stores = _open_stores(settings)
     rules = LiveRules(lambda more: _load_rules(settings, sources, more))
     incidents = _incidents(settings, stores.database, clock, rules)
+    incidents.keep_risks()
     forms = load_forms(settings.playbooks / "declarations")
     dossiers = _dossiers(settings, stores.database, clock, forms)
 
@@ -191,9 +192,7 @@ def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettin
 def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:
     limit = Limit(settings.alert_limit_count, settings.alert_limit_seconds, settings.alert_silence_seconds)
     alerting = AlertPolicy(limit, timedelta(days=settings.risk_half_life_days), settings.entity_risk_count)
-    made = Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
-    made.keep_risks()
-    return made
+    return Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
 
 
 def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, pipeline: Pipeline) -> Tuning:
@@ -381,10 +380,6 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
 
     exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys.get("metrics", ""))
     return [Route("/health", health), Route("/metrics", exposed)]
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)
 
 
 def _enrichments(settings: Settings) -> list[Enrichment]:
