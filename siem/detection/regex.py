@@ -166,6 +166,28 @@ def _parts(argument: Any) -> Iterable[Any]:
             yield from _parts(part)
 
 
+def needed_literal(expression: str, flags: int) -> tuple[str, bool]:
+    """The longest text that is in whatever the expression is found in (empty: none is known), and whether its case counts."""
+    parsed = parser.parse(expression, flags)
+    return max(_runs(parsed), key=len, default=""), not parsed.state.flags & re.IGNORECASE
+
+
+def _runs(items: Iterable[Any]) -> Iterable[str]:
+    """Texts that each match holds: characters in a row that no choice and no option stands around."""
+    run = ""
+    for code, argument in items:
+        if code == codes.LITERAL:
+            run += chr(argument)
+            continue
+        yield run
+        run = ""
+        if code == codes.SUBPATTERN and not argument[1] and not argument[2]:  # no flags of its own
+            yield from _runs(argument[3])
+        elif code in _REPEATS and argument[0] > 0:
+            yield from _runs(argument[2])
+    yield run
+
+
 def is_linear(expression: str, flags: int) -> bool:
     """Whether the expression can be looked for without ever going back, in a text of any length."""
     return _database(expression, flags) is not None

@@ -22,6 +22,7 @@ from siem.detection.predicates import (
     Exists,
     InNetwork,
     IsNull,
+    Matches,
     NumberIs,
     Predicate,
     SameAs,
@@ -30,6 +31,7 @@ from siem.detection.predicates import (
     TimePartIs,
     text_test,
 )
+from siem.detection.regex import needed_literal
 from siem.errors import DataError
 from siem.event import FIELDS, Kind, text_of
 from siem.store.query import Query, column, kind_of
@@ -145,8 +147,23 @@ def _of_text(target: str, predicate: Predicate) -> Bounds:
             return _number_in_text(target, compare, limit)
         case InNetwork(_, network):
             return _network_in_text(target, network)
+        case Matches(_, expression, flags):
+            return at_most(_may_match(target, expression, flags))
         case _:
             return at_most(_present(target))
+
+
+def _may_match(target: str, expression: str, flags: int) -> Query:
+    """Every match of the expression holds a text: what does not hold it need not be looked at."""
+    literal, cased = needed_literal(expression, flags)
+    if not literal or not _storable(literal):
+        return _present(target)
+    if cased:
+        return Query(f"contains({target}, ?)", (literal,))
+    if not literal.isascii():
+        return _present(target)
+    # Outside of ASCII, characters that are the same without case may differ in lower case (``s`` and ``ſ``).
+    return Query(f"(contains(lower({target}), ?) OR strlen({target}) > length({target}))", (literal.lower(),))
 
 
 def of_pattern(target: str, pattern: Pattern, *, cased: bool) -> Bounds:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.detection import regex as regex_module
-from siem.detection.regex import CostlyExpression, OutOfTime, check_expression, search
+from siem.detection.regex import CostlyExpression, OutOfTime, check_expression, needed_literal, search
 
 atoms = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\.", "é"])
 expressions = st.recursive(
@@ -90,3 +90,25 @@ def test_what_would_take_for_ever_is_refused() -> None:
 def test_a_fault_is_an_error_of_the_library() -> None:
     with pytest.raises(re.error):
         check_expression("(", 0)
+
+
+@given(
+    expression=st.lists(
+        st.sampled_from(["abc", "Ké", "x?", "(ab|cd)", "(union)+", "(select){0,2}", r"\s", ".", "[a-f]", "(?i:os)", "s", "(?:or){2,3}"]),
+        min_size=1,
+        max_size=6,
+    ).map("".join),
+    flags=st.sampled_from([0, re.IGNORECASE, re.DOTALL]),
+    data=st.data(),
+)
+def test_every_match_holds_the_text_that_the_expression_needs(expression: str, flags: int, data: st.DataObject) -> None:
+    literal, cased = needed_literal(expression, flags)
+    value = data.draw(st.from_regex(re.compile(expression, flags)))
+    assert (literal in value) if cased else (literal.lower() in value.lower() or not value.isascii() or not literal.isascii())
+
+
+def test_a_text_is_needed_only_where_nothing_can_take_its_place() -> None:
+    assert needed_literal(r"union\s+select", 0) == ("select", True)
+    assert needed_literal("(?i)union|select", 0) == ("", False)
+    assert needed_literal("a{0,3}bc", 0) == ("bc", True)
+    assert needed_literal("(?:passwd)+x?", 0) == ("passwd", True)
