@@ -53,13 +53,35 @@ def convert(
     from sigma.collection import SigmaCollection
     from sigma.exceptions import SigmaError
 
-    text = yaml.safe_dump_all([dict(document.body) for document in documents], sort_keys=False, allow_unicode=True)
+    bodies = [_renamed(document.body, next(iter(sources.values()), None)) for document in documents]
+    text = yaml.safe_dump_all(bodies, sort_keys=False, allow_unicode=True)
     try:
         rules = SigmaCollection.from_yaml(text)
     except SigmaError as error:
         raise documents[0].error_at(f"pySigma does not read it: {error}") from error
     backend = known[target](processing_pipeline=_processing(sources, pipelines), collect_errors=True)
     return _converted(backend, rules, documents, output_format)
+
+
+def _renamed(body: Mapping[str, object], source: LogSource | None) -> dict[str, object]:
+    """A correlation with the event's names where it speaks of fields itself: some backends leave those as they find them."""
+    section = body.get("correlation")
+    if not isinstance(section, Mapping) or source is None:
+        return dict(body)
+    aliases = section.get("aliases") or {}
+
+    def renamed(value: object) -> object:
+        if isinstance(value, list):
+            return [renamed(one) for one in value]
+        return source.event_names(value)[0] if isinstance(value, str) and value not in aliases else value
+
+    changed = {**section, "group-by": renamed(section.get("group-by"))} if "group-by" in section else dict(section)
+    condition = section.get("condition")
+    if isinstance(condition, Mapping) and "field" in condition:
+        changed["condition"] = {**condition, "field": renamed(condition["field"])}
+    if isinstance(aliases, Mapping) and aliases:
+        changed["aliases"] = {alias: {rule: renamed(name) for rule, name in fields.items()} for alias, fields in aliases.items()}
+    return {**body, "correlation": changed}
 
 
 def _converted(backend: Any, rules: Any, documents: Sequence[Document], output_format: str) -> Converted:

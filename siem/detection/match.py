@@ -29,7 +29,7 @@ from siem.detection.memo import Memory
 from siem.detection.predicates import ANYWHERE, Predicate, Test, View, fields_of, text_of
 from siem.detection.profile import TIMED_EVERY, Tally
 from siem.detection.regex import OutOfTime
-from siem.detection.routes import Route, Shares, texts_of
+from siem.detection.routes import Route, Shares
 from siem.detection.scan import Literals, about_one_value, is_equality, needed_literal
 
 _log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class Matcher:
         try:
             found = self._routes.get(key)
         except TypeError:  # a list where one value is expected
-            key = tuple([part if isinstance(part, str | None) else texts_of(part) for part in key])
+            key = tuple([tuple(part) if isinstance(part, list) else part for part in key])
             found = self._routes.get(key)
         if type(found) is Route:
             return found
@@ -245,8 +245,9 @@ class Matcher:
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
             self._same.clear()
-        values = {name: text_of("" if part is None else part).lower() for name, part in zip(self._routing, key, strict=True)}
-        view = View({name: part for name, part in zip(self._routing, key, strict=True) if part is not None})
+        parts = {name: list(part) if isinstance(part, tuple) else part for name, part in zip(self._routing, key, strict=True)}
+        values = {name: text_of("" if part is None else part).lower() for name, part in parts.items()}
+        view = View({name: part for name, part in parts.items() if part is not None})
         kept: list[tuple[int, Node]] = []
         for place in self._places(values):
             tree = self._candidates[place].settled(self._routing_set, view)

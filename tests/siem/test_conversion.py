@@ -87,6 +87,23 @@ def test_a_correlation_is_converted_with_its_group_by_renamed_and_refused_where_
     assert refused and "correlation" in refused[0].problem
 
 
+@pytest.mark.parametrize("target", ["esql", "open_search_ppl", "splunk"])
+def test_what_a_correlation_says_of_fields_has_the_names_of_its_condition(tmp_path: Path, target: str) -> None:
+    many = """---
+title: Many
+id: 3f1b0d62-7f0b-4f3e-9c8e-000000000002
+correlation:
+  type: value_count
+  rules: [3f1b0d62-7f0b-4f3e-9c8e-000000000001]
+  group-by: [Image]
+  timespan: 5m
+  condition: {field: OriginalFileName, gte: 2}
+"""
+    (query,) = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), target, pipeline="windows_ecs").queries
+    assert "process.executable" in query and "process.pe.original_file_name" in query
+    assert "Image" not in query and "OriginalFileName" not in query
+
+
 def test_a_target_or_format_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     documents = _written(tmp_path, WINDOWS)
     assert {"lucene", "esql", "splunk", "sqlite"} <= backends().keys()

@@ -229,3 +229,11 @@ def test_the_regression_cases_of_the_rules_match_as_often_as_their_authors_say(t
         assert matches >= sum(one.get("match_count", 1) for one in case["regression_tests_info"]), info.parent.name
         compared += 1
     assert compared == 96
+
+
+@pytest.mark.parametrize("kind", [["one"], ["one", "two"], [], "one", "['one']", 1, True])
+@pytest.mark.parametrize("code", [1, "1", 1.0, None, ["1"]])
+def test_a_list_where_a_log_source_has_one_value_is_routed_as_it_is_read(kind: object, code: object) -> None:
+    listed = LogSource("p", "", "listed", {"kind": frozenset({"one", "['one']", "1", "true"}), "code": frozenset({"1", "", "['1']"})})
+    fields = {name: value for name, value in (("kind", kind), ("code", code), ("user", "x")) if value is not None}
+    assert agree(Matcher(compiled([(item_node("user", "x", {}, lambda name: (name,)), listed)])), fields)
