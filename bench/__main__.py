@@ -15,12 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench import history, indicators, provider, watch
+from bench import detection, history, indicators, provider, watch
 from bench.report import Row, table
 
 GROUPS: Final[Mapping[str, Callable[[Path, float], Iterator[Row]]]] = {
     "provider": provider.rows,
     "watch": watch.rows,
+    "detection": detection.rows,
     "indicators": indicators.rows,
     "history": history.rows,
 }
