@@ -20,6 +20,7 @@ from siem.detection.baseline.document import Baseline, BaselineType
 from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated
 from siem.detection.correlations import Correlation, CorrelationType
 from siem.detection.filters import AddedFilter, Filter
+from siem.detection.indicators import CompiledIndicators, Kind, Wanted
 from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledRule, Ruleset, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How, Pattern, Wild
@@ -27,14 +28,14 @@ from siem.detection.predicates import Compare, Predicate, TextIs, TimePart
 from siem.detection.terms import Term
 from siem.errors import DataError
 
-_ENUMS: Final[Mapping[str, type[Enum]]] = {one.__name__: one for one in (Wild, How, Compare, TimePart, CorrelationType, BaselineType)}
+_ENUMS: Final[Mapping[str, type[Enum]]] = {one.__name__: one for one in (Wild, How, Compare, TimePart, CorrelationType, BaselineType, Kind)}
 _CLASSES: Final[Mapping[str, Any]] = {
     one.__name__: one
     for one in (
         *get_args(Predicate),
         *(Pattern, Leaf, AllOf, AnyOf, Negated),
         *(Rule, Correlation, Term, Baseline, Filter, AddedFilter, LogSource, DataError),
-        *(Variant, CompiledRule, CompiledCorrelation, CompiledBaseline, Ruleset),
+        *(Variant, CompiledRule, CompiledCorrelation, CompiledBaseline, CompiledIndicators, Wanted, Ruleset),
     )
 }
 _FIELDS: Final = {one: tuple(part.name for part in fields(one)) for one in _CLASSES.values()}

@@ -8,6 +8,7 @@ from typing import Final
 
 from siem.detection import Detection
 from siem.history.hunt import How, Plan, Step, Stretch, hunt
+from siem.incidents.alerting import rhythm_of
 from siem.store.events import EventStore
 from siem.store.scan import first_at
 
@@ -67,7 +68,8 @@ class Tally:
     def __init__(self, wanted: Plan, stretch: Stretch) -> None:
         self._wanted = wanted
         self._stretch = stretch
-        self._repeat = timedelta(seconds=wanted.rule.repeat_seconds)
+        self._rhythm = rhythm_of(wanted.rule)
+        self._begun_at: dict[tuple[tuple[str, str], ...], datetime] = {}
         self._last_at: dict[tuple[tuple[str, str], ...], datetime] = {}
         self._alert_days: Counter[date] = Counter()
         self._detection_days: Counter[date] = Counter()
@@ -88,7 +90,8 @@ class Tally:
     def _count(self, detection: Detection) -> None:
         key = detection.group
         last = self._last_at.get(key)
-        if last is None or detection.first_at - last > self._repeat:
+        if last is None or not self._rhythm.joins((self._begun_at[key], last), (detection.first_at, detection.last_at)):
+            self._begun_at[key] = detection.first_at
             self._alerts[key] += 1
             self._alert_days[detection.first_at.astimezone(UTC).date()] += 1
         self._last_at[key] = detection.last_at if last is None else max(last, detection.last_at)

@@ -11,6 +11,7 @@ from siem.detection import Detection
 from siem.detection.load import load_rules
 from siem.history.backtest import Tally, backtest
 from siem.history.hunt import Step, Stretch, find_rule, plan
+from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.settings import ROOT
 from siem.store.events import Scope
@@ -71,7 +72,7 @@ def test_detections_within_the_repeat_window_are_one_alert(rows: list[tuple[str,
     for one in made:
         tally.add(Step((one,), 1, 1, one.last_at))
     result = tally.result(AT, complete=True)
-    assert result.alert_count == len(coalesce(made, {SWEEP.rule.id: SWEEP.rule.repeat_seconds}))
+    assert result.alert_count == len(coalesce(made, {SWEEP.rule.id: rhythm_of(SWEEP.rule)}))
     assert result.detection_count == len(made) == result.looked_count
     assert [day.day for day in result.days] == [date(2026, 3, 1), date(2026, 3, 2)]
     assert result.alerts_per_day == result.alert_count / 2

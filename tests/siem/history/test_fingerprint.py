@@ -30,7 +30,8 @@ def changed(file: str, old: str, new: str) -> set[str]:
 
 def test_every_rule_that_raises_alerts_has_one_of_its_own() -> None:
     ruleset = load_rules(RULES)
-    assert BEFORE.keys() == ruleset.alerting
+    # What a rule about indicators finds changes with the sets, not with what it says.
+    assert BEFORE.keys() == ruleset.alerting - {one.rule.id for one in ruleset.indicators}
     assert len(set(BEFORE.values())) == len(BEFORE)
     assert find_rule(ruleset, "fhir_record_read").id not in BEFORE
 
@@ -45,7 +46,12 @@ def test_words_about_a_rule_do_not_change_it(old: str, new: str) -> None:
 def test_a_condition_changes_the_rule_and_whatever_it_feeds() -> None:
     assert changed("access/fhir_bulk_export.yml", "gte: 500", "gte: 400") == {"Bulk export of records"}
     fed = changed("access/fhir_record_sweep.yml", "event.action: record.read", "event.action: record.searched")
-    assert fed == {"Sweep of patient records", "Many more patients than colleagues", "Many more patients than usual"}
+    assert fed == {
+        "Sweep of patient records",
+        "One account used from many addresses",
+        "Many more patients than colleagues",
+        "Many more patients than usual",
+    }
     assert changed("access/fhir_record_sweep.yml", "timespan: 1h", "timespan: 2h") == {"Sweep of patient records"}
 
 

@@ -11,6 +11,7 @@ from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.errors import DataError
 from siem.history.hunt import How, Stretch, find_rule, hunt, plan
+from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.replay import replay
 from siem.settings import ROOT
@@ -31,7 +32,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
 
 def folded(detections: Iterable[Detection], ruleset: Ruleset) -> Found:
     """Detections as alerts: rule, group, events."""
-    clusters = coalesce(detections, {rule_id: rule.repeat_seconds for rule_id, rule in ruleset.rules.items()})
+    clusters = coalesce(detections, {rule_id: rhythm_of(rule) for rule_id, rule in ruleset.rules.items()})
     return {(one.rule_id, one.group, frozenset(one.event_ids)) for one in clusters}
 
 
