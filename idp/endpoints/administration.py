@@ -36,6 +36,8 @@ class Actor:
     client_id: str
     source_ip: str
     user_agent: str
+    #: What its token may do.
+    scope: frozenset[str]
 
     def fields(self, account: Account | None, reason: str) -> dict[str, AuditValue | None]:
         """The audit fields of what it does to a person."""
@@ -57,7 +59,7 @@ def with_scope(scope: str) -> Callable[[Request], Awaitable[Actor]]:
         if access.account is not None or scope not in access.record.scope:
             challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
             raise InsufficientScope(f"this operation needs a client's own token with the scope {scope}", headers=challenge)
-        return Actor(provider, access.client.client_id, provider.sources(request), user_agent(request))
+        return Actor(provider, access.client.client_id, provider.sources(request), user_agent(request), access.record.scope)
 
     return require
 

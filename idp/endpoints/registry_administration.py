@@ -22,6 +22,13 @@ from vocabulary.audit import AuditAction, Outcome
 
 router = APIRouter(prefix="/admin/v1", tags=["administration"])
 
+#: Nobody gives a client more of the administration than they have themselves.
+_ADMINISTRATION: Final = frozenset(
+    {
+        *("sessions:read", "sessions:revoke", "accounts:read", "accounts:suspend"),
+        *("clients:read", "clients:write", "keys:read", "keys:rotate", "audit:read"),
+    }
+)
 #: Most events that one search gives.
 _MOST_EVENTS: Final = 500
 
@@ -70,6 +77,8 @@ async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer) -> A
     except RegistrationError as error:
         raise HTTPException(422, str(error)) from error
     provider = actor.provider
+    present = await provider.store.clients.get(client_id)
+    _check_reach(actor, client, *([present] if present else []))
     made = await apply_clients(provider.store.clients, provider.audit, [client], {}, actor=actor.client_id)
     return AppliedClient(**_found(await _client(actor, client_id)).model_dump(), client_secret=made.get(client_id))
 
@@ -78,6 +87,7 @@ async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer) -> A
 async def rotate_secret(client_id: str, actor: _Writer) -> AppliedClient:
     """A new secret; the old one is worth nothing from now on."""
     client = await _client(actor, client_id)
+    _check_reach(actor, client)
     if not needs_secret(client):
         raise HTTPException(409, f"this client proves itself by {client.token_endpoint_auth_method}, not by a secret")
     secret, secret_hash = make_secret()
@@ -86,6 +96,13 @@ async def rotate_secret(client_id: str, actor: _Writer) -> AppliedClient:
     fields = {"health.relying_party.id": client_id, "health.actor.id": actor.client_id, "event.reason": "a new secret"}
     actor.provider.audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
     return AppliedClient(**_found(client).model_dump(), client_secret=secret)
+
+
+def _check_reach(actor: Actor, *clients: Client) -> None:
+    """Whoever can write a client can act as it: 403 where that would be more of the administration than the token itself may do."""
+    beyond = frozenset[str]().union(*(client.scope for client in clients)) & _ADMINISTRATION - actor.scope
+    if beyond:
+        raise HTTPException(403, f"scope: {' '.join(sorted(beyond))} is of the administration, and your own token does not have it")
 
 
 async def _client(actor: Actor, client_id: str) -> Client:

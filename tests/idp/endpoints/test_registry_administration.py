@@ -115,3 +115,15 @@ def test_the_audit_log_is_searched_newest_first_and_the_search_is_in_it(provider
     _ask(provider, "POST", "audit/search", SEARCH | {"national_id": CAMILLE})
     searched = provider.audit("audit.searched")
     assert len(searched) == 4 and searched[-1]["user.id"] == CAMILLE and searched[-1]["health.actor.id"] == "veilleur-siem"
+
+
+def test_nobody_gives_a_client_more_of_the_administration_than_they_have(provider: Provider) -> None:
+    machine = {"client_name": "Robot", "grant_types": ["client_credentials"]}
+    for scope, status in (("keys:rotate", 403), ("sessions:revoke x", 403), ("clients:write x", 200)):
+        assert _ask(provider, "PUT", "clients/robot", machine | {"scope": scope}, "clients:write").status_code == status
+    assert _ask(provider, "PUT", "clients/robot", machine | {"scope": "keys:rotate"}, SCOPES).status_code == 200
+    # Who writes a client can act as it: one that may more is out of reach.
+    renamed = machine | {"client_name": "Automate", "scope": "x"}
+    assert _ask(provider, "PUT", "clients/robot", renamed, "clients:write").status_code == 403
+    assert _ask(provider, "POST", "clients/robot/secret", None, "clients:write").status_code == 403
+    assert _ask(provider, "POST", "clients/robot/secret", None, SCOPES).status_code == 200
