@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import idp.cli
+import idp.profiles
 import idp.settings
 import siem.cli
 import siem.settings
@@ -233,6 +234,22 @@ def _marks(nodes: Iterable[ast.AST]) -> list[str]:
     ]
 
 
+def profiles() -> str:
+    """Every difference between the profiles, from the table of switches."""
+    rows = (
+        (f"`{switch.name}`", *(_default(value) for value in (switch.psc, switch.baseline, switch.fapi2)), switch.meaning, switch.source)
+        for switch in idp.profiles.SWITCHES
+    )
+    return (
+        f"{_HEADER}\n# Profiles and their switches\n\n"
+        "What a client is held to, and what it meets. A client has a profile, and `quirks` in its registration override single switches. "
+        "`tests/contract/test_switches.py` turns each of them and sees that a service meets what is said here, and nothing else.\n\n"
+        "Two differences concern the whole provider and are settings: `IDP_DISCOVERY_PATHS` (under which name the metadata is) and "
+        "`IDP_ISSUER_HOST_SERVED` (an issuer with another host than the pages).\n\n"
+        f"{_table(('switch', 'psc', 'baseline', 'fapi2', 'what it does', 'where that is known from'), rows)}"
+    )
+
+
 def rules() -> str:
     """The detection rules, from their files."""
     rows = [_rule(path, document) for path in sorted((ROOT / "rules").rglob("*.yml")) for document in _documents(path)]
@@ -298,6 +315,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "standards.md": standards,
     "conformance.md": conformance,
     "rules.md": rules,
+    "profiles.md": profiles,
 }
 
 

@@ -211,6 +211,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
                 registration=provider.client_registration,
                 detail_types=provider.detail_types.names,
             ),
+            provider.discovery_paths,
         ),
         *authorization.routes(realm),
         *pushed_authorization.routes(realm),
@@ -272,6 +273,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
         client_registration=settings.client_registration,
+        discovery_paths=settings.discovery_paths,
         development=settings.development,
         control_api=bool(settings.control_api),
     )

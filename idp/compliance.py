@@ -125,6 +125,13 @@ def _asymmetric(subject: Subject) -> Judgement:
     )
 
 
+def _honest_level(subject: Subject) -> Judgement:
+    told = subject.rules.acr_told
+    return told in {"reached", "absent"}, f"quirks.acr_told is {told}" + (
+        "" if told in {"reached", "absent"} else ": for a rehearsal only, since a weaker login passes for a stronger one"
+    )
+
+
 def _audience(subject: Subject) -> Judgement:
     if subject.client.resources or not subject.rules.keycloak_claims:
         return True, "access tokens name the servers they are for"
@@ -226,7 +233,10 @@ _FAPI2: Final = (
     Requirement(
         "FAPI 2.0 §5.3.2.1",
         "refresh tokens are not rotated",
-        lambda _: (False, "every refresh token is rotated here; a second use within seconds gets no answer"),
+        lambda one: (
+            not one.rules.refresh_rotation,
+            "quirks.refresh_rotation is on: set it to false" if one.rules.refresh_rotation else "the same refresh token goes on",
+        ),
         concerns=lambda one: "refresh_token" in one.client.grant_types,
     ),
     Requirement("FAPI 2.0 §5.4", "PS256, ES256 or EdDSA alone", _strong_algorithms),
@@ -234,6 +244,7 @@ _FAPI2: Final = (
 )
 _PSC: Final = (
     Requirement("référentiel PSC, 22", "client id and secret stay on a server", _confidential),
+    Requirement("OpenID Connect Core §2", "acr tells the level that was reached", _honest_level, concerns=_people),
     Requirement("ANS, userinfo", "scope_all for the professional's record", _scope_all, must=False, concerns=_people),
     Requirement("ANS, sécurisation transport", "access tokens of two minutes", _short_tokens),
     Requirement("ANS, sécurisation transport", "TLS 1.2 or later", _tls),

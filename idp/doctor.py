@@ -83,11 +83,11 @@ def examine(where: Installation, now: datetime) -> Iterator[Finding]:
     yield _audit(where.folder / "audit.ndjson", now)
 
 
-async def reach(issuer: str, now: datetime) -> Finding:
+async def reach(issuer: str, metadata_name: str, now: datetime) -> Finding:
     """Whether the provider answers under its own name, as relying parties reach it, and how long its certificate is valid."""
     import httpx
 
-    url = f"{issuer}/.well-known/openid-configuration"
+    url = f"{issuer}/.well-known/{metadata_name}"
     try:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client, client.stream("GET", url) as answer:
             expires_at = _certificate_end(answer.extensions["network_stream"])

@@ -48,6 +48,14 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "for how long a refresh that is asked again in the same way gets the same answer",
         "RFC 9700 §4.14.2; lost answers and two tabs at once",
     ),
+    Switch(
+        "refresh_rotation",
+        True,
+        True,
+        False,
+        "every refresh gives another refresh token; without, the same one goes on, and each use prolongs it",
+        "RFC 9700 §4.14.2; FAPI 2.0 §5.3.2.1 (no rotation); what PSC does is not known, Keycloak lets tokens be used again",
+    ),
     Switch("keycloak_subject", True, False, False, "sub is f:<storage uuid>:<national id>", "tokens and userinfo of PSC"),
     Switch("keycloak_claims", True, False, False, "typ, azp, session_state, authMode, otherIds in tokens", "decoded tokens of PSC"),
     Switch("keycloak_token_response", True, False, False, "refresh_expires_in, not-before-policy, session_state", "token responses of PSC"),
@@ -76,6 +84,30 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "RP-Initiated Logout §3; ANS's plugin for Keycloak has an option for its absence (KEYCLOAK-7209)",
     ),
     Switch("psc_userinfo", True, False, False, "scope_all gives the whole tree of the professional", "userinfo samples of ANS"),
+    Switch(
+        "acr_told",
+        "reached",
+        "reached",
+        "reached",
+        "the acr that tokens tell: the level reached, the one requested (echo), always eidas1, eidas2 or eidas3, or absent",
+        "PSC: eidas2 for a client that asked eidas1 (ANS, keycloak-prosanteconnect issue 43), once missing (issue 6)",
+    ),
+    Switch(
+        "claims_left_out",
+        "",
+        "",
+        "",
+        "names of claims, at any depth, that tokens, userinfo and introspection lack",
+        "userinfo of PSC: keys absent in older or smaller answers",
+    ),
+    Switch(
+        "claims_emptied",
+        "",
+        "",
+        "",
+        "names of claims, at any depth, that are there without a value: an empty text or an empty list",
+        "userinfo of PSC: missing values are empty texts; a professional without exercice",
+    ),
     Switch("userinfo_acr", "", "", "", "least level of the login that userinfo is released for (empty: any)", "RFC 9470 §3"),
     Switch("userinfo_max_age_seconds", 86_400, 86_400, 86_400, "greatest age of the login that userinfo is released for", "RFC 9470 §3"),
     Switch("access_token_type", "JWT", "at+jwt", "at+jwt", "typ header of an access token", "decoded tokens of PSC; RFC 9068 §2.1"),
@@ -115,11 +147,17 @@ SWITCHES: Final[tuple[Switch, ...]] = (
 #: The values of switches that have no others.
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "userinfo_acr": ("", "eidas1", "eidas2", "eidas3"),
+    "acr_told": ("reached", "requested", "eidas1", "eidas2", "eidas3", "absent"),
     "access_token_type": ("JWT", "at+jwt"),
     "assertion_audience": ("legacy", "issuer"),
     "session_state_parameter": ("none", "keycloak", "salted"),
     "certificate_confirmation": ("rfc8705", "ans"),
 }
+#: Claims that a service cannot check a token without; no switch takes them away.
+_NEEDED_CLAIMS: Final = frozenset(
+    {"iss", "sub", "aud", "azp", "exp", "iat", "jti", "nonce", "at_hash", "typ", "sid", "session_state", "cnf", "act"}
+    | {"active", "scope", "client_id", "authorization_details"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +170,7 @@ class Rules:
     access_token_seconds: int
     refresh_token_seconds: int
     refresh_repeat_seconds: int
+    refresh_rotation: bool
     keycloak_subject: bool
     keycloak_claims: bool
     keycloak_token_response: bool
@@ -139,6 +178,9 @@ class Rules:
     session_state_parameter: str
     logout_state_returned: bool
     psc_userinfo: bool
+    acr_told: str
+    claims_left_out: str
+    claims_emptied: str
     userinfo_acr: str
     userinfo_max_age_seconds: int
     access_token_type: str
@@ -151,6 +193,11 @@ class Rules:
     unknown_user_id_shown: bool
     exchanged_token_seconds: int
     channel_parameter: bool
+
+    @property
+    def alters_claims(self) -> bool:
+        """Whether a client is told anything else than what is so (:mod:`idp.tokens.told`)."""
+        return self.acr_told != "reached" or bool(self.claims_left_out or self.claims_emptied)
 
     @property
     def code_lifetime(self) -> timedelta:
@@ -193,7 +240,19 @@ def check_quirks(client: Client) -> None:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
         if expected is int and int(value) <= 0:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be a positive number of seconds")
-        if name == "pkce_required" and value is False and client.profile is not Profile.PSC:
-            raise ValueError(f"client {client.client_id}: quirks.pkce_required cannot be switched off in profile {client.profile}")
-        if name == "par_required" and value is False and client.profile is Profile.FAPI2:
-            raise ValueError(f"client {client.client_id}: quirks.par_required cannot be switched off in profile {client.profile}")
+        _check_safe(client, name, value)
+
+
+def _check_safe(client: Client, name: str, value: SwitchValue) -> None:
+    """Of the values that a switch takes, those that would leave this client without what protects it."""
+    where = f"client {client.client_id}: quirks.{name}"
+    if name == "pkce_required" and value is False and client.profile is not Profile.PSC:
+        raise ValueError(f"{where} cannot be switched off in profile {client.profile}")
+    if name == "par_required" and value is False and client.profile is Profile.FAPI2:
+        raise ValueError(f"{where} cannot be switched off in profile {client.profile}")
+    if name == "refresh_rotation" and value is False and client.token_endpoint_auth_method == "none":
+        raise ValueError(f"{where} cannot be switched off for a public client (RFC 9700 §4.14.2)")
+    if name in {"acr_told", "claims_left_out", "claims_emptied"} and client.profile is Profile.FAPI2:
+        raise ValueError(f"{where} cannot be set in profile {client.profile}: such a client is told what is so")
+    if name in {"claims_left_out", "claims_emptied"} and (needed := _NEEDED_CLAIMS & set(str(value).split())):
+        raise ValueError(f"{where} names {min(needed)}, which a service cannot check a token without")

@@ -53,6 +53,8 @@ class Provider:
     issuer: str
     #: Clients may register themselves, with an initial access token.
     client_registration: bool
+    #: Under which names the metadata is served (:data:`idp.endpoints.discovery.PATHS`).
+    discovery_paths: str
     development: bool
     #: The control API answers (tests); never true in production.
     control_api: bool

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         default=False,
         description="The issuer has another host than base_url, and both lead here (as at Pro Santé Connect); browsers stay on base_url.",
     )
+    discovery_paths: Literal["both", "wallet", "standard"] = Field(
+        "both",
+        description="Under which names the metadata is served: wallet (wallet-openid-configuration, as Pro Santé Connect), "
+        "standard (openid-configuration), or both.",
+    )
     state: Path = Field(Path("var/idp"), description="Folder of the store, the audit log and (by default) the seal key.")
     seal_key_file: Path | None = Field(
         None, description="File with the key that seals signing keys (32 bytes, base64url); by default seal.key in the state folder."

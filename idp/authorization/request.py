@@ -151,6 +151,8 @@ class Grant:
     id_token_claims: frozenset[str]
     authorization_details: tuple[Detail, ...]
     acr: str
+    #: The first level of ``acr_values``, as sent.
+    acr_requested: str | None
 
 
 Decision = Login | Grant

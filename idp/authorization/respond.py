@@ -25,7 +25,13 @@ def respond(request: AuthorizationRequest) -> Grant:
         id_token_claims=frozenset(request.id_token_claims),
         authorization_details=request.authorization_details,
         acr=request.acr or request.session.acr,
+        acr_requested=first_level(request.get("acr_values")),
     )
+
+
+def first_level(acr_values: str | None) -> str | None:
+    """The level that a request prefers: its list is in order of preference (OpenID Connect Core §3.1.2.1)."""
+    return next(iter((acr_values or "").split()), None)
 
 
 def mode_of(parameters: Mapping[str, str]) -> ResponseMode:

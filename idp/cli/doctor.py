@@ -20,6 +20,7 @@ def doctor(
 ) -> None:
     """Examine the installation without changing anything; exit status 1 when there is a fault. The whole audit log is verified."""
     from idp.doctor import Installation, State, examine, reach
+    from idp.endpoints.discovery import PATHS
 
     now = datetime.now(UTC)
     with faults():
@@ -33,7 +34,7 @@ def doctor(
     )
     found = list(examine(where, now))
     if online:
-        found.append(asyncio.run(reach(settings.issuer, now)))
+        found.append(asyncio.run(reach(settings.issuer, PATHS[settings.discovery_paths][0], now)))
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
     else:

@@ -147,6 +147,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         id_token_claims=grant.id_token_claims,
         authorization_details=grant.authorization_details,
         acr=grant.acr,
+        acr_requested=grant.acr_requested,
         amr=session.amr,
         method=session.method,
         auth_time=session.auth_time,

@@ -19,6 +19,7 @@ from idp.authentication import METHODS
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
 from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backchannel_request
+from idp.authorization.respond import first_level
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.sender import prove_client
@@ -62,6 +63,7 @@ class _Asked:
     binding_message: str | None
     lifetime_seconds: int
     notification_token: str | None
+    acr_requested: str | None
 
 
 async def authenticate(request: Request) -> Response:
@@ -132,6 +134,7 @@ def _read(form: Mapping[str, str], client: Client, rules: Rules) -> _Asked:
         binding_message=_binding_message(form.get("binding_message"), rules),
         lifetime_seconds=_lifetime_seconds(form.get("requested_expiry"), rules),
         notification_token=_notification_token(form.get("client_notification_token"), client),
+        acr_requested=first_level(form.get("acr_values")),
     )
 
 
@@ -215,6 +218,7 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
         approval_id=approval.id,
         method="device",
         acr=method.acr,
+        acr_requested=asked.acr_requested,
         amr=method.amr,
         notification_token=asked.notification_token,
         notified_handle=auth_req_id if asked.notification_token else None,

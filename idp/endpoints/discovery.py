@@ -1,7 +1,7 @@
 """Provider metadata (OpenID Connect Discovery §3, RFC 8414), at the standard path and at PSC's own."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from starlette.requests import Request
@@ -149,13 +149,18 @@ def _requests(endpoints: str) -> dict[str, Any]:
     }
 
 
-def routes(realm: str, document: bytes) -> list[BaseRoute]:
-    """``realm``: path of the issuer; ``document``: :func:`metadata` as bytes, built once."""
+#: Names of the metadata under the issuer (OpenID Connect Discovery §4, and Pro Santé Connect's own), by setting.
+PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "standard": ("openid-configuration",),
+    "wallet": ("wallet-openid-configuration",),
+    "both": ("openid-configuration", "wallet-openid-configuration"),
+}
+
+
+def routes(realm: str, document: bytes, paths: str) -> list[BaseRoute]:
+    """``realm``: path of the issuer; ``document``: :func:`metadata` as bytes, built once; ``paths``: which of :data:`PATHS`."""
     handler = _handler(document)
-    return [
-        Route(f"{realm}/.well-known/openid-configuration", handler, methods=["GET"]),
-        Route(f"{realm}/.well-known/wallet-openid-configuration", handler, methods=["GET"]),
-    ]
+    return [Route(f"{realm}/.well-known/{name}", handler, methods=["GET"]) for name in PATHS[paths]]
 
 
 def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:

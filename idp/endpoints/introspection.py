@@ -18,6 +18,7 @@ from idp.tokens.claims import login_name, seconds
 from idp.tokens.issuer import hash_token
 from idp.tokens.live import Access
 from idp.tokens.resources import audience_of
+from idp.tokens.told import as_told
 from vocabulary.audit import AuditAction, Outcome
 
 _INACTIVE = {"active": False}
@@ -82,6 +83,7 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
         document["act"] = record.actor
     if account is None:
         return document
+    rules = rules_of(access.client)
     document |= {
         "auth_time": seconds(grant.auth_time),
         "acr": grant.acr,
@@ -90,7 +92,7 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
     if record.scope & {"identity", "profile"}:
         # As at userinfo: a service that was not granted the identity does not get it here, nor does the one it calls.
         document["username"] = login_name(account, document["sub"])
-    if rules_of(access.client).keycloak_introspection:
+    if rules.keycloak_introspection:
         # As ANS documents it; SubjectNameID only when an access token is introspected.
         document |= {
             "typ": "Bearer",
@@ -102,7 +104,7 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
             "email_verified": False,
             "SubjectNameID": login_name(account, ""),
         }
-    return document
+    return as_told(document, grant, rules)
 
 
 async def _refresh_document(provider: Provider, client: Client, value: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from idp.provider import Provider, provider_of
 from idp.tokens.claims import userinfo_claims
 from idp.tokens.live import Access
 from idp.tokens.step_up import LoginRequirement
+from idp.tokens.told import as_told
 from vocabulary.audit import AuditAction, Outcome
 
 
@@ -60,10 +61,12 @@ def _claims(provider: Provider, access: Access) -> dict[str, object]:
     account = access.account
     if account is None:
         raise InvalidToken("the token is not a person's")
-    sub = provider.tokens.subject(access.client, account)
-    if rules_of(access.client).psc_userinfo and "scope_all" in access.record.scope:
-        return psc_userinfo(account, access.grant.method or "", sub=sub, acr=access.grant.acr or "")
-    return userinfo_claims(account, access.record.scope, sub=sub)
+    sub, rules = provider.tokens.subject(access.client, account), rules_of(access.client)
+    if rules.psc_userinfo and "scope_all" in access.record.scope:
+        claims = psc_userinfo(account, access.grant.method or "", sub=sub, acr=access.grant.acr or "")
+    else:
+        claims = userinfo_claims(account, access.record.scope, sub=sub)
+    return as_told(claims, access.grant, rules)
 
 
 def routes(realm: str) -> list[BaseRoute]:

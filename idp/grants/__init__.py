@@ -25,6 +25,7 @@ from idp.grants.phases import (
 )
 from idp.grants.repeated_answer import repeat, seal_answer
 from idp.model import AccountState
+from idp.profiles import rules_of
 from idp.tokens import TokenSet
 from idp.tokens.resources import spoken_resources
 from idp.tokens.sender import bind, check_bound
@@ -59,7 +60,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
             until=authorization.joined_until or authorization.ends_at,
         )
         body = response_body(request, authorization, tokens, scope)
-        if not await _store(authorization, tokens, services, lambda: seal_answer(request, sender, body)):
+        if not await _store(request, authorization, tokens, services, lambda: seal_answer(request, sender, body)):
             # Another request won the race with the same token: a second tab, or a thief.
             return await repeat(request, authorization, sender, services)
     except AuthorizationPending:
@@ -95,8 +96,15 @@ async def _check_holder(authorization: Authorization, services: Services) -> Non
         raise InvalidGrant("the grant is no longer valid", detail="the session has ended")
 
 
-async def _store(authorization: Authorization, tokens: TokenSet, services: Services, sealed_answer: Callable[[], bytes]) -> bool:
+async def _store(
+    request: TokenRequest, authorization: Authorization, tokens: TokenSet, services: Services, sealed_answer: Callable[[], bytes]
+) -> bool:
     """Durable before anything is answered; false when the refresh token was rotated by another request meanwhile."""
+    if authorization.reused is not None:
+        until = services.now + rules_of(request.client).refresh_token_lifetime
+        if not await services.store.tokens.reuse(authorization.reused, tokens.access_token_record, until=until):
+            raise InvalidGrant("the refresh token was revoked")
+        return True
     if authorization.joined_until is not None:
         await services.store.tokens.add_access_token(tokens.access_token_record)
         return True

@@ -56,6 +56,7 @@ def _grant(code: AuthorizationCode, services: Services) -> Grant:
         authorization_details=code.authorization_details,
         nonce=code.nonce,
         acr=code.acr,
+        acr_requested=code.acr_requested,
         amr=code.amr,
         method=code.method,
         auth_time=code.auth_time,

@@ -100,6 +100,7 @@ def _grant(awaited: AwaitedRequest, session: Session, services: Services) -> Gra
         scope=awaited.scope,
         nonce=None,
         acr=session.acr,
+        acr_requested=awaited.acr_requested,
         amr=session.amr,
         method=session.method,
         auth_time=session.auth_time,

@@ -56,6 +56,8 @@ class Authorization:
     account: Account | None
     #: Hash of the refresh token that this request rotates.
     rotated: str | None = None
+    #: Hash of the refresh token that this request uses and that goes on as it is.
+    reused: str | None = None
     #: That token was rotated before: the request may be a repetition (:mod:`idp.grants.repeated_answer`), or a replay.
     spent: bool = False
     #: Thumbprint of the DPoP key that the code or refresh token is bound to.
@@ -69,7 +71,8 @@ class Authorization:
 
     def refreshable_by(self, client: Client) -> bool:
         """Whether a refresh token goes with it."""
-        return "refresh_token" in client.grant_types and self.account is not None and self.joined_until is None and self.ends_at is None
+        ends = self.joined_until is not None or self.ends_at is not None or self.reused is not None
+        return "refresh_token" in client.grant_types and self.account is not None and not ends
 
 
 class GrantType(Protocol):
@@ -162,12 +165,13 @@ def response_body(request: TokenRequest, authorization: Authorization, tokens: T
         body["authorization_details"] = list(tokens.access_token_record.authorization_details)
     if authorization.grant.exchanged:
         body["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
-    if tokens.refresh_token is not None:
-        body["refresh_token"] = tokens.refresh_token
+    refresh_token = request.parameters["refresh_token"] if authorization.reused else tokens.refresh_token
+    if refresh_token is not None:
+        body["refresh_token"] = refresh_token
     if tokens.id_token is not None:
         body["id_token"] = tokens.id_token
     if rules.keycloak_token_response:
-        body["refresh_expires_in"] = rules.refresh_token_seconds if tokens.refresh_token else 0
+        body["refresh_expires_in"] = rules.refresh_token_seconds if refresh_token else 0
         body["not-before-policy"] = 0
         if authorization.grant.session_id:
             body["session_state"] = authorization.grant.session_id

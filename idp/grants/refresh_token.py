@@ -1,4 +1,7 @@
-"""``refresh_token`` (RFC 6749 §6): every use rotates it; a rotated one shown again ends the family (RFC 9700 §4.14.2)."""
+"""``refresh_token`` (RFC 6749 §6): every use rotates it; a rotated one shown again ends the family (RFC 9700 §4.14.2).
+
+A client whose tokens nobody else can use may keep the same one instead (switch ``refresh_rotation``).
+"""
 
 from typing import NoReturn
 
@@ -6,6 +9,7 @@ from idp import sessions
 from idp.errors import InvalidGrant, InvalidRequest
 from idp.grants.phases import Authorization, Services, TokenRequest
 from idp.model import Cause, Grant, Initiator
+from idp.profiles import rules_of
 from idp.tokens.issuer import hash_token
 from vocabulary.audit import AuditAction, Outcome
 
@@ -37,6 +41,8 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
     if token.rotated_at is None:
         await _touch_session(grant, services)
+        if not rules_of(request.client).refresh_rotation:
+            return Authorization(grant=grant, account=account, reused=token_hash, bound_jkt=grant.dpop_jkt)
     return Authorization(
         grant=grant,
         account=account,

@@ -23,6 +23,8 @@ class AuthorizationCode:
     method: str
     auth_time: datetime
     expires_at: datetime
+    #: The first level of ``acr_values``, for clients that are told what they asked (``acr_told``).
+    acr_requested: str | None = None
     #: Thumbprint of the key whose proof must come with the code (RFC 9449 §10).
     dpop_jkt: str | None = None
     #: Resource servers the tokens are for (RFC 8707); none: ourselves alone.
@@ -51,6 +53,8 @@ class AwaitedRequest:
     method: str | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
+    #: The first level of ``acr_values``, as in a grant.
+    acr_requested: str | None = None
     #: Bearer token for the service's notification endpoint (ping); it lives as long as the request.
     notification_token: str | None = None
     #: The handle itself, which only a notification repeats; without the client's own proof it is worth nothing.
@@ -73,6 +77,8 @@ class Grant:
     auth_time: datetime | None
     created_at: datetime
     revoked_at: datetime | None = None
+    #: The first level of ``acr_values``, for clients that are told what they asked (``acr_told``).
+    acr_requested: str | None = None
     #: Set while tokens are made that will be pushed: the ``auth_req_id`` that their ID token names (CIBA §10.3.1).
     pushed_as: str | None = None
     #: Who acts for the person, in a token got by exchange (RFC 8693 §4.1).

@@ -123,6 +123,23 @@ class SqliteTokenStore:
 
         return await self._file.write(rotate)
 
+    async def reuse(self, token_hash: str, access_token: AccessTokenRecord, *, until: datetime) -> bool:
+        at = microseconds(until)
+
+        def reuse(connection: sqlite3.Connection) -> bool:
+            prolonged = connection.execute(
+                "UPDATE refresh_tokens SET expires_at = max(expires_at, ?) WHERE token_hash = ? AND rotated_at IS NULL "
+                "AND EXISTS (SELECT 1 FROM grants WHERE id = grant_id AND revoked_at IS NULL)",
+                (at, token_hash),
+            )
+            if prolonged.rowcount != 1:
+                return False
+            _insert_access_token(connection, access_token)
+            connection.execute("UPDATE grants SET last_expires_at = max(last_expires_at, ?) WHERE id = ?", (at, access_token.grant_id))
+            return True
+
+        return await self._file.write(reuse)
+
     async def add_access_token(self, access_token: AccessTokenRecord) -> None:
         await self._file.write(lambda connection: _insert_access_token(connection, access_token))
 

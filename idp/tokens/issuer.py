@@ -22,6 +22,7 @@ from idp.tokens.claims import access_claims, id_claims, requested_claims, second
 from idp.tokens.encryption import encrypt_for
 from idp.tokens.resources import audience_of
 from idp.tokens.sender import Sender, confirmation
+from idp.tokens.told import as_told
 
 #: Longest token read, in characters; ours are about 1,200.
 MAX_TOKEN_LENGTH = 8192
@@ -83,7 +84,7 @@ class Issuer:
         expires_at = min(now + rules.access_token_lifetime, until) if until else now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
-        claims = {**life, "jti": jti, **access_claims(client, grant, account, rules, sub=sub), "scope": spoken}
+        claims = {**life, "jti": jti, **as_told(access_claims(client, grant, account, rules, sub=sub), grant, rules), "scope": spoken}
         standard = rules.access_token_type == "at+jwt"
         if standard:
             claims["client_id"] = client.client_id
@@ -100,10 +101,10 @@ class Issuer:
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         id_token = None
         if account is not None and "openid" in scope:
-            own = id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token))
-            own |= _pushed_claims(grant, refresh_token)
             wished = requested_claims(grant, account, scope, rules, sub=sub)
-            id_token = encrypt_for(client, "id_token", self._sign(key, "JWT", {**wished, **life, "jti": ordered_id(now), **own}))
+            own = as_told(wished | id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token)), grant, rules)
+            own |= life | {"jti": ordered_id(now)} | _pushed_claims(grant, refresh_token)
+            id_token = encrypt_for(client, "id_token", self._sign(key, "JWT", own))
         return TokenSet(
             access_token=access_token,
             access_token_record=_record(client, grant, scope, jti=jti, issued_at=now, expires_at=expires_at, bound=bound),

@@ -135,7 +135,7 @@ def test_a_disk_that_fills_up_is_told_before_it_is_full(folder: Path, monkeypatc
 
 def test_a_provider_is_reached_under_its_own_name_or_not() -> None:
     with running() as provider:
-        assert asyncio.run(reach(provider.issuer, NOW)).state is State.WELL
+        assert asyncio.run(reach(provider.issuer, "openid-configuration", NOW)).state is State.WELL
         other = provider.issuer.replace("127.0.0.1", "localhost")
-        assert "relying parties will refuse it" in asyncio.run(reach(other, NOW)).text
-    assert asyncio.run(reach(provider.issuer, NOW)).state is State.FAULT
+        assert "relying parties will refuse it" in asyncio.run(reach(other, "openid-configuration", NOW)).text
+    assert asyncio.run(reach(provider.issuer, "openid-configuration", NOW)).state is State.FAULT

@@ -33,6 +33,11 @@ def test_an_override_changes_its_switch_alone() -> None:
         (Profile.PSC, {"code_seconds": "60"}, "quirks.code_seconds must be of type int"),
         (Profile.PSC, {"code_seconds": True}, "quirks.code_seconds must be of type int"),
         (Profile.PSC, {"code_seconds": 0}, "positive"),
+        (Profile.PSC, {"acr_told": "eidas9"}, "must be one of reached, requested"),
+        (Profile.PSC, {"claims_left_out": "authMode sub"}, "names sub, which a service cannot check a token without"),
+        (Profile.PSC, {"claims_emptied": "exp"}, "names exp"),
+        (Profile.FAPI2, {"acr_told": "eidas3"}, "is told what is so"),
+        (Profile.FAPI2, {"claims_left_out": "acr"}, "is told what is so"),
         (Profile.BASELINE, {"pkce_required": False}, "cannot be switched off"),
         (Profile.FAPI2, {"pkce_required": False}, "cannot be switched off"),
     ],
@@ -40,6 +45,13 @@ def test_an_override_changes_its_switch_alone() -> None:
 def test_an_override_that_means_nothing_or_weakens_is_named(profile: Profile, quirks: dict[str, str | int | bool], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_quirks(_client(profile, **quirks))
+
+
+@pytest.mark.spec("RFC9700-4.14.2")
+def test_a_public_client_cannot_keep_its_refresh_token() -> None:
+    public = Client(client_id="c", client_name="C", token_endpoint_auth_method="none", quirks={"refresh_rotation": False})
+    with pytest.raises(ValueError, match="refresh_rotation cannot be switched off for a public client"):
+        check_quirks(public)
 
 
 @pytest.mark.spec("PSC-3.5")

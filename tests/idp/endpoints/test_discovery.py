@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.endpoints.discovery import metadata
-from tests.idp.wire import BASE, ISSUER, Wire
+from tests.idp.wire import BASE, ISSUER, Wire, running
 
 
 @pytest.mark.spec("OIDCD-3", "OIDCD-4.2", "RFC8414-2", "PSC-1.1")
@@ -11,6 +13,14 @@ def test_both_paths_give_the_same_document_and_it_names_its_issuer(wire: Wire) -
     assert standard.json() == psc.json() == metadata(ISSUER, BASE)
     assert standard.json()["issuer"] == ISSUER
     assert standard.headers["cache-control"] == "public, max-age=3600"
+
+
+@pytest.mark.spec("PSC-1.1")
+@pytest.mark.parametrize(("paths", "served"), [("standard", [200, 404]), ("wallet", [404, 200])])
+def test_one_path_alone_can_be_served_as_a_service_may_meet_it(paths: str, served: list[int], tmp_path: Path) -> None:
+    with running(tmp_path, discovery_paths=paths) as wire:
+        answers = [wire.http.get(f"{ISSUER}/.well-known/{name}openid-configuration").status_code for name in ("", "wallet-")]
+    assert answers == served
 
 
 @pytest.mark.spec("OIDCD-3")

@@ -3,7 +3,33 @@ from dataclasses import replace
 import pytest
 
 from idp.model import AccountState
-from tests.idp.wire import PERSON, Wire, claims_of
+from tests.idp.wire import PERSON, Wire, claims_of, client
+
+
+@pytest.mark.spec("FAPI2SP-5.3.2.1")
+def test_without_rotation_the_same_token_goes_on_and_each_use_prolongs_it(wire: Wire) -> None:
+    kept = client("kept", quirks={"refresh_rotation": False, "refresh_token_seconds": 600})
+    wire.call(lambda provider: provider.store.clients.put(kept))
+    first = wire.tokens("kept")["refresh_token"]
+    seen = set()
+    for _ in range(3):
+        wire.wall.advance(500)
+        answer = wire.refresh(first, "kept").json()
+        assert answer["refresh_token"] == first
+        assert wire.userinfo(answer["access_token"]).status_code == 200
+        seen.add(answer["access_token"])
+    assert len(seen) == 3
+    assert not wire.events("refresh_token.rotated")
+    wire.wall.advance(601)
+    assert wire.refresh(first, "kept").json()["error"] == "invalid_grant"
+
+
+@pytest.mark.spec("RFC7009-2.1")
+def test_without_rotation_a_revoked_token_gives_nothing_more(wire: Wire) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("kept", quirks={"refresh_rotation": False})))
+    tokens = wire.tokens("kept")
+    assert wire.post("revoke", "kept", token=tokens["refresh_token"]).status_code == 200
+    assert wire.refresh(tokens["refresh_token"], "kept").json()["error"] == "invalid_grant"
 
 
 @pytest.mark.spec("RFC6749-6", "RFC9700-4.14.2")

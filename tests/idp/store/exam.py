@@ -598,6 +598,23 @@ class StoreExam:
 
         self.sit(work)
 
+    def test_a_refresh_token_used_without_being_replaced_lives_on_until_its_family_ends(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session())
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            until = refresh_token().expires_at + MINUTE
+            assert await store.tokens.reuse("refresh-one", access_token("two"), until=until)
+            assert await store.tokens.get_access_token("jti-two", NOW) == access_token("two")
+            kept = await store.tokens.get_refresh_token("refresh-one")
+            assert kept is not None
+            assert (kept.expires_at, kept.rotated_at) == (until, None)
+            assert not await store.tokens.reuse("refresh-none", access_token("three"), until=until)
+            await store.tokens.revoke_grant("grant-one", NOW)
+            assert not await store.tokens.reuse("refresh-one", access_token("three"), until=until)
+            assert await store.tokens.get_access_token("jti-three", NOW) is None
+
+        self.sit(work)
+
     def test_nothing_rotates_in_a_revoked_family(self) -> None:
         async def work(store: Store) -> None:
             await store.sessions.put(session())
