@@ -7,6 +7,7 @@ is used, size and time are capped. An error says what failed to the operator; no
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -46,15 +47,21 @@ class Outbound:
             raise OperationError(f"reading an answer of status {status}", url, retry_helps=False)
         return body
 
-    async def ask(self, url: str, *, authorization: str, form: Mapping[str, str]) -> bytes:
-        """The body of an answer of status 200 to a form; raises :class:`OperationError`."""
-        headers = {"Authorization": authorization, "Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        status, body = await self._exchange("POST", url, headers, urlencode(form).encode())
+    async def ask(self, url: str, *, form: Mapping[str, str], authorization: str | None = None, tls: ssl.SSLContext | None = None) -> bytes:
+        """The body of an answer of status 200 to a form; raises :class:`OperationError`.
+
+        We prove ourselves by ``authorization``, or by the client certificate of ``tls``.
+        """
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        headers |= {"Authorization": authorization} if authorization else {}
+        status, body = await self._exchange("POST", url, headers, urlencode(form).encode(), tls)
         if status != 200:
             raise OperationError(f"reading an answer of status {status}", url, retry_helps=False)
         return body
 
-    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, tls: ssl.SSLContext | None = None
+    ) -> tuple[int, bytes]:
         # Imported when first needed: most providers never send anything.
         import httpx
 
@@ -67,7 +74,7 @@ class Outbound:
                 # Without compression the cap on what is read is also a cap on what it unfolds to.
                 sent = {**headers, "Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
                 async with (
-                    httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
+                    httpx.AsyncClient(verify=tls or True, trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
                     client.stream(method, target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,
                 ):
                     return answer.status_code, await _read(answer.aiter_raw(), url)

@@ -1,11 +1,13 @@
 """Other providers whose tokens can be exchanged here: the interfaces of Pro Santé Connect's trust area take a token of PSC.
 
 What such a token stands for is asked of its own provider, at every exchange (RFC 7662): it knows best what has ended. Shape of the file:
-``subject_issuers: [{name, issuer, introspection_endpoint, client_id, client_secret_file, clients}]``; ``clients`` are the
-clients of that provider whose tokens count.
+``subject_issuers: [{name, issuer, introspection_endpoint, client_id, clients, …}]``; ``clients`` are the clients of that provider
+whose tokens count. We prove ourselves there by ``client_secret_file``, or, as its trust area demands, by ``client_certificate_file`` and
+``client_key_file`` (PEM; RFC 8705 §2). ``authority_file`` (PEM) replaces the authorities of the system, where the provider's is another.
 """
 
 import base64
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +31,10 @@ class SubjectIssuer:
     issuer: str
     introspection_endpoint: str
     client_id: str
-    client_secret: str
     clients: frozenset[str]
+    #: One of the two: what we say in the form's header, or what we show on the connection.
+    client_secret: str | None = None
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,13 @@ class SubjectIssuers:
         """Whom the token stands for, or why it does not count, for the operator's log; raises :class:`OperationError`."""
         if len(token) > _MAX_LENGTH:
             return "it is too long"
-        credentials = f"{quote_plus(issuer.client_id)}:{quote_plus(issuer.client_secret)}".encode()
-        form = {"token": token, "token_type_hint": "access_token"}
-        authorization = f"Basic {base64.b64encode(credentials).decode()}"
-        answer = await self._outbound.ask(issuer.introspection_endpoint, authorization=authorization, form=form)
+        form, authorization = {"token": token, "token_type_hint": "access_token"}, None
+        if issuer.client_secret is None:
+            form["client_id"] = issuer.client_id
+        else:
+            credentials = f"{quote_plus(issuer.client_id)}:{quote_plus(issuer.client_secret)}".encode()
+            authorization = f"Basic {base64.b64encode(credentials).decode()}"
+        answer = await self._outbound.ask(issuer.introspection_endpoint, form=form, authorization=authorization, tls=issuer.tls)
         try:
             document = orjson.loads(answer)
         except orjson.JSONDecodeError:
@@ -108,11 +115,28 @@ def _read(entry: Mapping[str, Any], folder: Path) -> SubjectIssuer:
     endpoint = entry["introspection_endpoint"]
     if urlsplit(endpoint).scheme not in ("https", "http") or not urlsplit(endpoint).hostname:
         raise ValueError(f"introspection_endpoint {endpoint!r} is no address")
+    secret, certificate = entry.get("client_secret_file"), entry.get("client_certificate_file")
+    if (secret is None) == (certificate is None):
+        raise ValueError("exactly one of client_secret_file and client_certificate_file must be there")
     return SubjectIssuer(
         name=str(entry["name"]),
         issuer=str(entry["issuer"]),
         introspection_endpoint=endpoint,
         client_id=str(entry["client_id"]),
-        client_secret=(folder / entry["client_secret_file"]).read_text("utf-8").strip(),
         clients=frozenset(entry["clients"]),
+        client_secret=(folder / secret).read_text("utf-8").strip() if secret else None,
+        tls=_tls(entry, folder),
     )
+
+
+def _tls(entry: Mapping[str, Any], folder: Path) -> ssl.SSLContext | None:
+    """None where the authorities of the system and no certificate will do."""
+    certificate, authority = entry.get("client_certificate_file"), entry.get("authority_file")
+    if certificate is None and authority is None:
+        return None
+    context = ssl.create_default_context(cafile=folder / authority if authority else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        # A key under a pass phrase would make the library ask for it on the terminal: an empty one makes it fail.
+        context.load_cert_chain(folder / certificate, folder / entry["client_key_file"], password="")
+    return context

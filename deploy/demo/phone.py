@@ -42,8 +42,9 @@ class Phone:
 
     def answer(self, approval: dict[str, Any], decision: str, now: float, *, code: str = "") -> str:
         """Approve (with the code read in the browser), deny or report one question; returns the state it got."""
-        choice = code if code in approval["choices"] else approval["choices"][0]
-        document = {"decision": decision, "choice": choice, "pin": self._pin, "challenge": approval["challenge"]}
+        document = {"decision": decision, "pin": self._pin, "challenge": approval["challenge"]}
+        if approval["choices"]:  # a login that a service asked for shows its message instead
+            document["choice"] = code if code in approval["choices"] else approval["choices"][0]
         answer = self._signed("POST", f"/phone/api/approvals/{approval['id']}", json.dumps(document).encode(), now)
         state: str = answer.expect(200).json()["state"]
         return state

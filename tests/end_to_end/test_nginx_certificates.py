@@ -1,12 +1,8 @@
 """A real nginx does TLS client authentication in front of the real provider, with an authority made for the test."""
 
-import shutil
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +13,13 @@ import yaml
 from deploy.demo import scene
 from deploy.demo.stage import Server, run_command
 from tests.end_to_end.conftest import DOCTOR, free_port
+from tests.end_to_end.tls_proxy import AUTHORITY, BELIEVING, NOW, tls_proxy
 from tests.idp.certificates import Issued
 
-NOW = datetime.now(UTC)
-AUTHORITY = Issued("CN=Autorite de test", NOW, is_authority=True)
 STRANGE_AUTHORITY = Issued("CN=Autre autorite", NOW, is_authority=True)
 #: It took the name of the real one.
 FALSE_AUTHORITY = Issued("CN=Autorite de test", NOW, is_authority=True)
 DN = "CN=service,OU=0B0000005,O=Exemple,C=FR"
-
-#: What an operator writes; ``proxy_bind`` stands for the proxy being another machine, the only one trusted.
-CONFIGURATION = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
-    ssl_client_certificate {folder}/authority.pem; ssl_verify_client optional_no_ca;
-    location / {{
-      proxy_pass {provider}; proxy_bind 127.0.0.2;
-      proxy_set_header X-Client-Cert $ssl_client_escaped_cert;
-      proxy_set_header X-Client-Verify $ssl_client_verify;
-      proxy_set_header X-Forwarded-For $remote_addr;
-    }}
-  }}
-}}
-"""
 
 
 @dataclass
@@ -66,33 +39,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     port = free_port()
     prepared = scene.prepare(tmp_path_factory.mktemp("provider"), idp_port=free_port(), watch_port=free_port())
     own, self_signed = Issued(DN, NOW, AUTHORITY), Issued("CN=service", NOW)
-    environment = {
-        **prepared.idp_environment,
-        "IDP_TRUSTED_PROXIES": "127.0.0.2/32",
-        "IDP_CLIENT_CERTIFICATE_HEADER": "X-Client-Cert",
-        "IDP_CLIENT_CERTIFICATE_VERIFY_HEADER": "X-Client-Verify",
-        "IDP_MTLS_BASE_URL": f"https://127.0.0.1:{port}",
-    }
+    environment = {**prepared.idp_environment, **BELIEVING, "IDP_MTLS_BASE_URL": f"https://127.0.0.1:{port}"}
     _register(folder, environment, self_signed)
-    _write(folder, prepared.idp_url, port)
     discovery = f"{prepared.issuer}/.well-known/openid-configuration"
     provider = Server("idp", ["idp.cli", "serve"], environment, folder, discovery)
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin") or "nginx"
-    nginx = subprocess.Popen([program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
     with ExitStack() as stack:
-        stack.callback(nginx.wait, 15)
-        stack.callback(nginx.terminate)
+        proxy = stack.enter_context(tls_proxy(folder, {port: prepared.idp_url}))
         provider.start()
         stack.callback(provider.stop)
         provider.wait_ready()
 
         def connect(issued: Issued | None) -> httpx.Client:
-            context = ssl.create_default_context(cadata=AUTHORITY.pem.decode())
-            if issued is not None:
-                chain = folder / f"{id(issued)}.pem"
-                chain.write_bytes(issued.pem + issued.key_pem)
-                context.load_cert_chain(chain)
-            return stack.enter_context(httpx.Client(verify=context, base_url=f"https://127.0.0.1:{port}"))
+            return stack.enter_context(proxy.connect(port, issued))
 
         yield Place(prepared.issuer, f"https://127.0.0.1:{port}", connect, own, self_signed)
 
@@ -112,13 +70,6 @@ def _register(folder: Path, environment: dict[str, str], self_signed: Issued) ->
     entries = [{"client_id": name, "client_name": name, **usual, **each} for name, each in zip(names, registered, strict=True)]
     (folder / "clients.yaml").write_text(yaml.safe_dump({"clients": entries}), encoding="utf-8")
     run_command(["idp.cli", "clients", "apply", str(folder / "clients.yaml")], environment)
-
-
-def _write(folder: Path, provider_url: str, port: int) -> None:
-    server = Issued("CN=127.0.0.1", NOW, AUTHORITY, host="127.0.0.1")
-    for name, content in (("server.pem", server.pem), ("server.key", server.key_pem), ("authority.pem", AUTHORITY.pem)):
-        (folder / name).write_bytes(content)
-    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, provider=provider_url), encoding="utf-8")
 
 
 def _ask(place: Place, issued: Issued | None, client_id: str, headers: dict[str, str] | None = None) -> httpx.Response:

@@ -164,7 +164,17 @@ def test_somebody_suspended_here_gets_nothing(trust: _Trust) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "subject_issuers: 3", "subject_issuers: [{name: psc}]", "[", "subject_issuers: [{introspection_endpoint: x}]"]
+    "text",
+    [
+        "subject_issuers: [{name: a, issuer: b, introspection_endpoint: 'https://c', client_id: d, clients: []}]",
+        "subject_issuers: [{name: a, issuer: b, introspection_endpoint: 'https://c', client_id: d, clients: [], "
+        "client_certificate_file: issuers.yaml, client_key_file: issuers.yaml}]",
+        "",
+        "subject_issuers: 3",
+        "subject_issuers: [{name: psc}]",
+        "[",
+        "subject_issuers: [{introspection_endpoint: x}]",
+    ],
 )
 def test_a_file_with_a_fault_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "issuers.yaml").write_text(text, "utf-8")
