@@ -103,10 +103,15 @@ class Guide:
     @contextmanager
     def running(self, title: str, answers_at: str) -> Iterator[None]:
         """The block ``title``, a command that runs until it is stopped, ready once ``answers_at`` answers anything."""
+        with self.running_script(title, self.text(title), answers_at):
+            yield
+
+    @contextmanager
+    def running_script(self, title: str, script: str, answers_at: str) -> Iterator[None]:
+        """The same for a command of the test's own, for what Debian starts."""
+        arguments = ["sh", "-eu", "-c", script]
         with (self.folder / f"{title}.log").open("w") as out:
-            process = subprocess.Popen(
-                ["sh", "-eu", self.write(title)], cwd=self.folder, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            process = subprocess.Popen(arguments, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             assert until(lambda: answers(answers_at) or process.poll() is not None), f"no answer at {answers_at}: {self.log(title)[-3000:]}"
             assert process.poll() is None, self.log(title)[-3000:]
