@@ -10,6 +10,7 @@ from idp.grants import backchannel
 from idp.grants.phases import Services, TokenRequest
 from idp.model import Approval, AwaitedRequest, Client
 from idp.provider import Provider
+from idp.tokens.live import find_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,8 @@ class Push:
     async def lost(self) -> None:
         """End the grant of an access token that the service never got."""
         token = self.document.get("access_token")
-        jti = self.provider.tokens.recognise(token) if isinstance(token, str) else None
         now = self.provider.clock()
-        record = await self.provider.store.tokens.get_access_token(jti, now) if jti else None
+        record = await find_record(self.provider.tokens, self.provider.store, token, now) if isinstance(token, str) else None
         if record is not None:
             await self.provider.store.tokens.revoke_grant(record.grant_id, now)
 

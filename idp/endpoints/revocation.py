@@ -10,6 +10,7 @@ from idp.http import read_form
 from idp.model import Client
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
+from idp.tokens.live import find_record
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
@@ -40,11 +41,10 @@ async def _revoke(provider: Provider, client: Client, token: str) -> dict[str, A
             return None
         await provider.store.tokens.revoke_grant(grant.id, now)
         return {"health.grant.id": grant.id, "health.session.id": grant.session_id}
-    jti = provider.tokens.recognise(token)
-    record = await provider.store.tokens.get_access_token(jti, now) if jti else None
+    record = await find_record(provider.tokens, provider.store, token, now)
     if record is None or record.client_id != client.client_id:
         return None
-    await provider.store.tokens.revoke_access_token(record.jti, now)
+    await provider.store.tokens.revoke_access_token(record.jti, now, expires_at=record.expires_at)
     return {"health.token.id": record.jti, "health.grant.id": record.grant_id, "health.session.id": record.session_id}
 
 

@@ -100,6 +100,9 @@ async def _store(
     request: TokenRequest, authorization: Authorization, tokens: TokenSet, services: Services, sealed_answer: Callable[[], bytes]
 ) -> bool:
     """Durable before anything is answered; false when the refresh token was rotated by another request meanwhile."""
+    if authorization.account is None:
+        # A client's own token says everything itself (idp.tokens.own).
+        return True
     if authorization.reused is not None:
         until = services.now + rules_of(request.client).refresh_token_lifetime
         if not await services.store.tokens.reuse(authorization.reused, tokens.access_token_record, until=until):

@@ -34,6 +34,7 @@ class KeyRing:
         self._sealed: dict[str, bytes] = {}
         self._pepper = b""
         self._peppers: dict[str, bytes] = {}
+        self._published: Mapping[str, SigningKey] = {}
         self._jwks: bytes = b""
         self._signers: dict[Algorithm, SigningKey] = {}
         self._fresh_until: datetime | None = None
@@ -108,8 +109,8 @@ class KeyRing:
 
     def published(self) -> Mapping[str, SigningKey]:
         """Keys of the JWK set by ``kid``: signatures of these are ours."""
-        now = self._clock()
-        return {key.kid: key for key in self._keys.values() if key.removed_at is None or key.removed_at > now}
+        self._refresh()
+        return self._published
 
     def jwks(self) -> bytes:
         """The JWK set document (RFC 7517 §5), prebuilt until a key's life changes."""
@@ -120,11 +121,12 @@ class KeyRing:
         now = self._clock()
         if self._fresh_until is not None and now < self._fresh_until:
             return
-        published = self.published().values()
+        self._published = {key.kid: key for key in self._keys.values() if key.removed_at is None or key.removed_at > now}
+        published = self._published.values()
         # Of two that became active at one instant, the one stored later: sorting keeps the store's order.
         active = sorted((key for key in published if key.active_at <= now), key=lambda key: key.active_at)
         self._signers = {key.alg: key for key in active}
-        self._jwks = orjson.dumps({"keys": [key.public_jwk for key in self.keys if key.kid in self.published()]})
+        self._jwks = orjson.dumps({"keys": [key.public_jwk for key in self.keys if key.kid in self._published]})
         changes = [at for key in published for at in (key.active_at, key.removed_at) if at is not None and at > now]
         self._fresh_until = min([*changes, now + timedelta(hours=1)])
 

@@ -98,8 +98,22 @@ _REPEATED_ANSWERS = """
 ALTER TABLE refresh_tokens ADD COLUMN answer BLOB;
 """
 
+_DENIED_TOKENS = """
+CREATE TABLE denied_tokens (jti TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
 #: Steps in order; append only.
-STEPS: Final[tuple[str, ...]] = (_FIRST, _AWAITED, _PUSHED, _DEVICE_CODES, _SIGNALS, _INITIAL_TOKENS, _STREAMS, _REPEATED_ANSWERS)
+STEPS: Final[tuple[str, ...]] = (
+    _FIRST,
+    _AWAITED,
+    _PUSHED,
+    _DEVICE_CODES,
+    _SIGNALS,
+    _INITIAL_TOKENS,
+    _STREAMS,
+    _REPEATED_ANSWERS,
+    _DENIED_TOKENS,
+)
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
 EXPIRING: Final[tuple[str, ...]] = (
@@ -113,6 +127,7 @@ EXPIRING: Final[tuple[str, ...]] = (
     "device_codes",
     "refresh_tokens",
     "access_tokens",
+    "denied_tokens",
     "remembered",
     "counted",
     "answers",

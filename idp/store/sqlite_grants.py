@@ -143,12 +143,20 @@ class SqliteTokenStore:
     async def add_access_token(self, access_token: AccessTokenRecord) -> None:
         await self._file.write(lambda connection: _insert_access_token(connection, access_token))
 
-    async def revoke_access_token(self, jti: str, now: datetime) -> None:
+    async def revoke_access_token(self, jti: str, now: datetime, *, expires_at: datetime) -> None:
         """End one access token; its grant lives on."""
-        row = (microseconds(now), jti)
-        await self._file.write(
-            lambda connection: connection.execute("UPDATE access_tokens SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL", row)
-        )
+
+        def revoke(connection: sqlite3.Connection) -> None:
+            stored = connection.execute(
+                "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE jti = ?", (microseconds(now), jti)
+            )
+            if not stored.rowcount:
+                connection.execute("INSERT OR IGNORE INTO denied_tokens VALUES (?, ?)", (jti, microseconds(expires_at)))
+
+        await self._file.write(revoke)
+
+    async def is_denied(self, jti: str) -> bool:
+        return self._file.read("SELECT 1 FROM denied_tokens WHERE jti = ?", (jti,)).fetchone() is not None
 
     async def revoke_grant(self, grant_id: str, now: datetime, cause: Cause | None = None) -> None:
         at = microseconds(now)

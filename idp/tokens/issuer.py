@@ -20,6 +20,7 @@ from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
 from idp.profiles import rules_of
 from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
 from idp.tokens.encryption import encrypt_for
+from idp.tokens.own import is_own, own_jti, own_record
 from idp.tokens.resources import audience_of
 from idp.tokens.sender import Sender, confirmation
 from idp.tokens.told import as_told
@@ -58,7 +59,7 @@ class Issuer:
         #: Stands for the user storage that Keycloak names in ``sub``; fixed for an issuer, so that ``sub`` never changes.
         self.storage_id = str(uuid.uuid5(uuid.NAMESPACE_URL, issuer))
         self._headers: dict[tuple[str, str], str] = {}
-        self._recognised: dict[bytes, str] = {}
+        self._recognised: dict[bytes, tuple[str, str | AccessTokenRecord]] = {}
         self._public_keys: dict[str, RSAKey | ECKey] = {}
 
     def subject(self, client: Client, account: Account) -> str:
@@ -80,7 +81,8 @@ class Issuer:
         rules = rules_of(client)
         now = self._clock()
         key = self._keys.signer(client.id_token_signed_response_alg)
-        sub, jti = self.subject(client, account) if account else client.client_id, ordered_id(now)
+        sub = self.subject(client, account) if account else client.client_id
+        jti = ordered_id(now) if account else own_jti(grant.id)
         expires_at = min(now + rules.access_token_lifetime, until) if until else now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
         spoken = " ".join(sorted(scope))
@@ -97,7 +99,8 @@ class Issuer:
         if bound := confirmation(client, sender):
             claims["cnf"] = bound
         access_token = self._sign(key, rules.access_token_type, claims)
-        self._remember(access_token, jti)
+        if account:
+            self._remember(access_token, key.kid, jti)
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         id_token = None
         if account is not None and "openid" in scope:
@@ -154,18 +157,23 @@ class Issuer:
         """A security event token (RFC 8417 §2.2), in the algorithm that every receiver of CAEP reads (Interoperability Profile §2.6)."""
         return self._sign(self._keys.signer("RS256"), "secevent+jwt", claims)
 
-    def recognise(self, token: str) -> str | None:
-        """The ``jti`` of an access token that we signed; whether it still counts is the store's to say."""
+    def recognise(self, token: str) -> str | AccessTokenRecord | None:
+        """An access token that we signed with a key still published: its ``jti``, or the record of a client's own one.
+
+        Whether it still counts is not said here (:mod:`idp.tokens.live`).
+        """
         known = self._recognised.get(_digest(token))
         if known is not None:
-            return known
+            kid, found = known
+            return found if kid in self._keys.published() else None
         claims = self.verified_claims(token)
         # An ID token also has a jti, which stands for no access token.
         if claims is None or "at_hash" in claims or not isinstance(claims.get("jti"), str):
             return None
         jti: str = claims["jti"]
-        self._remember(token, jti)
-        return jti
+        found = own_record(claims, issuer=self.issuer) if is_own(jti) else jti
+        self._remember(token, _header(token)["kid"], found)
+        return found
 
     def id_token_claims(self, token: str) -> Mapping[str, Any] | None:
         """Claims of an ID token of ours, whatever its age; None for everything else that we sign (RFC 8725 §3.11, §3.12).
@@ -175,15 +183,14 @@ class Issuer:
         claims = self.verified_claims(token)
         if claims is None or "at_hash" not in claims or not isinstance(claims.get("aud"), str):
             return None
-        return claims if jws.extract_compact(token.encode("ascii")).headers().get("typ") == "JWT" else None
+        return claims if _header(token).get("typ") == "JWT" else None
 
     def verified_claims(self, token: str) -> Mapping[str, Any] | None:
         """Claims of any JWT that we signed with a key still published, whatever its age; None for everything else."""
         if len(token) > MAX_TOKEN_LENGTH:
             return None
         try:
-            header = jws.extract_compact(token.encode("ascii")).headers()
-            key = self._public_key(header.get("kid"))
+            key = self._public_key(_header(token).get("kid"))
             if key is None:
                 return None
             verified = jws.deserialize_compact(token, key, algorithms=[str(key.alg)])
@@ -210,11 +217,16 @@ class Issuer:
         signed = f"{header}.{base64url(orjson.dumps(claims))}"
         return f"{signed}.{base64url(key.sign(signed.encode('ascii')))}"
 
-    def _remember(self, token: str, jti: str) -> None:
+    def _remember(self, token: str, kid: str, found: str | AccessTokenRecord) -> None:
         if len(self._recognised) >= _RECOGNISED_COUNT:
             for oldest in list(self._recognised)[: _RECOGNISED_COUNT // 4]:
                 del self._recognised[oldest]
-        self._recognised[_digest(token)] = jti
+        self._recognised[_digest(token)] = (kid, found)
+
+
+def _header(token: str) -> Mapping[str, Any]:
+    """Raises JoseError or ValueError when there is none."""
+    return jws.extract_compact(token.encode("ascii")).headers()
 
 
 def _half_hash(token: str) -> str:

@@ -59,8 +59,9 @@ def test_a_store_that_fails_is_a_503_and_says_to_come_back(wire: Wire, monkeypat
     async def full(*_: object) -> None:
         raise OperationError("writing the store (disk full)", "idp.sqlite", retry_helps=True)
 
+    code = wire.code()
     monkeypatch.setattr(wire.provider.store.tokens, "start_grant", full)
-    answer = wire.post("token", "machine", grant_type="client_credentials")
+    answer = wire.redeem(code)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "idp.sqlite" not in answer.text
     assert wire.events("access_token.issued") == []

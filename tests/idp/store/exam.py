@@ -575,12 +575,24 @@ class StoreExam:
             await store.tokens.add_access_token(access_token("two"))
             assert await store.tokens.get_access_token("jti-one", NOW) == access_token()
             assert await store.tokens.get_access_token("jti-one", NOW + 2 * MINUTE) is None
-            await store.tokens.revoke_access_token("jti-one", NOW)
+            await store.tokens.revoke_access_token("jti-one", NOW, expires_at=access_token().expires_at)
             assert await store.tokens.get_access_token("jti-one", NOW) is None
+            assert not await store.tokens.is_denied("jti-one")
             assert await store.tokens.get_access_token("jti-two", NOW) == access_token("two")
             await store.tokens.revoke_grant("grant-one", NOW)
             assert await store.tokens.get_access_token("jti-two", NOW) is None
             assert await store.tokens.get_grant("grant-one") == grant(revoked_at=NOW)
+
+        self.sit(work)
+
+    def test_a_token_that_is_not_stored_is_denied_until_it_has_expired(self) -> None:
+        async def work(store: Store) -> None:
+            for _ in range(2):
+                await store.tokens.revoke_access_token("own-one", NOW, expires_at=NOW + MINUTE)
+            assert await store.tokens.is_denied("own-one")
+            assert not await store.tokens.is_denied("own-two")
+            assert await store.expire(NOW + MINUTE / 2) == 0
+            assert await store.expire(NOW + MINUTE) == 1
 
         self.sit(work)
 
