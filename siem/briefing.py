@@ -12,6 +12,7 @@ from siem.declarations.model import Facts, Measure
 from siem.event import Event
 from siem.evidence import EvidenceStore
 from siem.incidents.model import Incident
+from siem.incidents.phrases import credit_phrase
 from siem.incidents.service import Incidents
 from siem.response.model import ActionClass, Run, StepRun, StepState
 from siem.response.runs import Runs
@@ -48,7 +49,7 @@ def facts_of(incident: Incident, *, incidents: Incidents, runs: Runs, events: Ev
         break_glass_count=sum(event.fields.get("event.action") == "break_glass.started" for event in found),
         export_count=len(exported),
         services=tuple(sorted(services)),
-        rule_titles=tuple(dict.fromkeys(incidents.rules[alert.rule_id].title_fr for alert in alerts if alert.rule_id in incidents.rules)),
+        rules=tuple(dict.fromkeys(credit_phrase(alert.credit, alert.title) for alert in alerts)),
         measures=tuple(measure for run in taken if not run.dry_run for step in run.steps if (measure := _measure(step)) is not None),
         indicators=_indicators(incident, found),
         evidence_sha256=_sealed_for(taken, evidence),

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from siem.detection.credit import Credit
 from siem.detection.documents import Document
 from siem.detection.logsource import LogSource
 from siem.detection.pipelines import Pipelines
@@ -61,6 +62,15 @@ def convert(
         raise documents[0].error_at(f"pySigma does not read it: {error}") from error
     backend = known[target](processing_pipeline=_processing(sources, pipelines), collect_errors=True)
     return _converted(backend, rules, documents, output_format)
+
+
+def credits_of(documents: Sequence[Document]) -> list[Credit]:
+    """Who wrote what is converted: a query is the rule still."""
+
+    def said(document: Document, key: str, otherwise: str = "") -> str:
+        return str(document.body.get(key) or otherwise)
+
+    return [Credit(said(one, "id"), said(one, "title"), said(one, "author"), said(one, "license", one.folder.licence)) for one in documents]
 
 
 def _renamed(body: Mapping[str, object], source: LogSource | None) -> dict[str, object]:

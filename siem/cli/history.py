@@ -76,6 +76,7 @@ def rules_history(
     from rich.markup import escape
     from rich.table import Table
 
+    from siem.detection.credit import Credit
     from siem.history import store
 
     database = open_database()
@@ -94,7 +95,7 @@ def rules_history(
     for run in runs:
         reached = run.reached_at or run.from_at
         table.add_row(
-            escape(_printable(run.rule_title)),
+            escape(_printable(str(Credit(run.rule_id, run.rule_title, run.rule_author, run.rule_licence)))),
             run.reason,
             f"{run.from_at:%Y-%m-%d %H:%M}",
             f"{reached:%Y-%m-%d %H:%M}",
@@ -193,6 +194,8 @@ def _with_progress(answer: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str,
 
 
 def _print_text(answer: Iterator[Mapping[str, Any]], limit: int) -> Mapping[str, Any]:
+    from siem.detection.credit import Credit
+
     count, how, result = 0, "", {}
     for message in answer:
         if "plan" in message:
@@ -202,7 +205,8 @@ def _print_text(answer: Iterator[Mapping[str, Any]], limit: int) -> Mapping[str,
             if limit == 0 or count <= limit:
                 one = message["detection"]
                 group = ", ".join(f"{name}={value}" for name, value in one["group"].items())
-                line = f"{one['last_at']}  {one['level']:<13} {one['rule']} ({one['author']})  {group}  {len(one['event_ids'])} event(s)"
+                rule = Credit(one["rule_id"], one["rule"], one["author"], one["licence"])
+                line = f"{one['last_at']}  {one['level']:<13} {rule}  {group}  {len(one['event_ids'])} event(s)"
                 typer.echo(_printable(line))
         elif "done" in message:
             result = message["done"]
@@ -236,6 +240,8 @@ def _print_backtest(result: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from siem.detection.credit import Credit
+
     out = console()
     days = [day for day in result["days"] if day["detection_count"]]
     busiest = max((day["alert_count"] for day in days), default=0) or 1
@@ -257,7 +263,8 @@ def _print_backtest(result: Mapping[str, Any]) -> None:
             table.add_row(escape(_printable(values)), str(subject["alert_count"]), str(subject["detection_count"]))
         out.print(table)
     quiet = len(result["days"]) - len(days)
-    typer.echo(_printable(f"{result['rule_title']} ({result['level']}), {result['from_at']} to {result['to_at']}"))
+    rule = Credit(result["rule_id"], result["rule_title"], result["rule_author"], result["rule_licence"])
+    typer.echo(_printable(f"{rule}, {result['level']}, {result['from_at']} to {result['to_at']}"))
     typer.echo(f"{result['looked_count']} events, {result['candidate_count']} candidates ({result['how']})")
     typer.echo(f"{result['detection_count']} detections, {result['alert_count']} alerts about {result['subject_count']} subjects")
     typer.echo(f"{result['alerts_per_day']:.2f} alerts a day; {quiet} of {len(result['days'])} days without any")

@@ -9,6 +9,7 @@ import typer
 
 from siem.cli.context import AsJson, fail, loaded_rules, pipelines
 from siem.detection import Detection, Rule
+from siem.detection.credit import Credit
 from siem.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def replay_files(
         for one in done.detections:
             rule = ruleset.rules[one.rule_id]
             group = ", ".join(f"{name}={value}" for name, value in one.group)
-            of_rule = f"{rule.title} ({rule.author}, {rule.licence})"
-            typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {of_rule}  {group}  {len(one.event_ids)} event(s)")
+            typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {Credit.of(rule)}  {group}  {len(one.event_ids)} event(s)")
         counts = f"{done.line_count} lines, {done.event_count} events, {len(done.errors)} unreadable"
         typer.echo(f"{counts}, {len(done.detections)} detections")
     for rule_id, count in engine.disagreement_counts.items():
@@ -80,12 +80,9 @@ def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float) -
 
 
 def _shown(detection: Detection, rule: Rule) -> dict[str, object]:
-    """A detection as JSON; a match shown to anyone names the rule's author and licence."""
+    """A detection as JSON."""
     return {
-        "rule_id": rule.id,
-        "rule": rule.title,
-        "author": rule.author,
-        "licence": rule.licence,
+        **Credit.of(rule).document(),
         "level": rule.level,
         "group": dict(detection.group),
         "first_at": detection.first_at.isoformat(),

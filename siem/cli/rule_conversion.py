@@ -16,7 +16,7 @@ def convert_rules(
     output_format: Annotated[str, typer.Option("--format", "-f", help="Of the backend, such as dsl_lucene or kibana_ndjson.")] = "default",
 ) -> None:
     """Write rules as queries of another system, with our names of fields; says of each that the backend cannot express why."""
-    from siem.conversion import convert
+    from siem.conversion import convert, credits_of
     from siem.detection.documents import read_documents
     from siem.detection.folders import RuleFolder
 
@@ -34,6 +34,8 @@ def convert_rules(
             errors.append(error)
         else:
             errors.extend(converted.refused)
+            for credit in credits_of(documents):
+                typer.echo(f"# {credit}", err=True)
             for query in converted.queries:
                 typer.echo(query)
     if errors:

@@ -99,13 +99,13 @@ def _print_table(proven: "Proven") -> None:
     table.add_column("verdict")
     by_rule: dict[str, dict[str, ProofResult]] = {}
     for result in proven.results:
-        by_rule.setdefault(result.rule_id, {})[result.kind] = result
+        by_rule.setdefault(result.credit.rule_id, {})[result.kind] = result
     for kinds in by_rule.values():
         match, ignore = kinds["match"], kinds["ignore"]
         holds = match.passed and ignore.passed
         verdict = "[green]holds[/green]" if holds else "[bold red]does not hold[/bold red]"
         milliseconds = f"{(match.seconds + ignore.seconds) * 1000:.0f}"
-        table.add_row(escape(match.path), _tally(match), _tally(ignore), milliseconds, verdict)
+        table.add_row(escape(f"{match.path} ({match.credit.author})"), _tally(match), _tally(ignore), milliseconds, verdict)
     console().print(table)
 
 

@@ -1,11 +1,13 @@
 """The templates: escaped by default, strict about unknown names, with our few filters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from siem.detection.credit import Credit
 
 _FOLDER: Final = Path(__file__).parent / "templates"
 
@@ -17,6 +19,7 @@ def environment(folder: Path = _FOLDER) -> Environment:
     )
     made.filters["targets"] = targets
     made.filters["search_value"] = search_value
+    made.filters["bylines"] = bylines
     made.filters["urlpart"] = lambda value: quote(str(value), safe="")
     return made
 
@@ -24,6 +27,11 @@ def environment(folder: Path = _FOLDER) -> Environment:
 def targets(errors: Mapping[str, str]) -> list[tuple[str, str]]:
     """Errors by field as (link to the field, sentence) for the summary."""
     return [(f"#{name}", sentence) for name, sentence in errors.items()]
+
+
+def bylines(rules: Iterable[Credit]) -> list[tuple[str, str]]:
+    """Authors and licences of rules, each pair once."""
+    return list(dict.fromkeys((one.author, one.licence) for one in rules))
 
 
 def search_value(value: object) -> str:

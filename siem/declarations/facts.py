@@ -107,8 +107,8 @@ def summary(known: Known) -> str:
     ]
     if any(counted):
         sentences.append("Constaté : " + ", ".join(part for part in counted if part) + ".")
-    if facts.rule_titles:
-        sentences.append("Règles déclenchées : " + " ; ".join(facts.rule_titles) + ".")
+    if facts.rules:
+        sentences.append("Règles déclenchées : " + " ; ".join(facts.rules) + ".")
     if incident.techniques:
         sentences.append("Techniques MITRE ATT&CK : " + ", ".join(sorted(incident.techniques)) + ".")
     return french(" ".join(sentences))

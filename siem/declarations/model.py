@@ -93,7 +93,8 @@ class Facts:
     """What the watch knows of an incident beyond the incident itself: counts, categories and sentences, never a patient.
 
     A count that was not measured stays None and becomes an unknown field; ``services`` are service names,
-    ``measures`` the playbook's finished steps, ``indicators`` pairs of a kind (``ipv4-addr`` …) and a value.
+    ``rules`` titles with their authors, ``measures`` the playbook's finished steps, ``indicators`` pairs of a kind (``ipv4-addr`` …) and a
+    value.
     """
 
     alert_count: int = 0
@@ -104,7 +105,7 @@ class Facts:
     break_glass_count: int | None = None
     export_count: int | None = None
     services: tuple[str, ...] = ()
-    rule_titles: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
     indicators: tuple[tuple[str, str], ...] = ()
     evidence_sha256: tuple[str, ...] = ()

@@ -21,11 +21,13 @@ def junit(proven: Proven) -> bytes:
     root = Xml.Element("testsuites", name="rules")
     by_rule: dict[str, list[ProofResult]] = {}
     for result in proven.results:
-        by_rule.setdefault(result.rule_id, []).append(result)
+        by_rule.setdefault(result.credit.rule_id, []).append(result)
     for results in by_rule.values():
         suite = _suite(root, results[0].path, [result.seconds for result in results], failures=sum(not r.passed for r in results))
         properties = Xml.SubElement(suite, "properties")
-        for name, value in (("rule.id", results[0].rule_id), ("rule.title", results[0].title)):
+        credit = results[0].credit
+        said = (credit.rule_id, credit.title, credit.author, credit.licence)
+        for name, value in zip(("rule.id", "rule.title", "rule.author", "rule.licence"), said, strict=True):
             Xml.SubElement(properties, "property", name=name, value=_clean(value))
         for result in results:
             case = _case(suite, _NAMES[result.kind], result.path, result.seconds)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from siem.detection import Rule
+from siem.detection.credit import Credit
 
 LAYER_VERSION: Final = "4.5"
 #: From none to many: white to our accent.
@@ -28,7 +29,7 @@ def seen(rules: Iterable[Rule], alerts: Mapping[str, tuple[int, datetime]], at: 
     for technique, named in _by_technique(rules).items():
         fired = [rule for rule in named if rule.id in alerts]
         if fired:
-            lines = [f"{rule.title} ({rule.author}): {alerts[rule.id][0]}, last {alerts[rule.id][1]:%Y-%m-%d %H:%M} UTC" for rule in fired]
+            lines = [f"{Credit.of(rule)}: {alerts[rule.id][0]}, last {alerts[rule.id][1]:%Y-%m-%d %H:%M} UTC" for rule in fired]
             cells[technique] = (sum(alerts[rule.id][0] for rule in fired), "\n".join(lines))
     return _layer("Veilleur: seen", f"Alerts up to {at:%Y-%m-%d %H:%M} UTC. The score is the number of alerts.", cells)
 
@@ -42,8 +43,8 @@ def _by_technique(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
 
 
 def _named(rules: Iterable[Rule]) -> str:
-    """Who looks for it; the author goes with the rule (Detection Rule License 1.1)."""
-    return "\n".join(f"{rule.title} ({rule.author}), {rule.level}" for rule in rules)
+    """Who looks for it."""
+    return "\n".join(f"{Credit.of(rule)}, {rule.level}" for rule in rules)
 
 
 def _layer(name: str, description: str, cells: Mapping[str, tuple[int, str]]) -> dict[str, object]:

@@ -17,6 +17,7 @@ import orjson
 
 from siem.detection import Rule
 from siem.detection.costs import costs_of
+from siem.detection.credit import Credit
 from siem.detection.engine import Engine
 from siem.detection.filters import Filter
 from siem.detection.folders import RuleFolder, named
@@ -44,8 +45,7 @@ class ProofResult:
     what they must. ``seconds`` is the processor time taken.
     """
 
-    rule_id: str
-    title: str
+    credit: Credit
     path: str
     kind: str
     line_count: int
@@ -198,7 +198,7 @@ def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
     begun = time.process_time()
     if not file.is_file():
         missing = DataError(str(file), 0, "", f"the proof is missing: rule {rule.path} has none of this kind")
-        return ProofResult(rule.id, rule.title, rule.path, kind, 0, 0, 0, 0.0, (missing,))
+        return ProofResult(Credit.of(rule), rule.path, kind, 0, 0, 0, 0.0, (missing,))
     lines, problems = _read(file)
     if not lines and not problems:
         problems.append(DataError(str(file), 0, "", "the proof is empty"))
@@ -217,7 +217,7 @@ def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
             said = "the rule does not match" if expected else "the rule matches"
             problems.append(DataError(str(file), group[0].number, "", said))
     seconds = time.process_time() - begun
-    return ProofResult(rule.id, rule.title, rule.path, kind, len(lines), cases, held, seconds, tuple(problems))
+    return ProofResult(Credit.of(rule), rule.path, kind, len(lines), cases, held, seconds, tuple(problems))
 
 
 def _engine(ruleset: Ruleset, book: Book) -> Engine:

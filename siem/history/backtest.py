@@ -45,6 +45,8 @@ class Backtest:
 
     rule_id: str
     rule_title: str
+    rule_author: str
+    rule_licence: str
     level: str
     how: How
     from_at: datetime | None
@@ -111,6 +113,8 @@ class Tally:
         return Backtest(
             rule_id=rule.id,
             rule_title=rule.title,
+            rule_author=rule.author,
+            rule_licence=rule.licence,
             level=rule.level,
             how=self._wanted.how,
             from_at=from_at,

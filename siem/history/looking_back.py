@@ -141,6 +141,8 @@ class LookingBack:
             tenant=tenant,
             rule_id=rule_id,
             rule_title=wanted.rule.title,
+            rule_author=wanted.rule.author,
+            rule_licence=wanted.rule.licence,
             fingerprint=fingerprints(wanted.ruleset)[rule_id],
             reason=Reason.CHANGED if known else Reason.NEW,
             from_at=now - self._budget.look_back,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from siem.detection import Detection, Rule
+from siem.detection.credit import Credit
 from siem.detection.documents import Document, parse_documents
 from siem.detection.load import Ruleset
 from siem.errors import DataError
@@ -119,9 +120,7 @@ class History:
 def _planned(wanted: Plan, stretch: Stretch, total: int, oldest: datetime | None) -> Message:
     rule = wanted.rule
     return {
-        "rule_id": rule.id,
-        "rule": rule.title,
-        "author": rule.author,
+        **Credit.of(rule).document(),
         "level": rule.level,
         "how": str(wanted.how),
         "from_at": _text(stretch.from_at),
@@ -140,11 +139,9 @@ def _text(instant: datetime | None) -> str | None:
 
 
 def shown(detection: Detection, rule: Rule) -> Message:
-    """A detection as a document; a match shown to anyone names the rule's author."""
+    """A detection as a document."""
     return {
-        "rule_id": rule.id,
-        "rule": rule.title,
-        "author": rule.author,
+        **Credit.of(rule).document(),
         "level": rule.level,
         "group": dict(detection.group),
         "first_at": detection.first_at.isoformat(),

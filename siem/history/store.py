@@ -23,6 +23,8 @@ runs = Table(
     Column("tenant", String(64), nullable=False),
     Column("rule_id", String(64), nullable=False),
     Column("rule_title", Text, nullable=False),
+    Column("rule_author", Text, nullable=False, server_default=""),
+    Column("rule_licence", Text, nullable=False, server_default=""),
     Column("fingerprint", String(32), nullable=False),
     Column("reason", String(16), nullable=False),
     Column("from_at", Instant, nullable=False),
@@ -73,6 +75,8 @@ class Run:
     tenant: str
     rule_id: str
     rule_title: str
+    rule_author: str
+    rule_licence: str
     fingerprint: str
     reason: Reason
     from_at: datetime

@@ -140,6 +140,7 @@ def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, eve
             rule_id=cluster.rule_id,
             rule_title=rule.title if rule else cluster.rule_id,
             rule_author=rule.author if rule else "",
+            rule_licence=rule.licence if rule else "",
             title=(rule.title_fr or rule.title) if rule else f"Règle retirée {cluster.rule_id}",
             severity=severity.value,
             severity_rank=RANK[severity],

@@ -276,11 +276,12 @@ def recompute(conn: Connection, incident_id: str, policy: Policy, now: datetime)
         update(incidents)
         .where(incidents.c.id == incident_id)
         .values(
-            title=title_of(techniques, entities, rows[0]["title"]),
+            title=title_of(techniques, entities, _fallback_title(rows[0])),
             severity=severity.value,
             severity_rank=RANK[severity],
             techniques=dump(techniques),
             entities=dump(entities),
+            rules=dump(sorted({(row["rule_id"], row["rule_title"], row["rule_author"], row["rule_licence"]) for row in rows})),
             risk=risk,
             alert_count=len(rows),
             first_at=min(row["first_at"] for row in rows),
@@ -289,6 +290,11 @@ def recompute(conn: Connection, incident_id: str, policy: Policy, now: datetime)
             finess=_main_structure(conn, incident_id),
         )
     )
+
+
+def _fallback_title(alert: RowMapping) -> str:
+    """The title of the gravest alert; its rule's author goes wherever the title goes."""
+    return f"{alert['title']} (règle de {alert['rule_author']})" if alert["rule_author"] else str(alert["title"])
 
 
 def _main_structure(conn: Connection, incident_id: str) -> str | None:

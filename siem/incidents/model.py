@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from siem.access import Permission
+from siem.detection.credit import Credit
 
 
 class Severity(StrEnum):
@@ -78,9 +79,9 @@ class Alert:
     """One rule's finding about one subject. ``entities`` maps a kind (user, session, source.ip, service, structure, patient, device) to
     values.
 
-    Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the
-    rule's French title; ``rule_title`` and ``rule_author`` its own, to be shown with it. ``watched``: the person was on
-    the watch list when it happened, so it weighs twice. ``suppressed_count`` of its events came while its rule was silent.
+    Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the rule's French title;
+    ``rule_title``, ``rule_author`` and ``rule_licence`` are its own, shown with it also once the rule is gone. ``watched``: the person
+    was on the watch list when it happened, so it weighs twice. ``suppressed_count`` of its events came while its rule was silent.
     ``found_in_history``: a rule that came later found it in stored events.
     """
 
@@ -89,6 +90,7 @@ class Alert:
     rule_id: str
     rule_title: str
     rule_author: str
+    rule_licence: str = ""
     severity: Severity
     techniques: tuple[str, ...]
     subject_field: str
@@ -116,6 +118,11 @@ class Alert:
     #: What fills the rule's sentences: fields of the last event, and ``count`` among what the detection measured.
     values: tuple[tuple[str, str], ...] = ()
     suppressed_count: int = 0
+
+    @property
+    def credit(self) -> Credit:
+        """Whose rule found it."""
+        return Credit(self.rule_id, self.rule_title, self.rule_author, self.rule_licence)
 
 
 class IncidentState(StrEnum):
@@ -151,8 +158,8 @@ class Incident:
 
     ``qualification`` maps each criterion of CRITERIA to ``oui``, ``non`` or ``inconnu``.
     ``aware_at`` is when a person took note of it: legal clocks start there, not at detection.
-    ``risk`` is the sum of :data:`RISK` over its distinct rules. An incident that was found to be part of
-    another has ``merged_into``, is closed, and keeps its number and its history.
+    ``risk`` is the sum of :data:`RISK` over its distinct rules, ``rules`` names them and their authors.
+    An incident that was found to be part of another has ``merged_into``, is closed, and keeps its number and its history.
     """
 
     id: str
@@ -175,6 +182,7 @@ class Incident:
     risk: int = 0
     alert_count: int = 0
     merged_into: str | None = None
+    rules: tuple[Credit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

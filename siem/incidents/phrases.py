@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from siem.detection.credit import Credit
 from siem.incidents.model import AlertState, IncidentState, Severity, Verdict
 
 #: One event, and several alike (``{n}``), by ``event.action``. An action that is not here is told by its name.
@@ -123,3 +124,11 @@ def event_phrase(
     if address:
         text += f" depuis {address}" + (f" ({place})" if place else "")
     return text
+
+
+def credit_phrase(credit: Credit, title: str = "") -> str:
+    """Whose rule it is, in a sentence: its title (or the given one), its author and its licence."""
+    named = ", ".join(
+        filter(None, (f"de {credit.author}" if credit.author else "auteur inconnu", credit.licence and f"licence {credit.licence}"))
+    )
+    return f"{title or credit.title} ({named})"

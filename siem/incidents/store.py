@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from siem.detection.credit import Credit
 from siem.incidents.model import Alert, AlertState, Change, Incident, IncidentState, Severity, TimelineEntry, Verdict
 from siem.store.database import Instant, metadata
 
@@ -39,6 +40,7 @@ alerts = Table(
     Column("rule_id", String(64), nullable=False),
     Column("rule_title", Text, nullable=False),
     Column("rule_author", Text, nullable=False),
+    Column("rule_licence", Text, nullable=False, server_default=""),
     Column("title", Text, nullable=False),
     Column("severity", String(16), nullable=False),
     Column("severity_rank", Integer, nullable=False),
@@ -141,6 +143,7 @@ incidents = Table(
     Column("aware_at", Instant),
     Column("closed_at", Instant),
     Column("merged_into", String(32)),
+    Column("rules", Text, nullable=False, server_default="[]"),
     UniqueConstraint("tenant", "number", name="uq_incidents_number"),
     Index("ix_incidents_queue", "tenant", "state", "severity_rank", "last_at"),
     Index("ix_incidents_merged", "merged_into"),
@@ -234,6 +237,7 @@ def to_alert(row: RowMapping, entities: Mapping[str, tuple[str, ...]], event_ids
         rule_id=row["rule_id"],
         rule_title=row["rule_title"],
         rule_author=row["rule_author"],
+        rule_licence=row["rule_licence"],
         title=row["title"],
         severity=Severity(row["severity"]),
         techniques=tuple(json.loads(row["techniques"])),
@@ -293,6 +297,7 @@ def to_incident(row: RowMapping) -> Incident:
         risk=row["risk"],
         alert_count=row["alert_count"],
         merged_into=row["merged_into"],
+        rules=tuple(Credit(*each) for each in json.loads(row["rules"])),
     )
 
 

@@ -13,8 +13,9 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, select
 
 from siem.access import WATCH, Principal
+from siem.detection.credit import Credit
 from siem.incidents.model import Change, IncidentState, Severity, TimelineEntry
-from siem.incidents.phrases import CRITERIA_LABELS, INCIDENT_STATES, SEVERITIES, event_phrase
+from siem.incidents.phrases import CRITERIA_LABELS, INCIDENT_STATES, SEVERITIES, credit_phrase, event_phrase
 from siem.incidents.queries import changes_of, incident_row, seen_by
 from siem.incidents.store import alert_events, alerts, incident_entries, incidents, names_of, to_entry
 
@@ -76,7 +77,8 @@ def _name(subject: str, names: Mapping[str, str]) -> str:
 
 def _of_alert(incident_id: str, alert: RowMapping) -> TimelineEntry:
     severity = SEVERITIES[Severity(alert["severity"])]
-    text = f"Alerte de gravité {severity} — {alert['title']} : {alert['summary']}"
+    credit = Credit(alert["rule_id"], alert["rule_title"], alert["rule_author"], alert["rule_licence"])
+    text = f"Alerte de gravité {severity} — {credit_phrase(credit, alert['title'])} : {alert['summary']}"
     if alert["watched"]:
         text += " (compte sous surveillance renforcée)"
     return TimelineEntry(

@@ -12,6 +12,7 @@ COVERED_BY: dict[str, str] = {
     "idp/grants/phases.py": "tests/idp/grants/test_grants.py",
     "siem/batch.py": "tests/siem/test_pipeline.py",
     "siem/app.py": "tests/end_to_end/test_night.py",
+    "siem/incidents/model.py": "tests/siem/detection/test_credit.py",
     "siem/metrics.py": "tests/end_to_end/test_night.py",
 }
 #: Groups of commands, tried through the whole command line.

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from siem.briefing import facts_of
+from siem.detection.credit import Credit
 from siem.event import Event, Fields
 from siem.incidents.model import Incident, IncidentState, Severity
 
@@ -27,11 +28,14 @@ INCIDENT = Incident(
     closed_at=None,
 )
 
+CREDIT = Credit("gone", "Sweep", "A. Nobody", "DRL 1.1")
+
 
 @dataclass
 class Alert:
     event_ids: tuple[str, ...]
-    rule_id: str = "gone"
+    title: str = "Balayage"
+    credit: Credit = CREDIT
 
 
 class World:
@@ -66,6 +70,7 @@ def test_each_event_and_each_patient_is_counted_once() -> None:
     )
     assert (facts.event_count, facts.patient_count, facts.export_count, facts.record_count) == (4, 2, 1, 40)
     assert facts.services == ("dossier-patient",)
+    assert facts.rules == ("Balayage (de A. Nobody, licence DRL 1.1)",)  # once, and though the rule is gone
 
 
 def test_what_was_not_measured_stays_unknown() -> None:

@@ -148,6 +148,6 @@ def test_files_are_queries_on_the_screen_and_wrong_ones_are_named(tmp_path: Path
     assert status == 1
     assert "user_agent.original" in said and "broken.yml:2" in said
     status, said = _run(scanner, "-t", "lucene", "-f", "kibana_ndjson")
-    assert status == 0 and json.loads(said.splitlines()[0])
+    assert status == 0 and json.loads(said.splitlines()[-1])
     status, said = _run("nowhere.yml", "-t", "esql")
     assert status == 1 and "nowhere.yml" in said

@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert, select, update
 
-from siem.incidents.phrases import SEVERITIES
+from siem.incidents.phrases import SEVERITIES, credit_phrase
 from siem.response.action import Action, ActionFailed, Context, Message, Result
 from siem.response.model import ActionClass
 from siem.response.store import notifications
@@ -58,4 +58,6 @@ def _text(context: Context) -> str:
         f"Gravité : {SEVERITIES[incident.severity]}. Alertes : {incident.alert_count}.",
         f"Période : du {incident.first_at:%d/%m/%Y %H:%M} au {incident.last_at:%d/%m/%Y %H:%M} (UTC).",
     ]
+    if incident.rules:
+        lines.append(f"Règles : {' ; '.join(map(credit_phrase, incident.rules))}.")
     return "\n".join(lines)

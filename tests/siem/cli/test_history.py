@@ -52,7 +52,9 @@ def test_without_a_watch_the_events_are_read_here_and_only_read(state: Path) -> 
     done = run(state, "hunt", "fhir_record_sweep", *SINCE)
     assert done.returncode == 0, done.stderr
     *detections, summary = done.stdout.splitlines()
-    assert len(detections) == 3 and all("Sweep of patient records (Veilleur)" in line and "60 event(s)" in line for line in detections)
+    assert len(detections) == 3 and all(
+        "Sweep of patient records (Veilleur, Apache-2.0, " in line and "60 event(s)" in line for line in detections
+    )
     assert summary.endswith("3 detections, 3 alerts")
     assert (state / "events.duckdb").read_bytes() == before
 

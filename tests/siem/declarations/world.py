@@ -75,7 +75,7 @@ FACTS = Facts(
     break_glass_count=2,
     export_count=1,
     services=("dossier-patient",),
-    rule_titles=("Approbations à répétition", "Balayage de dossiers"),
+    rules=("Approbations à répétition (de Veilleur, licence Apache-2.0)", "Balayage de dossiers (de Veilleur, licence Apache-2.0)"),
     measures=(Measure("Sessions révoquées", NIGHT - timedelta(minutes=20)),),
     indicators=(("ipv4-addr", "203.0.113.7"),),
     evidence_sha256=("ab" * 32,),

@@ -4,6 +4,7 @@ import junitparser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siem.detection.credit import Credit
 from siem.detection.junit import junit
 from siem.detection.prove import ProofResult, Proven
 from siem.detection.prove import test as prove
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def result(kind: str, *problems: DataError, path: str = "web/nginx_scan.yml", seconds: float = 0.5) -> ProofResult:
-    return ProofResult("id-of-the-rule", "Scan", path, kind, 3, 3, 3 - len(problems), seconds, problems)
+    return ProofResult(Credit("id-of-the-rule", "Scan", "A. Nobody", "MIT"), path, kind, 3, 3, 3 - len(problems), seconds, problems)
 
 
 def read(proven: Proven) -> list[junitparser.TestSuite]:

@@ -11,7 +11,8 @@ from siem.store.migrations import migrate
 
 AT = datetime(2026, 3, 15, tzinfo=UTC)
 RUN = Run(
-    0, "default", "r1", "Rule", "f1", Reason.NEW, AT, AT + timedelta(days=1), None, AT, State.WAITING, "", 0, 0, 0, 0, 0, 0.0, AT, None
+    0, "default", "r1", "Rule", "A. Nobody", "MIT", "f1", Reason.NEW, AT, AT + timedelta(days=1), None, AT,
+    State.WAITING, "", 0, 0, 0, 0, 0, 0.0, AT, None,
 )  # fmt: skip
 
 
