@@ -164,12 +164,16 @@ def _problem(rule: Rule, field: str, problem: str) -> DataError:
 def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
     if not _FILE_NAME.fullmatch(rule.path.rsplit("/", 1)[-1]):
         yield _problem(rule, "", "file names are of small letters, digits and _, 10 to 70 characters")
-    wanted: dict[str, object] = {"author": rule.author, "license": rule.licence, "description": rule.description}
+    wanted: dict[str, object] = {
+        "author": rule.author,
+        "license": rule.licence,
+        "description": rule.description,
+        "veilleur.titre": rule.title_fr != rule.title,
+    }
     if alerts:
         wanted |= {
             "falsepositives": rule.falsepositives,
             "tags (attack.t1078)": rule.techniques,
-            "veilleur.titre": rule.title_fr != rule.title,
             "veilleur.resume": rule.summary_fr != rule.title,
             "veilleur.subject": rule.subject,
         }

@@ -11,6 +11,7 @@ from siem.console.language import SUPPORTED, choose, french_spaces, load
 from siem.declarations.desk import DeskState
 from siem.declarations.model import DossierState, Phase
 from siem.incidents.model import CRITERIA, AlertState, IncidentState, Severity, Verdict
+from siem.response.actions import ACTIONS
 from siem.response.model import ActionClass, RunState, StepState
 
 LANGUAGES = load()
@@ -66,6 +67,7 @@ def test_every_state_of_the_watch_has_its_word(code: str) -> None:
         for member in members
         if not LANGUAGES[code].has(f"{prefix}.{member.value}")
     ]
+    missing += [name for kind in ACTIONS for name in kind.outputs if not LANGUAGES[code].has(f"step_output.{name}")]
     missing += [name for name in CRITERIA if not LANGUAGES[code].has(f"criterion.{name}")]
     assert missing == []
 
