@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 import yaml
@@ -209,29 +209,78 @@ def _in_order(text: str) -> list[tuple[int, str]]:
 
 
 def spec_marks() -> Iterator[tuple[str, str]]:
-    """(requirement, path::test) of every ``@pytest.mark.spec(…)`` on a function, and of a module's ``pytestmark``."""
+    """(requirement, path and sentence) of every ``@pytest.mark.spec(…)`` on a function, and of a module's ``pytestmark``."""
+    for requirement, path, test in _marked("spec"):
+        yield requirement, f"`{path}` {test}"
+
+
+def _marked(name: str) -> Iterator[tuple[str, str, str]]:
+    """(argument, path, sentence) of every mark of that name."""
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         if "node_modules" in path.parts:
             continue
         tree = ast.parse(path.read_text("utf-8"))
-        module = [
-            mark for node in tree.body if isinstance(node, ast.Assign) and _names_pytestmark(node) for mark in _marks(ast.walk(node.value))
-        ]
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign) and _names_pytestmark(node)]
+        module = [mark for node in assigned for mark in _marks(name, ast.walk(node.value))]
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for requirement in {*module, *_marks(node.decorator_list)}:
-                    yield requirement, f"`{path.relative_to(ROOT)}` {node.name.removeprefix('test_').replace('_', ' ')}"
+                for argument in {*module, *_marks(name, node.decorator_list)}:
+                    yield argument, str(path.relative_to(ROOT)), node.name.removeprefix("test_").replace("_", " ")
 
 
 def _names_pytestmark(node: ast.Assign) -> bool:
     return any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets)
 
 
-def _marks(nodes: Iterable[ast.AST]) -> list[str]:
-    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.spec"]
-    return [
-        argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+def _marks(name: str, nodes: Iterable[ast.AST]) -> list[str]:
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == f"pytest.mark.{name}"]
+    arguments = [part for call in calls for argument in call.args for part in ast.walk(argument)]
+    return [part.value for part in arguments if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def attacks() -> str:
+    """Each class of attack with the incidents that show it, and the tests that repeat them."""
+    tests: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for precedent, path, test in _marked("precedent"):
+        tests[precedent].add((path, test))
+    parts = [
+        f"{_HEADER}\n# Attacks\n\nWhat happened to other providers, and the test that does the same to this one, from outside. "
+        "A test names its incident with `@pytest.mark.precedent`; one without a test fails the build.\n"
     ]
+    for attack in _table_of_tests("tests/attacks/classes.py").CLASSES:
+        precedents = "; ".join(f"{where}: {name}" for name, where in attack.precedents.items())
+        found = sorted({proof for name in attack.precedents for proof in tests[name]})
+        by_file = {path: [test for file, test in found if file == path] for path, _ in found}
+        rows = ((f"`{path}`", "<br>".join(sentences)) for path, sentences in by_file.items())
+        parts.append(f"\n## {attack.title}\n\n{precedents}.\n\n{_table(('file', 'tests'), rows)}")
+    return "".join(parts)
+
+
+def rfc9700() -> str:
+    """Each section of the current best practice for OAuth's security, and what proves it here."""
+    table = _table_of_tests("tests/attacks/rfc9700.py")
+    proofs: defaultdict[str, set[str]] = defaultdict(set)
+    for requirement, test in spec_marks():
+        proofs[requirement.removeprefix("RFC9700-")].add(test)
+    rows = (
+        (section, title, "<br>".join(sorted(proofs[section])) or f"not applicable: {table.NOT_APPLICABLE.get(section, '')}")
+        for section, title in table.SECTIONS.items()
+    )
+    return (
+        f"{_HEADER}\n# RFC 9700\n\nEach section of *Best Current Practice for OAuth 2.0 Security* that asks something, "
+        "and the tests that prove it. "
+        f"A section without test or reason fails the build.\n\n{_table(('section', 'what it is about', 'proved by'), rows)}"
+    )
+
+
+def _table_of_tests(path: str) -> Any:
+    """A module of the tests that holds nothing but a table, loaded from its file: the tests are no package."""
+    specification = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    if specification is None or specification.loader is None:
+        raise RuntimeError(f"{path} is gone")
+    table = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(table)
+    return table
 
 
 def profiles() -> str:
@@ -274,12 +323,7 @@ def _rule(path: Path, document: Mapping[str, object]) -> tuple[str, ...]:
 
 def conformance() -> str:
     """The modules of the certification plans, and the test that looks at what each looks at."""
-    # Loaded from its file: the tests are no package.
-    specification = importlib.util.spec_from_file_location("conformance_plans", ROOT / "tests/conformance/plans.py")
-    if specification is None or specification.loader is None:
-        raise RuntimeError("tests/conformance/plans.py is gone")
-    table = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(table)
+    table = _table_of_tests("tests/conformance/plans.py")
     tests = dict(_module_tests())
     parts = [
         f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module. "
@@ -314,6 +358,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "cli.md": cli,
     "standards.md": standards,
     "conformance.md": conformance,
+    "attacks.md": attacks,
+    "rfc9700.md": rfc9700,
     "rules.md": rules,
     "profiles.md": profiles,
 }

@@ -1,11 +1,13 @@
 """Only a signature under the expected key with the expected algorithm counts.
 
 Precedents: python-jose CVE-2024-33663 and CVE-2026-85394, authlib CVE-2024-37568 and CVE-2026-114616 (empty key), CVE-2025-59420
-(``crit`` ignored), PyJWT CVE-2026-32597 and CVE-2026-102266, CVE-2025-27370 (audience of client assertions).
+(``crit`` ignored), PyJWT CVE-2026-32597 and CVE-2026-102266, CVE-2025-27370 and CVE-2025-27371 (audience of client assertions);
+RFC8725-2.8 (a token of one purpose used for another).
 """
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +16,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from idp.model import Client
 from tests.attacks.forgery import b64u, b64u_decode, ec_signed, hmac_signed, parts_of, public_jwk, unsigned
-from tests.idp.wire import CONNECT, ISSUER, Wire, client, running
+from tests.idp.wire import CHALLENGE, CONNECT, ISSUER, REDIRECT, SECRET, Wire, client, running
+
+pytestmark = pytest.mark.precedent("CVE-2024-33663", "CVE-2026-85394", "CVE-2024-37568", "CVE-2026-114616", "CVE-2026-102266")
+
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 KEY, ATTACKER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -28,16 +34,15 @@ HEADER = {"alg": "ES256", "kid": "k1"}
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     """A provider with one client that proves itself by a key."""
     with running(tmp_path_factory.mktemp("signing"), client_failure_limit_count=1000) as wire:
-        made = client(
-            "signer",
-            token_endpoint_auth_method="private_key_jwt",
-            client_secret_hash=None,
-            grant_types=("client_credentials",),
-            scope=frozenset({"sessions:read"}),
-            jwks={"keys": [public_jwk(KEY, kid="k1")]},
-        )
-        wire.call(lambda provider: provider.store.clients.put(made))
+        wire.call(lambda provider: provider.store.clients.put(_signer()))
         yield wire
+
+
+def _signer(**members: Any) -> Client:
+    made = client(
+        "signer", token_endpoint_auth_method="private_key_jwt", client_secret_hash=None, jwks={"keys": [public_jwk(KEY, kid="k1")]}
+    )
+    return replace(made, **{"grant_types": ("client_credentials",), "scope": frozenset({"sessions:read", "openid"}), **members})
 
 
 def _claims(wire: Wire, **changes: Any) -> dict[str, Any]:
@@ -71,13 +76,14 @@ def _forgeries(header: dict[str, Any], claims: dict[str, Any], public: list[byte
 
 
 @pytest.mark.spec("RFC7523-3")
+@pytest.mark.precedent("CVE-2025-27370")
 def test_a_right_assertion_counts_once(signing: Wire) -> None:
     assertion = ec_signed(HEADER, _claims(signing), KEY)
     assert _ask(signing, assertion).status_code == 200
     assert _ask(signing, assertion).status_code == 401
 
 
-@pytest.mark.spec("RFC8725-3.1")
+@pytest.mark.spec("RFC8725-3.1", "RFC9700-2.5")
 def test_a_client_assertion_under_any_other_key_or_algorithm_is_refused(signing: Wire) -> None:
     jwk = json.dumps(public_jwk(KEY), separators=(",", ":")).encode()
     for forged in _forgeries(HEADER, _claims(signing), [PEM, PEM.strip(), DER, jwk, bytes(32)]):
@@ -100,6 +106,7 @@ def test_a_client_assertion_under_any_other_key_or_algorithm_is_refused(signing:
     ],
 )
 @pytest.mark.spec("RFC7515-4.1.11")
+@pytest.mark.precedent("CVE-2025-59420", "CVE-2026-32597")
 def test_a_header_that_asks_for_what_we_do_not_do_is_refused_though_the_signature_is_right(signing: Wire, header: dict[str, Any]) -> None:
     assert _ask(signing, ec_signed(header, _claims(signing), KEY)).status_code == 401
 
@@ -120,6 +127,7 @@ def test_a_header_that_asks_for_what_we_do_not_do_is_refused_though_the_signatur
     ],
 )
 @pytest.mark.spec("RFC7523-3")
+@pytest.mark.precedent("CVE-2025-27370", "CVE-2025-27371")
 def test_a_signed_assertion_made_for_another_purpose_is_refused(signing: Wire, changes: dict[str, Any]) -> None:
     answer = _ask(signing, ec_signed(HEADER, _claims(signing, **changes), KEY))
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
@@ -156,6 +164,48 @@ def test_no_forged_hint_ends_a_session_or_names_a_person(wire: Wire) -> None:
     assert "code=" in wire.authorize(cookie=cookie, prompt="none", id_token_hint=tokens["id_token"]).headers["location"]
 
 
+@pytest.mark.spec("RFC9101-6.2", "RFC8725-3.1")
+def test_no_forged_request_object_starts_a_login(signing: Wire) -> None:
+    def ask(signed: str) -> str:
+        sent = {"client_id": "signer", "response_type": "code", "scope": "openid", "redirect_uri": REDIRECT, "request": signed}
+        answer = signing.http.get(f"{CONNECT}/auth", params=sent, follow_redirects=False)
+        return str(answer.headers.get("location", "") + answer.text)
+
+    signing.call(lambda provider: provider.store.clients.put(_signer(grant_types=("authorization_code",))))
+    asked = {**_claims(signing, sub=None), "client_id": "signer", "response_type": "code", "scope": "openid", "redirect_uri": REDIRECT}
+    asked |= {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    jwk = json.dumps(public_jwk(KEY), separators=(",", ":")).encode()
+    for forged in _forgeries(HEADER, asked, [PEM, DER, jwk]):
+        assert "invalid_request_object" in ask(forged), forged
+    for header in ({**HEADER, "crit": ["exp"]}, {**HEADER, "b64": False, "crit": ["b64"]}, {**HEADER, "typ": "dpop+jwt"}):
+        assert "invalid_request_object" in ask(ec_signed(header, asked, KEY))
+    assert "/login/" in ask(ec_signed(HEADER, asked, KEY))
+
+
+@pytest.mark.spec("RFC9449-4.3", "RFC8725-3.1", "RFC9700-2.2.1", "RFC9700-4.10.1")
+def test_no_forged_proof_binds_a_token(wire: Wire) -> None:
+    jwk = public_jwk(KEY)
+    header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": jwk}
+    at = int(wire.wall().timestamp())
+    claims = {"htm": "POST", "htu": f"{CONNECT}/token", "iat": at, "jti": "proof-1"}
+    private = {**jwk, "d": b64u(KEY.private_numbers().private_value.to_bytes(32))}
+    oct_key = {"kty": "oct", "k": b64u(bytes(32))}
+    forged = [
+        *(one for one in _forgeries(header, claims, [PEM, DER, json.dumps(jwk).encode()]) if parts_of(one)[0].get("jwk") == jwk),
+        hmac_signed({**header, "alg": "HS256", "jwk": oct_key}, claims, bytes(32)),
+        ec_signed({**header, "jwk": private}, claims, KEY),
+        *(ec_signed({**header, "jwk": other}, claims, KEY) for other in (None, {}, [], "k1", public_jwk(ATTACKER))),
+        *(ec_signed({**header, **extra}, claims, KEY) for extra in ({"crit": ["exp"]}, {"typ": "JWT"}, {"b64": False, "crit": ["b64"]})),
+    ]
+    for proof in forged:
+        form = {"grant_type": "client_credentials", "scope": "sessions:read"}
+        answer = wire.http.post(f"{CONNECT}/token", data=form, auth=("machine", SECRET), headers={"DPoP": proof})
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof"), proof
+    right = ec_signed(header, claims, KEY)
+    bound = wire.http.post(f"{CONNECT}/token", data=form, auth=("machine", SECRET), headers={"DPoP": right})
+    assert bound.json()["token_type"] == "DPoP"
+
+
 def test_a_key_that_is_too_short_or_broken_is_not_registered(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -171,6 +221,7 @@ def test_a_key_that_is_too_short_or_broken_is_not_registered(tmp_path: Path) -> 
 
 @pytest.mark.spec("JARM-2.1", "RFC8725-3.12")
 @pytest.mark.parametrize("client_id", ["baseline", "psc"])
+@pytest.mark.precedent("RFC8725-2.8")
 def test_a_token_of_ours_made_for_one_purpose_serves_no_other(wire: Wire, client_id: str) -> None:
     cookie, tokens = wire.log_in(), wire.tokens(client_id)
     answer = wire.authorize(client_id, cookie=cookie, response_mode="jwt").headers["location"].partition("response=")[2].partition("&")[0]

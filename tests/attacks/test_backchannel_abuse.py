@@ -14,6 +14,8 @@ from idp.model import AccountState
 from tests.idp.endpoints.backchannel_flow import CIBA, CONNECT, Services, running_services
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY
 
+pytestmark = pytest.mark.precedent("CVE-2026-9798", "CVE-2026-109082", "CVE-2026-4282", "CVE-2026-1609")
+
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:

@@ -1,6 +1,7 @@
 """What a browser is told: who may frame, read, keep and send.
 
-Precedents: RFC 9700 §2.6, §4.12 and §4.16; RFC 6265bis §4.1.3 (cookie prefixes); OpenID Connect Core §16.
+Precedents: CWE-1021 (pages in frames), CWE-525 (answers kept), CWE-1275 (cookies sent along);
+RFC 9700 §2.6, §4.12 and §4.16; RFC 6265bis §4.1.3 (cookie prefixes); OpenID Connect Core §16.
 """
 
 from collections.abc import Iterator
@@ -15,11 +16,15 @@ from idp.settings import Environment, Settings
 from tests.idp.endpoints.login_flow import CAMILLE, Provider
 from tests.idp.wire import CHALLENGE, CONNECT, ISSUER, REDIRECT, Wire, client
 
+pytestmark = pytest.mark.precedent("CWE-1021", "CWE-525", "CWE-1275")
+
+
 PAGES = ["/auth", "/login/x", "/phone/", "/phone/enrol", f"{CONNECT}/logout"]
 PUBLIC = [f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/.well-known/wallet-openid-configuration", f"{CONNECT}/certs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
+@pytest.mark.spec("RFC9700-4.2.4", "RFC9700-4.16")
 def test_a_page_cannot_be_framed_kept_or_told_of(shared: Wire, path: str) -> None:
     headers = shared.http.get(path).headers
     assert headers["content-type"].startswith("text/html")
@@ -33,6 +38,7 @@ def test_a_page_cannot_be_framed_kept_or_told_of(shared: Wire, path: str) -> Non
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:8800"])
+@pytest.mark.spec("RFC9700-2.6")
 def test_only_what_is_public_can_be_read_from_another_site(shared: Wire, origin: str) -> None:
     sent = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for path in (

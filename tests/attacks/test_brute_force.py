@@ -6,8 +6,12 @@ Precedents: Keycloak CVE-2026-9798 (a door that ignored the lock-out), CVE-2024-
 import base64
 import json
 
+import pytest
+
 from idp.http import counted_network
 from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, LUCAS, NOBODY, SECRET, Phone, Provider
+
+pytestmark = pytest.mark.precedent("CVE-2024-4629", "CVE-2025-64102", "CVE-2026-9798")
 
 
 def _token(provider: Provider, secret: str, address: str, client_id: str = "dossier") -> int:

@@ -1,12 +1,14 @@
 """Time does not go back, and what has ended stays ended.
 
-Precedents: one-time values accepted again after a clock was set back (RFC 6238 §5.2, RFC 9449 §11.1).
+Precedents: one-time values accepted again after a clock was set back (RFC6238-5.2, RFC9449-11.1).
 """
 
 import pytest
 
 from tests.idp.endpoints.login_flow import CAMILLE, Provider
 from tests.idp.wire import Wire
+
+pytestmark = pytest.mark.precedent("RFC6238-5.2", "RFC9449-11.1")
 
 
 @pytest.mark.parametrize("at", ["2026-11-22T19:59:59Z", "1970-01-01T00:00:00Z", "2026-11-22T20:59:59+01:00", "0001-01-01T00:00:00Z"])

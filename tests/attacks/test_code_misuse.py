@@ -1,6 +1,6 @@
 """A code counts once, for one client, and nothing else passes for one.
 
-Precedents: Keycloak CVE-2026-4282 (one store for single-use values of every kind), RFC 9700 §4.5 (injection and replay).
+Precedents: Keycloak CVE-2026-4282 (one store for single-use values of every kind), RFC9700-4.5 (injection and replay).
 """
 
 import asyncio
@@ -11,10 +11,15 @@ from starlette.testclient import TestClient
 from idp import grants
 from idp.grants.phases import Services, TokenRequest
 from idp.provider import Provider
-from tests.idp.wire import REDIRECT, VERIFIER, Wire
+from tests.idp.wire import BASE, REDIRECT, VERIFIER, Wire
+
+pytestmark = pytest.mark.precedent("CVE-2026-4282", "RFC9700-4.5")
 
 
-@pytest.mark.spec("RFC6749-4.1.2")
+PUSHED = "urn:ietf:params:oauth:request_uri:"
+
+
+@pytest.mark.spec("RFC6749-4.1.2", "RFC9700-4.2.4", "RFC9700-4.3.1")
 def test_a_code_shown_again_ends_what_it_gave(wire: Wire) -> None:
     code = wire.code()
     first = wire.redeem(code).json()
@@ -57,6 +62,30 @@ def test_no_other_artefact_passes_for_a_code(wire: Wire) -> None:
         assert wire.redeem(artefact).json()["error"] == "invalid_grant"
 
 
+def test_what_was_pushed_or_awaits_an_answer_passes_for_no_code(wire: Wire) -> None:
+    sent = {
+        "response_type": "code",
+        "redirect_uri": REDIRECT,
+        "scope": "openid",
+        "code_challenge": "E" * 43,
+        "code_challenge_method": "S256",
+    }
+    pushed = wire.post("ext/par/request", **sent).json()["request_uri"]
+    device = wire.post("auth/device", "device", scope="openid").json()
+    for artefact in (pushed, pushed.rpartition(":")[2], device["device_code"], device["user_code"]):
+        assert wire.redeem(artefact).json()["error"] == "invalid_grant"
+        assert wire.refresh(artefact).json()["error"] == "invalid_grant"
+        assert wire.userinfo(artefact).status_code == 401
+    code = wire.code()
+    for artefact in (code, pushed, wire.tokens()["refresh_token"]):
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": artefact}
+        assert wire.post("token", "device", **form).json()["error"] in ("invalid_grant", "expired_token")
+        brought = wire.http.get(
+            f"{BASE}/auth", params={"client_id": "baseline", "request_uri": f"{PUSHED}{artefact}"}, follow_redirects=False
+        )
+        assert (brought.status_code, "location" in brought.headers) == (400, False)
+
+
 def test_no_other_artefact_passes_for_a_refresh_token_an_access_token_or_a_session(wire: Wire) -> None:
     tokens, code = wire.tokens(), wire.code()
     for artefact in (code, tokens["access_token"], tokens["id_token"], "session-one"):
@@ -67,6 +96,7 @@ def test_no_other_artefact_passes_for_a_refresh_token_an_access_token_or_a_sessi
         assert "/login/" in wire.authorize(cookie=f"veilleur_idp_sso={artefact}").headers["location"]
 
 
+@pytest.mark.spec("RFC9700-4.3.1")
 def test_a_code_lives_a_minute(wire: Wire) -> None:
     code = wire.code()
     wire.wall.advance(60)

@@ -9,6 +9,9 @@ import pytest
 
 from tests.idp.wire import REDIRECT, Wire
 
+pytestmark = pytest.mark.precedent("CVE-2026-41479", "CVE-2026-44681")
+
+
 FAULTS: list[dict[str, str | None]] = [
     {"response_type": "token"},
     {"response_type": "code token"},
@@ -33,6 +36,7 @@ FAULTS: list[dict[str, str | None]] = [
 
 @pytest.mark.parametrize(("client_id", "redirect_uri"), [("baseline", "https://evil.example/"), ("nobody", REDIRECT), (None, REDIRECT)])
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.spec("RFC9700-4.11.2")
 def test_a_second_fault_does_not_open_a_redirect(
     shared: Wire, client_id: str | None, redirect_uri: str, fault: dict[str, str | None]
 ) -> None:

@@ -1,6 +1,6 @@
 """What the provider says it does it does, and what it does not say it refuses.
 
-Precedents: metadata of Pro Santé Connect that offer ``none``, ``plain``, implicit and password grants; RFC 9700 §2; RFC 8414 §6.
+Precedents: metadata of Pro Santé Connect that offer ``none``, ``plain``, implicit and password grants; RFC9700-2.6; RFC 8414 §6.
 """
 
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.idp.wire import CONNECT, ISSUER, Wire, query_of
+
+pytestmark = pytest.mark.precedent("RFC9700-2.6")
+
 
 WEAK = {"none", "HS256", "HS384", "HS512", "RSA1_5", "plain", "implicit", "password", "token", "id_token", "fragment", "tls_client_auth"}
 
@@ -18,6 +21,7 @@ def metadata(shared: Wire) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.spec("RFC9700-2.1.2", "RFC9700-2.4", "RFC9700-2.6")
 def test_nothing_weak_is_offered(metadata: dict[str, Any]) -> None:
     offered = {name: set(value) & WEAK for name, value in metadata.items() if isinstance(value, list)}
     # «none» as a client's method means a public client, which PKCE proves.
@@ -27,6 +31,7 @@ def test_nothing_weak_is_offered(metadata: dict[str, Any]) -> None:
     assert {name: found for name, found in offered.items() if found and not (name in allowed and found == {"none"})} == {}
 
 
+@pytest.mark.spec("RFC9700-2.6")
 def test_every_endpoint_that_is_named_is_there(shared: Wire, metadata: dict[str, Any]) -> None:
     named = {name: value for name, value in metadata.items() if name.endswith("_endpoint") or name == "jwks_uri"}
     for name, url in named.items():
@@ -39,6 +44,7 @@ def test_every_endpoint_that_is_named_is_there(shared: Wire, metadata: dict[str,
 @pytest.mark.parametrize(
     "response_type", ["token", "id_token", "id_token token", "code token", "code id_token", "code id_token token", "none", "code code"]
 )
+@pytest.mark.spec("RFC9700-4.6.1")
 def test_a_response_type_that_is_not_named_is_refused(shared: Wire, metadata: dict[str, Any], response_type: str) -> None:
     assert response_type not in metadata["response_types_supported"]
     assert query_of(shared.authorize(response_type=response_type, cookie=shared.log_in()))["error"] == "unsupported_response_type"

@@ -11,6 +11,9 @@ from deploy.demo.scene import Scene
 from tests.attacks.raw_http import request
 from tests.idp.wire import BASE, CONNECT, ISSUER, Wire
 
+pytestmark = pytest.mark.precedent("GHSA-2wmj-46rj-qm2w", "CVE-2026-29067")
+
+
 SPOOFED = {
     "Host": "evil.example",
     "X-Forwarded-Host": "evil.example",
@@ -67,6 +70,7 @@ def test_no_answer_leads_to_the_host_a_request_names(scene: Scene, host: str, pa
         assert reply.status < 500
 
 
+@pytest.mark.spec("RFC9700-4.13")
 def test_an_address_is_believed_from_a_configured_proxy_alone(wire: Wire) -> None:
     wire.http.get(
         f"{BASE}/auth", headers={"X-Forwarded-For": "198.51.100.77", "Forwarded": "for=198.51.100.77", "X-Real-IP": "198.51.100.77"}

@@ -1,6 +1,7 @@
 """Nobody learns of a person, a token or a client what they were not granted.
 
-Precedents: Gitea CVE-2026-55982 (claims without scope), Keycloak CVE-2026-1609; RFC 7662 §4, RFC 6750 §5.
+Precedents: Gitea CVE-2026-55982 (claims without scope), Keycloak CVE-2026-14209 (permissions of the administration), CVE-2026-109082 and
+CVE-2026-9792 (grants that a client may not have); RFC 7662 §4, RFC 6750 §5.
 """
 
 import json
@@ -10,6 +11,9 @@ import pytest
 
 from tests.attacks.forgery import parts_of
 from tests.idp.wire import CONNECT, NATIONAL_ID, PERSON, SECRET, VERIFIER, Wire
+
+pytestmark = pytest.mark.precedent("CVE-2026-55982")
+
 
 TRAITS = [NATIONAL_ID, PERSON.given_name, PERSON.family_name]
 
@@ -54,6 +58,7 @@ def test_a_client_cannot_revoke_or_read_another_s_tokens(wire: Wire) -> None:
     assert wire.refresh(tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.spec("RFC9700-4.3.2")
 def test_a_token_in_the_address_is_not_read(wire: Wire) -> None:
     token = wire.tokens()["access_token"]
     assert wire.http.get(f"{CONNECT}/userinfo", params={"access_token": token}).status_code == 401
@@ -62,6 +67,8 @@ def test_a_token_in_the_address_is_not_read(wire: Wire) -> None:
     assert both.status_code == 400
 
 
+@pytest.mark.precedent("CVE-2026-14209")
+@pytest.mark.spec("RFC9700-4.15.1")
 def test_a_person_s_token_does_not_administer(wire: Wire) -> None:
     for token in (wire.tokens()["access_token"], wire.tokens()["id_token"], "x"):
         headers = {"Authorization": f"Bearer {token}"}
@@ -94,6 +101,8 @@ def test_a_person_s_token_does_not_administer(wire: Wire) -> None:
         *(("baseline", f"urn:{name}") for name in ("openid:params:grant-type:ciba", "ietf:params:oauth:grant-type:token-exchange")),
     ],
 )
+@pytest.mark.precedent("CVE-2026-109082", "CVE-2026-9792")
+@pytest.mark.spec("RFC9700-2.4")
 def test_a_grant_a_client_is_not_registered_for_is_refused(shared: Wire, client_id: str, grant_type: str) -> None:
     public = client_id == "public"
     named = {"client_id": client_id} if public else {}
@@ -122,6 +131,7 @@ def test_neither_the_log_nor_any_answer_holds_a_secret(wire: Wire, tmp_path: Pat
     assert [secret for secret in secrets[:5] if secret.encode() in stored] == []
 
 
+@pytest.mark.spec("RFC9700-2.5")
 def test_unknown_and_wrong_get_the_same_answer(shared: Wire) -> None:
     form = {"grant_type": "authorization_code", "code": "x"}
     answers = {

@@ -13,6 +13,9 @@ from idp.audit import BrokenLink, verify
 from tests.attacks.raw_http import request
 from tests.idp.wire import BASE, CONNECT, Wire
 
+pytestmark = pytest.mark.precedent("CWE-117")
+
+
 HOSTILE = [
     'x","event.action":"login.succeeded","user.id":"1',
     '\n{"event.action":"login.succeeded"}',

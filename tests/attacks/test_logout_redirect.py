@@ -7,6 +7,9 @@ import pytest
 
 from tests.idp.wire import CONNECT, Wire, client
 
+pytestmark = pytest.mark.precedent("CVE-2020-10734", "CVE-2023-6927")
+
+
 HERE = "https://service.example/au-revoir"
 LOGOUT = f"{CONNECT}/logout"
 

@@ -1,14 +1,11 @@
 """A token that ends sessions is good for nothing else, and an address to send it to leads nowhere of ours.
 
-Precedents: cross-JWT confusion (RFC 8725 §2.8, §3.11), Keycloak CVE-2026-18569 (forged logout tokens), request forgery by registered
-addresses (CVE-2022-4361 and its kin), OpenID Connect Back-Channel Logout §4.
+Precedents: cross-JWT confusion (RFC8725-3.11), Keycloak CVE-2026-18569 (forged logout tokens) and CVE-2026-4874 (host of
+a logout address), OpenID Connect Back-Channel Logout §4.
 """
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +15,7 @@ from idp import signals
 from idp.endpoints.doors import signal_services
 from idp.provider import Provider
 from idp.registration import RegistrationError, parse_client
+from tests.attacks.trap import trap
 from tests.idp.endpoints.signals_flow import PUSH, Receiver
 from tests.idp.test_outbound import listening
 from tests.idp.wire import CONNECT, PERSON, Wire, client, query_of, running
@@ -43,6 +41,7 @@ def told(tmp_path: Path) -> Iterator[tuple[Wire, str]]:
 
 
 @pytest.mark.spec("OIDCBCL-4", "RFC8725-3.11")
+@pytest.mark.precedent("CVE-2026-18569", "RFC8725-3.11")
 def test_a_logout_token_is_neither_an_id_token_nor_an_access_token(told: tuple[Wire, str]) -> None:
     wire, token = told
     cookie = wire.log_in("again")
@@ -59,6 +58,7 @@ def test_a_logout_token_is_neither_an_id_token_nor_an_access_token(told: tuple[W
 
 
 @pytest.mark.spec("RFC8725-3.11", "SSF-4.1")
+@pytest.mark.precedent("CVE-2026-18569", "RFC8725-3.11")
 def test_a_security_event_is_neither_an_id_token_nor_an_access_token(wire: Wire) -> None:
     receiver = Receiver(wire)
     stream = receiver.stream()
@@ -75,71 +75,49 @@ def test_a_security_event_is_neither_an_id_token_nor_an_access_token(wire: Wire)
     assert wire.post("token/introspect", token=token).json() == {"active": False}
 
 
-@contextmanager
-def _trap() -> Iterator[tuple[int, list[bytes]]]:
-    """A service of this machine that nobody may reach; what reached it."""
-    reached: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        running_ = [True]
-
-        def accept() -> None:
-            while running_:
-                try:
-                    connection, _ = server.accept()
-                except TimeoutError:
-                    continue
-                reached.append(connection.recv(4096))
-                connection.close()
-
-        thread = Thread(target=accept)
-        thread.start()
-        try:
-            yield server.getsockname()[1], reached
-        finally:
-            running_.clear()
-            thread.join()
-
-
 #: How this machine is written by who wants to reach it from inside.
 LOCAL = ["127.0.0.1", "localhost", "[::1]", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0"]
 
 
 @pytest.mark.parametrize("host", LOCAL)
 @pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.precedent("CVE-2026-4874")
 def test_a_logout_address_on_this_machine_is_never_reached(wire: Wire, host: str, scheme: str) -> None:
-    with _trap() as (port, reached):
-        registered = client("told", backchannel_logout_uri=f"{scheme}://{host}:{port}/admin/v1/revocations")
+    with trap() as inside:
+        registered = client("told", backchannel_logout_uri=f"{scheme}://{host}:{inside.port}/admin/v1/revocations")
         wire.call(lambda provider: provider.store.clients.put(registered))
         wire.http.get(f"{CONNECT}/logout", params={"id_token_hint": wire.tokens("told")["id_token"]})
         while not wire.events("backchannel_logout.attempted"):
             wire.call(_tell)
-        assert reached == []
+        assert not inside.sprung()
     [attempt] = wire.events("backchannel_logout.attempted")
     assert attempt["event.outcome"] == "failure"
 
 
 @pytest.mark.parametrize("host", LOCAL[:4])
+@pytest.mark.precedent("CVE-2026-4874")
 def test_a_stream_s_address_on_this_machine_is_never_reached(wire: Wire, host: str) -> None:
-    with _trap() as (port, reached):
+    with trap() as inside:
         receiver = Receiver(wire)
-        stream = receiver.stream(delivery={"method": PUSH, "endpoint_url": f"https://{host}:{port}/"})
+        stream = receiver.stream(delivery={"method": PUSH, "endpoint_url": f"https://{host}:{inside.port}/"})
         receiver.send("POST", "verification", {"stream_id": stream["stream_id"]})
         while not wire.events("security_event.attempted"):
             wire.call(_tell)
-        assert reached == []
+        assert not inside.sprung()
 
 
 @pytest.mark.parametrize("name", ["backchannel_logout_uri", "frontchannel_logout_uri"])
 @pytest.mark.parametrize(
     "uri", ["http://10.0.0.1/", "javascript:alert(1)", "file:///etc/passwd", "gopher://127.0.0.1:6379/", "//evil.example/"]
 )
+@pytest.mark.precedent("CVE-2026-4874")
 def test_an_address_that_is_no_https_cannot_be_registered(name: str, uri: str) -> None:
     entry: dict[str, Any] = {"client_id": "c", "client_name": "C", "redirect_uris": ["https://service.example/retour"], name: uri}
     with pytest.raises(RegistrationError, match=name):
         parse_client(entry, "clients.yaml")
 
 
+@pytest.mark.precedent("CVE-2026-4874")
 def test_what_a_service_answers_reaches_nobody(tmp_path: Path) -> None:
     secret = b"internal secret of the service"
     with running(tmp_path, outbound_loopback=True) as wire, listening(400, {}, secret) as (url, heard):

@@ -12,6 +12,9 @@ from deploy.demo.scene import Scene
 from tests.attacks.forgery import b64u
 from tests.attacks.raw_http import request, resident_kilobytes, send
 
+pytestmark = pytest.mark.precedent("CVE-2025-61920", "CVE-2024-33664")
+
+
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 CONNECT = "/auth/realms/esante-wallet/protocol/openid-connect"
 #: Every door that reads a body, with the type it reads.

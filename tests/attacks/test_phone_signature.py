@@ -1,6 +1,6 @@
 """A phone's request counts once, at one address, with one body, under the one key.
 
-Precedents: RFC 9449 §11 (replay of proofs), authlib CVE-2025-59420, PyJWT CVE-2026-102266, and servers that build the signed
+Precedents: RFC9449-11.1 (replay of proofs), authlib CVE-2025-59420, PyJWT CVE-2026-102266, and servers that build the signed
 address from the Host header.
 """
 
@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.attacks.forgery import ec_signed, hmac_signed, unsigned
 from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, LUCAS, Phone, Provider, b64u, public_jwk
+
+pytestmark = pytest.mark.precedent("RFC9449-11.1", "CVE-2025-59420", "CVE-2026-102266")
+
 
 LIST = "/phone/api/approvals"
 

@@ -7,8 +7,10 @@ import pytest
 
 from tests.idp.wire import CHALLENGE, VERIFIER, Wire, query_of
 
+pytestmark = pytest.mark.precedent("CVE-2023-48228", "CVE-2024-23647", "CVE-2025-4144")
 
-@pytest.mark.spec("RFC9700-2.1.1")
+
+@pytest.mark.spec("RFC9700-2.1.1", "RFC9700-4.8.2")
 def test_a_verifier_without_challenge_is_refused(shared: Wire) -> None:
     code = shared.code("psc", code_challenge=None, code_challenge_method=None)
     assert shared.redeem(code, "psc").json()["error"] == "invalid_grant"
@@ -29,7 +31,7 @@ def test_a_verifier_without_challenge_is_refused(shared: Wire) -> None:
         "é" * 43,
     ],
 )
-@pytest.mark.spec("RFC7636-4.6")
+@pytest.mark.spec("RFC7636-4.6", "RFC9700-4.5.3.1")
 def test_a_missing_or_wrong_verifier_is_refused_and_spends_the_code(shared: Wire, verifier: str | None) -> None:
     code = shared.code("psc")
     assert shared.redeem(code, "psc", code_verifier=verifier).json()["error"] == "invalid_grant"
@@ -51,7 +53,7 @@ def test_a_missing_or_wrong_verifier_is_refused_and_spends_the_code(shared: Wire
     ],
 )
 @pytest.mark.parametrize("client_id", ["psc", "baseline", "public"])
-@pytest.mark.spec("RFC7636-4.4.1")
+@pytest.mark.spec("RFC7636-4.4.1", "RFC9700-4.8.2")
 def test_a_weak_or_broken_challenge_gets_no_code(shared: Wire, client_id: str, parameters: dict[str, str | None]) -> None:
     assert query_of(shared.authorize(client_id, cookie=shared.log_in(), **parameters))["error"] == "invalid_request"
 

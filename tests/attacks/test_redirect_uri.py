@@ -1,7 +1,7 @@
 """A code must never go where the service did not register.
 
-Precedents: Keycloak CVE-2023-6291, CVE-2024-1132, CVE-2024-8883, CVE-2026-9689 (parameter pollution), authentik CVE-2024-52289,
-authlib's «http://localhost:80@attacker.test», Authorizer CVE-2026-54072.
+Precedents: Keycloak CVE-2022-3782, CVE-2023-6291, CVE-2024-1132, CVE-2024-8883, CVE-2026-3872, CVE-2026-7504, CVE-2026-9689 (parameter
+pollution), authentik CVE-2024-52289, authlib's «http://localhost:80@attacker.test», Authorizer CVE-2026-54072.
 """
 
 from typing import Any
@@ -10,6 +10,12 @@ from urllib.parse import quote
 import pytest
 
 from tests.idp.wire import BASE, CHALLENGE, REDIRECT, Wire
+
+pytestmark = pytest.mark.precedent(
+    *("CVE-2022-3782", "CVE-2023-6291", "CVE-2024-1132", "CVE-2024-8883", "CVE-2026-3872", "CVE-2026-7504", "CVE-2026-9689"),
+    *("CVE-2024-52289", "CVE-2026-54072"),
+)
+
 
 HOST = "service.example"
 MUTATED = [
@@ -85,7 +91,7 @@ def _ask(wire: Wire, query: str, cookie: str) -> Any:
 
 
 @pytest.mark.parametrize("mutated", MUTATED)
-@pytest.mark.spec("RFC9700-2.1")
+@pytest.mark.spec("RFC9700-2.1", "RFC9700-4.1.3")
 def test_another_uri_than_a_registered_one_is_a_page(shared: Wire, mutated: str) -> None:
     cookie = shared.log_in()
     for cookies in ("", cookie):
@@ -112,7 +118,7 @@ def test_another_uri_than_a_registered_one_is_a_page(shared: Wire, mutated: str)
         "",
     ],
 )
-@pytest.mark.spec("RFC6749-3.1")
+@pytest.mark.spec("RFC6749-3.1", "RFC9700-4.1.3")
 def test_polluted_parameters_are_a_page(shared: Wire, query: str) -> None:
     _is_a_page(_ask(shared, query, ""))
     _is_a_page(_ask(shared, query, shared.log_in()))
@@ -130,7 +136,7 @@ def test_the_registered_ones_are_served(shared: Wire) -> None:
         assert shared.authorize(cookie=shared.log_in(), redirect_uri=uri).headers["location"].startswith(uri)
 
 
-@pytest.mark.spec("RFC6749-4.1.3")
+@pytest.mark.spec("RFC6749-4.1.3", "RFC9700-4.1.3")
 @pytest.mark.parametrize("mutated", [None, f"{REDIRECT}/", "https://service.example/autre?a=1", f"{REDIRECT}?a=1", "https://evil.example"])
 def test_a_code_is_not_given_for_another_uri(shared: Wire, mutated: str | None) -> None:
     answer = shared.redeem(shared.code(), redirect_uri=mutated)

@@ -1,6 +1,6 @@
 """A stolen refresh token is found out, and ends with the session.
 
-Precedents: Keycloak CVE-2026-1035 (reuse slipped through in parallel) and #52666 (rotation state lost), RFC 9700 §4.14.
+Precedents: Keycloak CVE-2026-1035 (reuse slipped through in parallel) and keycloak#52666 (rotation state lost), RFC 9700 §4.14.
 """
 
 import asyncio
@@ -12,8 +12,10 @@ from idp.grants.phases import Services, TokenRequest
 from idp.provider import Provider
 from tests.idp.wire import Wire
 
+pytestmark = pytest.mark.precedent("CVE-2026-1035", "keycloak#52666")
 
-@pytest.mark.spec("RFC9700-4.14.2")
+
+@pytest.mark.spec("RFC9700-4.14.2", "RFC9700-2.2.2")
 def test_a_rotated_token_shown_again_ends_the_family(wire: Wire) -> None:
     first = wire.tokens()
     second = wire.refresh(first["refresh_token"]).json()
@@ -59,11 +61,13 @@ def test_a_client_without_the_grant_cannot_use_it(wire: Wire) -> None:
     assert wire.refresh(token, "code-only").json()["error"] == "unauthorized_client"
 
 
+@pytest.mark.spec("RFC9700-2.3", "RFC9700-4.14.2")
 def test_scope_cannot_be_widened(wire: Wire) -> None:
     token = wire.tokens(scope="openid")["refresh_token"]
     assert wire.refresh(token, scope="openid identity").json()["error"] == "invalid_scope"
 
 
+@pytest.mark.spec("RFC9700-4.14.2")
 def test_it_ends_with_the_session(wire: Wire) -> None:
     tokens = wire.tokens()
     wire.http.get(f"{wire.provider.issuer}/protocol/openid-connect/logout", params={"id_token_hint": tokens["id_token"]})

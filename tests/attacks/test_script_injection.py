@@ -13,6 +13,9 @@ from idp.model import Client
 from idp.registration import RegistrationError, parse_client
 from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, Provider, csrf_of
 
+pytestmark = pytest.mark.precedent("CVE-2020-10776", "CVE-2023-6717", "GO-2026-4861", "CVE-2026-29191")
+
+
 PAYLOADS = [
     '"><script>alert(1)</script>',
     "'><img src=x onerror=alert(1)>",

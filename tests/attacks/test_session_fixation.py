@@ -1,13 +1,19 @@
 """A login belongs to the browser that began it, and to the person who did it.
 
 Precedents: Keycloak CVE-2026-7507 (login-actions/restart), CVE-2025-12390, CVE-2019-3868 (a token used as a cookie), Zitadel
-CVE-2026-109373 and CVE-2026-119128 (forgeable cookies), CVE-2025-64102; Keycloak CVE-2026-18963 (a step skipped).
+CVE-2026-109373 and CVE-2026-119128 (forgeable cookies), CVE-2025-64102; Keycloak CVE-2026-18963 and CVE-2026-94218,
+Zitadel CVE-2026-105207 and CVE-2026-105215 (a step skipped).
 """
 
 import secrets
 
+import pytest
+
 from tests.attacks.forgery import parts_of
 from tests.idp.endpoints.login_flow import CAMILLE, LUCAS, REDIRECT_URI, SECRET, Browser, Phone, Provider, csrf_of, query_of
+
+pytestmark = pytest.mark.precedent("CVE-2026-7507", "CVE-2025-12390", "CVE-2019-3868", "CVE-2026-109373", "CVE-2026-119128")
+
 
 SSO, LOGIN = "veilleur_idp_sso", "veilleur_idp_login"
 
@@ -57,6 +63,7 @@ def test_each_login_has_a_session_of_its_own(provider: Provider) -> None:
     assert browser.cookies[SSO] != first
 
 
+@pytest.mark.precedent("CVE-2026-18963", "CVE-2026-94218", "CVE-2026-105207", "CVE-2026-105215")
 def test_steps_cannot_be_skipped_by_their_address(provider: Provider) -> None:
     browser, phone = provider.browser(), provider.phone(CAMILLE)
     login = browser.begin()
@@ -73,6 +80,7 @@ def test_steps_cannot_be_skipped_by_their_address(provider: Provider) -> None:
     assert SSO not in browser.cookies
 
 
+@pytest.mark.precedent("CVE-2026-18963")
 def test_an_approval_gives_one_session(provider: Provider) -> None:
     browser, phone = provider.browser(), provider.phone(CAMILLE)
     login = _log_in(provider, browser, CAMILLE, phone)
@@ -82,6 +90,7 @@ def test_an_approval_gives_one_session(provider: Provider) -> None:
     assert len(provider.audit("session.started")) == 1
 
 
+@pytest.mark.precedent("CVE-2026-105207")
 def test_a_form_without_its_token_does_nothing(provider: Provider) -> None:
     browser = provider.browser()
     login, other = browser.begin(), browser.begin()

@@ -1,12 +1,16 @@
 """A person's page of sessions shows and ends what is theirs, for nobody else, and from no other page.
 
-Precedents: cross-site requests (RFC 6749 §10.12), broken object-level authorisation (OWASP API1), login pages in frames (RFC 9700 §4.16).
+Precedents: cross-site requests (CWE-352, RFC 6749 §10.12), broken object-level authorisation (OWASP API1:2023), pages in frames (CWE-1021,
+RFC 9700 §4.16).
 """
 
 import pytest
 
 from idp.model import Account, AccountKind
 from tests.idp.wire import Wire, client
+
+pytestmark = pytest.mark.precedent("CWE-352", "API1:2023", "CWE-1021")
+
 
 VICTIM, THIEF = "veilleur_idp_sso=cookie-one", "veilleur_idp_sso=cookie-thief"
 
@@ -25,6 +29,7 @@ def _is_logged_in(wire: Wire, cookie: str) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/sessions", "/sessions/session-one/end"])
+@pytest.mark.spec("RFC9700-4.7.1")
 def test_another_site_s_form_ends_nothing(two: Wire, path: str) -> None:
     stolen = two.http.get("/sessions", headers={"Cookie": THIEF}).text.partition('name="csrf" value="')[2][:64]
     for form in ({}, {"csrf": ""}, {"csrf": stolen}, {"csrf": "é"}):
@@ -66,6 +71,7 @@ def test_what_a_browser_calls_itself_is_text(two: Wire) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.spec("RFC9700-4.11.1")
 def test_an_address_of_return_leads_nowhere_else(wire: Wire) -> None:
     for query in ("?code=x&next=https://evil.example", "?error=x&error_description=<script>", "//evil.example"):
         answer = wire.http.get(f"/sessions/return{query}", follow_redirects=False)

@@ -4,13 +4,17 @@ Precedents: Keycloak CVE-2026-1609 (a disabled user got tokens) and CVE-2026-148
 """
 
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from idp.model import Account, AccountState
+from tests.idp.endpoints.device_flow import running_devices
 from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, REDIRECT_URI, SECRET, Phone, Provider, query_of
 from tests.idp.wire import PERSON, Wire
+
+pytestmark = pytest.mark.precedent("CVE-2026-1609", "CVE-2026-1486", "CVE-2024-38371")
 
 
 def _set(wire: Wire, account: Account) -> None:
@@ -90,3 +94,16 @@ def test_what_was_held_before_does_not_come_back_with_the_account(provider: Prov
 def _suspend(provider: Provider) -> None:
     account = provider.call(provider.state.store.accounts.find_by_national_id(CAMILLE))
     provider.call(provider.state.store.accounts.put(replace(account, state=AccountState.SUSPENDED)))
+
+
+def test_a_device_that_was_let_in_before_the_suspension_gets_nothing_after_it(tmp_path: Path) -> None:
+    with running_devices(tmp_path) as devices:
+        browser, phone = devices.provider.browser(), devices.provider.phone(CAMILLE)
+        asked = devices.ask().json()
+        page = devices.warned(browser, asked["user_code"])
+        devices.logged_in(browser, page, phone)
+        _suspend(devices.provider)
+        assert devices.poll(asked["device_code"]).json()["error"] in ("invalid_grant", "access_denied", "authorization_pending")
+        devices.provider.wall.advance(10)
+        assert "access_token" not in devices.poll(asked["device_code"]).json()
+        assert devices.provider.audit("access_token.issued") == []

@@ -1,6 +1,7 @@
 """A production provider does not start with what a demonstration may do.
 
-Precedents: Hydra's and Keycloak's «dev mode» left on, node-oidc-provider's in-memory adapter, Zitadel CVE-2026-29067.
+Precedents: debugging aids left on (CWE-489) and keys that others can read (CWE-732);
+Hydra's and Keycloak's «dev mode» left on, node-oidc-provider's in-memory adapter, Zitadel CVE-2026-29067.
 """
 
 from pathlib import Path
@@ -12,6 +13,8 @@ from idp.app import create_app
 from idp.errors import OperationError
 from idp.keys import Seal
 from idp.settings import Settings
+
+pytestmark = pytest.mark.precedent("CWE-489", "CWE-732")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A lying OpenID Provider against the console's login: nobody gets in, and the console answers in good order."""
+"""A lying OpenID Provider against the console's login: nobody gets in, and the console answers in good order.
+
+Precedents: PyJWT CVE-2024-53861 (part of an issuer was enough), authlib CVE-2026-114619 (nonce and issuer).
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +14,9 @@ from starlette.testclient import TestClient
 
 from tests.siem.console.provider import Peer, Provider
 from tests.siem.console.world import NOW, World
+
+pytestmark = pytest.mark.precedent("CVE-2024-53861", "CVE-2026-114619")
+
 
 Answer = tuple[int, dict[str, Any]]
 

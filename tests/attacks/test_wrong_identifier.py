@@ -1,6 +1,6 @@
 """A professional whose national identifier cannot be right does not get an account: it might be somebody else's.
 
-Precedents: mistyped RPPS numbers that let one person in as another; ANS, identifiers of persons (PS_IdNat).
+Precedents: CWE-290; mistyped RPPS numbers that let one person in as another; ANS, identifiers of persons (PS_IdNat).
 """
 
 import asyncio
@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 
 from idp.cli import app
 from idp.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.precedent("CWE-290")
+
 
 RIGHT = "899700000005"
 

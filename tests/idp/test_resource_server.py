@@ -45,7 +45,7 @@ def api(wire: Wire) -> _Api:
     return _Api(wire)
 
 
-@pytest.mark.spec("RFC9068-4", "RFC6750-3.1")
+@pytest.mark.spec("RFC9068-4", "RFC6750-3.1", "RFC9700-4.9.3", "RFC9700-4.10.2")
 def test_a_token_for_this_interface_counts_and_no_other(api: _Api) -> None:
     claims = api.check(api.token(), needs=Needs(scope=frozenset({"drugs:read"})))
     assert (claims["client_id"], claims["aud"]) == ("prescriber", API)
@@ -94,7 +94,7 @@ def test_both_ways_to_write_a_certificate_s_thumbprint_are_understood_and_no_thi
     assert not fits_certificate(standard, b"another")
 
 
-@pytest.mark.spec("RFC9449-7.1", "RFC9449-4.3")
+@pytest.mark.spec("RFC9449-7.1", "RFC9449-4.3", "RFC9700-4.9.3", "RFC9700-4.10.1")
 def test_a_token_bound_to_a_key_needs_a_proof_of_it_for_this_very_request(api: _Api) -> None:
     key, thief = ClientKey(), ClientKey()
     code = api.wire.code("prescriber", resource=API, scope="openid drugs:read")

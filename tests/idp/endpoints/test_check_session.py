@@ -3,7 +3,7 @@ import pytest
 from tests.idp.wire import CONNECT, Wire
 
 
-@pytest.mark.spec("OIDCSM-3.3")
+@pytest.mark.spec("OIDCSM-3.3", "RFC9700-4.17.2")
 def test_the_frame_is_the_same_for_everybody_and_may_load_one_script_of_ours_alone(wire: Wire) -> None:
     page = wire.http.get(f"{CONNECT}/login-status-iframe.html", headers={"Cookie": wire.log_in()})
     assert page.text == wire.http.get(f"{CONNECT}/login-status-iframe.html").text

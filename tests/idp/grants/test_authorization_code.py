@@ -6,7 +6,7 @@ from idp.model import AccountState
 from tests.idp.wire import PERSON, VERIFIER, Wire, claims_of
 
 
-@pytest.mark.spec("OIDCC-3.1.3.3", "OIDCC-2")
+@pytest.mark.spec("OIDCC-3.1.3.3", "OIDCC-2", "RFC9700-4.5.3.2")
 def test_a_code_gives_an_id_token_for_this_login(wire: Wire) -> None:
     claims = claims_of(wire.tokens()["id_token"])
     assert claims["aud"] == "baseline"
@@ -16,7 +16,7 @@ def test_a_code_gives_an_id_token_for_this_login(wire: Wire) -> None:
     assert claims["auth_time"] == int(wire.wall.at.timestamp())
 
 
-@pytest.mark.spec("RFC6749-4.1.2", "RFC9700-4.5", "OIDCC-3.1.3.2")
+@pytest.mark.spec("RFC6749-4.1.2", "RFC9700-4.2.4", "OIDCC-3.1.3.2")
 def test_a_replayed_code_ends_the_tokens_it_gave(wire: Wire) -> None:
     code = wire.code()
     tokens = wire.redeem(code).json()

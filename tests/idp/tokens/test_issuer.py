@@ -29,7 +29,7 @@ def _verified(wire: Wire, token: str, audience: str) -> dict[str, object]:
     return claims
 
 
-@pytest.mark.spec("OIDCC-2", "OIDCC-3.1.3.7", "RFC7519-7.2")
+@pytest.mark.spec("OIDCC-2", "OIDCC-3.1.3.7", "RFC7519-7.2", "RFC9700-4.6.1")
 @pytest.mark.parametrize(("client_id", "alg"), [("baseline", "ES256"), ("psc", "RS256")])
 def test_another_implementation_accepts_the_id_token_by_the_published_keys(wire: Wire, client_id: str, alg: str) -> None:
     tokens = wire.tokens(client_id)

@@ -24,7 +24,7 @@ GRANT = Grant(
 )
 
 
-@pytest.mark.spec("RFC8707-2.2")
+@pytest.mark.spec("RFC8707-2.2", "RFC9700-4.10.2")
 def test_a_token_is_for_what_was_granted_or_for_a_part_of_it() -> None:
     granted = replace(GRANT, resources=frozenset({A, ISSUER}))
     assert spoken_resources(CLIENT, granted, None, issuer=ISSUER) == {A, ISSUER}

@@ -35,7 +35,7 @@ def test_a_thumbprint_that_is_none_is_refused_at_authorization(wire: Wire) -> No
     assert query_of(answer)["error"] == "invalid_request"
 
 
-@pytest.mark.spec("RFC9449-5")
+@pytest.mark.spec("RFC9449-5", "RFC9700-2.2.2")
 def test_refresh_tokens_of_a_public_client_are_bound_and_those_of_others_follow_the_client(wire: Wire) -> None:
     first = _tokens(wire, "public")["refresh_token"]
     for proof in (None, OTHER.proof(wire)):
@@ -47,7 +47,7 @@ def test_refresh_tokens_of_a_public_client_are_bound_and_those_of_others_follow_
     assert claims_of(moved["access_token"])["cnf"] == {"jkt": OTHER.jkt}
 
 
-@pytest.mark.spec("RFC9449-5.2", "FAPI2SP-5.3.2.1")
+@pytest.mark.spec("RFC9449-5.2", "FAPI2SP-5.3.2.1", "RFC9700-2.2.1")
 @pytest.mark.parametrize("members", [{"dpop_bound_access_tokens": True}, {"profile": Profile.FAPI2}])
 def test_a_client_held_to_bound_tokens_gets_no_other(wire: Wire, members: dict[str, Any]) -> None:
     code = wire.code()
@@ -75,7 +75,7 @@ def test_a_client_that_needs_a_nonce_is_told_it_and_loses_nothing(wire: Wire) ->
     assert late.headers["dpop-nonce"] != nonce
 
 
-@pytest.mark.spec("RFC9449-7.1", "RFC9449-7.2", "RFC9449-4.3")
+@pytest.mark.spec("RFC9449-7.1", "RFC9449-7.2", "RFC9449-4.3", "RFC9700-2.2.1", "RFC9700-4.10.1")
 def test_a_bound_token_is_worth_nothing_without_its_key(wire: Wire) -> None:
     token = _tokens(wire)["access_token"]
     once = KEY.proof(wire, USERINFO, "GET", token)

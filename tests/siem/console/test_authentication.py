@@ -99,7 +99,7 @@ def test_claims_about_another_person_are_refused(world: World, provider: Provide
     assert _log_in(world.client(), provider).status_code == 400
 
 
-@pytest.mark.spec("RFC6749-10.12", "RFC9700-4.7")
+@pytest.mark.spec("RFC6749-10.12", "RFC9700-4.7.1")
 def test_a_state_works_once_and_only_in_the_browser_that_asked(world: World, provider: Provider) -> None:
     victim, attacker = world.client(), world.client()
     answer = provider.peer.authorize(attacker.get("/connexion").headers["location"])
