@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from idp import signals
 from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
-from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_notification import notify_answered
 from idp.authorization_details import read_detail_types
 from idp.client_auth import Authenticator
@@ -32,6 +30,7 @@ from idp.endpoints import (
     backchannel_authentication,
     check_session,
     client_registration,
+    developers,
     device_authorization,
     device_verification,
     discovery,
@@ -49,12 +48,12 @@ from idp.endpoints import (
     token,
     userinfo,
 )
-from idp.endpoints.answers import json_answer, oauth_error
 from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of, signal_services
-from idp.errors import OAuthError, OperationError
-from idp.http import BodyCap, BrowserHost, ErrorHandler, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
-from idp.model import Lifetimes, Limits
+from idp.endpoints.faults import ERROR_HANDLERS, answer_bug
+from idp.errors import OperationError
+from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
+from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.provider import Provider
 from idp.settings import Settings
@@ -97,7 +96,7 @@ class _Framework:
 
                 app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=self._openapi_url, redirect_slashes=False)
                 app.state.provider = self._provider
-                for family, handler in _ERROR_HANDLERS.items():
+                for family, handler in ERROR_HANDLERS.items():
                     app.add_exception_handler(family, handler)
                 app.include_router(administration.router)
                 app.include_router(registry_administration.router)
@@ -147,14 +146,14 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     """
     provider = build_provider(settings, store=store, clock=clock)
     routes = _plain_routes(provider)
-    app = _Application(routes=routes, lifespan=_lifespan, exception_handlers=_ERROR_HANDLERS)
+    app = _Application(routes=routes, lifespan=_lifespan, exception_handlers=ERROR_HANDLERS)
     # Starlette would send «/auth/» to «/auth» by 307 at whatever host the Host header names (RFC 9700 §4.12).
     app.router.redirect_slashes = False
     app.state.provider = provider
     app.own_port = settings.admin_port
     app.framework = _Framework(provider, described=app.own_port is not None)
     requests = Requests()
-    handlers = {**_ERROR_HANDLERS, Exception: _answer_bug}
+    handlers = {**ERROR_HANDLERS, Exception: answer_bug}
     plain = PlainRoutes(app.behind, routes=routes, error_handlers=handlers, observe=requests)
     app.front = _fronted(_on_one_host(plain, provider), provider)
     own = [*health.routes(), Route("/metrics", partial(_metrics, requests), methods=["GET"])]
@@ -218,6 +217,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *phone.routes,
         *login.routes,
         *my_sessions.routes,
+        *developers.routes,
         *device_verification.routes,
         *revocation.routes(realm),
         *end_session.routes(realm),
@@ -267,6 +267,11 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         detail_types=read_detail_types(settings.authorization_details_file),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
+        kept_refusals=KeptRefusals(
+            memory=settings.refusal_memory,
+            client_count=settings.refusal_client_limit_count,
+            source_count=settings.refusal_source_limit_count,
+        ),
         outbound=outbound,
         delivery_horizon=settings.delivery_horizon,
         base_url=settings.base_url,
@@ -339,46 +344,3 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except (OperationError, OSError):
             _LOG.exception("housekeeping failed; trying again in %s s", seconds)
-
-
-async def _answer_oauth_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, OAuthError):
-        raise error
-    return oauth_error(error)
-
-
-async def _answer_refusal(request: Request, error: Exception) -> Response:
-    if not isinstance(error, AuthenticationRefused):
-        raise error
-    body: dict[str, str | int] = {"error": error.error}
-    if error.remaining is not None:
-        body["remaining"] = error.remaining
-    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
-    return json_answer(body, error.status, headers)
-
-
-async def _answer_operation_error(request: Request, error: Exception) -> Response:
-    _LOG.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return json_answer(
-        {"error": "temporarily_unavailable", "error_description": "the service cannot answer now"}, 503, {"Retry-After": "5"}
-    )
-
-
-async def _answer_disconnect(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)
-
-
-async def _answer_bug(request: Request, error: Exception) -> Response:
-    """The text of a bug never leaves; its reference leads from the report to the log."""
-    reference = secrets.token_hex(6)
-    _LOG.error("bug %s at %s %s", reference, request.method, request.url.path, exc_info=error)
-    return json_answer({"error": "server_error", "error_description": f"an unexpected fault, reference {reference}"}, 500)
-
-
-#: One handler per family of errors; anything else is a bug and becomes a 500 with a reference.
-_ERROR_HANDLERS: Final[Mapping[type[Exception], ErrorHandler]] = {
-    OAuthError: _answer_oauth_error,
-    AuthenticationRefused: _answer_refusal,
-    OperationError: _answer_operation_error,
-    ClientDisconnect: _answer_disconnect,
-}

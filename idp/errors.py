@@ -22,6 +22,8 @@ class OAuthError(Exception):
         self.detail = detail
         self.allow_redirect = allow_redirect
         self.headers = headers or {}
+        #: A page for the client's developers (RFC 6749 §5.2), where there is one.
+        self.error_uri = ""
 
 
 class InvalidRequest(OAuthError):

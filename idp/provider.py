@@ -15,7 +15,7 @@ from idp.client_keys import ClientKeys
 from idp.clock import Clock
 from idp.http import ForwardedCertificates, Sources
 from idp.keys import KeyRing
-from idp.model import Lifetimes, Limits
+from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.store import Store
 from idp.subject_issuers import SubjectIssuers
@@ -43,6 +43,8 @@ class Provider:
     subject_issuers: SubjectIssuers
     lifetimes: Lifetimes
     limits: Limits
+    #: For how long and how many refused requests are kept for the developers of their clients.
+    kept_refusals: KeptRefusals
     outbound: Outbound
     #: For how long a message to a service is tried.
     delivery_horizon: timedelta

@@ -117,6 +117,15 @@ class Settings(BaseSettings):
     account_attempt_limit_count: int = Field(20, ge=1, description="Logins begun per account in attempt_window.")
     source_attempt_limit_count: int = Field(100, ge=1, description="Logins begun per source address in attempt_window.")
 
+    refusal_memory: timedelta = Field(
+        timedelta(days=3),
+        gt=timedelta(),
+        le=timedelta(days=30),
+        description="For how long the developers of a client can look at a refused request (ISO 8601 or seconds).",
+    )
+    refusal_client_limit_count: int = Field(100, ge=1, le=10_000, description="Refused requests kept per client; the oldest make room.")
+    refusal_source_limit_count: int = Field(20, ge=1, description="Of these, how many may come from one network.")
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -86,6 +86,9 @@ class AuthorizationRequest:
     #: Level of the best means of login we offer.
     best_acr: str
 
+    #: The parameters as the browser sent them, whatever takes their place.
+    sent: Mapping[str, str] = field(default_factory=dict)
+
     # -- found out by the steps
     client: Client | None = None
     #: Of the request object, which counts once; the endpoint sees to that.

@@ -46,7 +46,7 @@ def answer_members(issuer: str, state: str | None, members: Mapping[str, str | N
 
 def refusal_members(error: OAuthError) -> dict[str, str | None]:
     """RFC 6749 §4.1.2.1."""
-    return {"error": error.error, "error_description": error.description}
+    return {"error": error.error, "error_description": error.description, "error_uri": error.error_uri or None}
 
 
 def location(redirect_uri: str, members: Mapping[str, str]) -> str:

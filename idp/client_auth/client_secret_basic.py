@@ -1,7 +1,6 @@
 """``client_secret_basic``: RFC 6749 §2.3.1, both halves form-encoded before base64."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ def present(authorization: str, form: Mapping[str, str]) -> Presented | None:
         decoded = base64.b64decode(credentials.strip(), validate=True).decode("utf-8")
         client_id, separator, secret = decoded.partition(":")
         client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InvalidClient("the Basic credentials cannot be read") from error
     if not separator or not client_id:
         raise InvalidClient("the Basic credentials must be client_id:client_secret")

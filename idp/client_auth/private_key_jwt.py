@@ -17,12 +17,14 @@ from idp.profiles import rules_of
 METHOD = "private_key_jwt"
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_ALGORITHMS = ["ES256", "PS256", "RS256"]
+#: What an assertion may be signed with.
+ALGORITHMS = ["ES256", "PS256", "RS256"]
 _TYPES = (None, "JWT", "client-authentication+jwt")
 _MAX_LENGTH = 8192
 #: An assertion valid longer than this could be replayed for as long.
-_MAX_LIFETIME = timedelta(minutes=10)
-_LEEWAY = timedelta(seconds=10)
+MAX_LIFETIME = timedelta(minutes=10)
+#: How far the clocks may be apart.
+LEEWAY = timedelta(seconds=10)
 
 
 def present(authorization: str, form: Mapping[str, str]) -> Presented | None:
@@ -50,7 +52,7 @@ def verify(client: Client, presented: Presented, expectation: Expectation) -> No
         raise InvalidClient("client authentication failed", detail="the client registered no jwks")
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
-        verified = jws.deserialize_compact(presented.proof, keys, algorithms=_ALGORITHMS)
+        verified = jws.deserialize_compact(presented.proof, keys, algorithms=ALGORITHMS)
         claims = _claims(verified.payload)
     except (JoseError, ValueError) as error:
         raise InvalidClient("client authentication failed", detail=f"assertion: {type(error).__name__}") from error
@@ -58,7 +60,7 @@ def verify(client: Client, presented: Presented, expectation: Expectation) -> No
     if fault:
         raise InvalidClient("client authentication failed", detail=f"assertion: {fault}")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    presented.assertion_id = AssertionId(jti=claims["jti"], expires_at=expires_at + _LEEWAY)
+    presented.assertion_id = AssertionId(jti=claims["jti"], expires_at=expires_at + LEEWAY)
 
 
 def _claims(payload: bytes | None) -> dict[str, Any]:
@@ -94,11 +96,11 @@ def _time_fault(claims: Mapping[str, Any], now: datetime) -> str | None:
         if (value is None and name == "exp") or (value is not None and (isinstance(value, bool) or not isinstance(value, int | float))):
             return f"{name} must be a number of seconds"
     at = now.timestamp()
-    leeway = _LEEWAY.total_seconds()
+    leeway = LEEWAY.total_seconds()
     if claims["exp"] <= at - leeway:
         return "it has expired"
-    if claims["exp"] > at + _MAX_LIFETIME.total_seconds() + leeway:
-        return f"it is valid for more than {_MAX_LIFETIME}"
+    if claims["exp"] > at + MAX_LIFETIME.total_seconds() + leeway:
+        return f"it is valid for more than {MAX_LIFETIME}"
     if max(claims.get("iat", 0), claims.get("nbf", 0)) > at + leeway:
         return "it is not valid yet"
     return None

@@ -22,7 +22,8 @@ def oauth_error(error: OAuthError) -> Response:
         headers["WWW-Authenticate"] = f'Bearer realm="veilleur", error="{error.error}", error_description="{error.description}"'
     # A proof is refused with 400 at the token endpoint, with 401 and a challenge at a resource (RFC 9449 §5, §7.1).
     status = 401 if isinstance(error, InvalidDpopProof | UseDpopNonce) and "WWW-Authenticate" in headers else error.status
-    return json_answer({"error": error.error, "error_description": error.description}, status, headers)
+    body = {"error": error.error, "error_description": error.description}
+    return json_answer(body | ({"error_uri": error.error_uri} if error.error_uri else {}), status, headers)
 
 
 async def shown_token(request: Request) -> tuple[str, str]:

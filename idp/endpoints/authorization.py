@@ -17,8 +17,10 @@ from idp.clock import ordered_id
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
 from idp.endpoints.own_client import find_client
+from idp.endpoints.refusals import keep_refusal
 from idp.endpoints.request_once import fetch_object, refuse_second_use, take_pushed
 from idp.errors import InvalidRequest, OAuthError
+from idp.explanation.facts import authorization_facts
 from idp.http import append_cookie, parse_parameters, read_form
 from idp.model import Account, AuthorizationCode, Client, Interaction, Session
 from idp.profiles import rules_of
@@ -35,7 +37,7 @@ async def authorize(request: Request) -> Response:
         parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
     except OAuthError as error:
         error.allow_redirect = False
-        return _refuse(request, provider, error, _nothing(provider))
+        return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, parameters, None)
 
 
@@ -46,7 +48,7 @@ async def resume(request: Request) -> Response:
     browser = sessions.browser_hash(request, https=provider.https)
     if interaction is None or browser is None or not secrets.compare_digest(browser, interaction.browser_hash):
         error = InvalidRequest("this login is over, or belongs to another browser", allow_redirect=False)
-        return _refuse(request, provider, error, _nothing(provider))
+        return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, interaction.request, interaction)
 
 
@@ -60,7 +62,7 @@ async def _walk(request: Request, provider: Provider, parameters: Mapping[str, s
         decision = authorization.run(asked)
         await refuse_second_use(provider.store.counters, asked)
     except OAuthError as error:
-        return _refuse(request, provider, error, asked)
+        return await _refuse(request, provider, error, asked)
     if isinstance(decision, Login):
         return await _send_to_login(request, provider, asked)
     if not await sessions.touch(provider.store, decision.session, asked.now, provider.lifetimes):
@@ -82,6 +84,7 @@ async def _load(
     account = await provider.store.accounts.get(session.account_id) if session else None
     return AuthorizationRequest(
         parameters=parameters,
+        sent=parameters,
         now=provider.clock(),
         issuer=provider.issuer,
         found_client=client,
@@ -166,11 +169,13 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
     return answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
 
 
-def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
+async def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
     """Audited; to the client only once client and redirect_uri are verified (RFC 6749 §4.1.2.1), else a page."""
     fields = _fields(request, provider, asked.client, asked.account if asked.client else None)
     fields["event.reason"] = f"{error.error}: {error.description}" + (f" ({error.detail})" if error.detail else "")
     provider.audit.record(AuditAction.AUTHORIZATION_REFUSED, Outcome.FAILURE, fields)
+    facts = authorization_facts(asked.parameters, asked.sent)
+    await keep_refusal(request, provider, asked.found_client, "authorization", error, facts)
     if asked.redirect_uri is None or asked.client is None or not error.allow_redirect:
         return error_page(request, error)
     return answer_client(request, provider, asked.client, asked.redirect_uri, asked.parameters, refusal_members(error))

@@ -22,6 +22,7 @@ from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backch
 from idp.authorization.respond import first_level
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
+from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import (
     InvalidAuthorizationDetails,
@@ -70,6 +71,11 @@ async def authenticate(request: Request) -> Response:
     """POST. ``{auth_req_id, expires_in, interval}``, or an error of §13; each outcome is in the audit log."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "backchannel_authentication", form):
+        return await _authenticate(request, provider, form)
+
+
+async def _authenticate(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     source_ip = provider.sources(request)
     client = await prove_client(request, provider, form)
     try:

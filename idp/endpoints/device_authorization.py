@@ -12,6 +12,7 @@ from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.user_code import hash_user_code, new_user_code
 from idp.endpoints.answers import json_answer
 from idp.endpoints.device_verification import PAGE, pepper_of
+from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidAuthorizationDetails, InvalidScope, OAuthError, TooManyAttempts, UnauthorizedClient
 from idp.grants import device_code
@@ -31,6 +32,11 @@ async def ask(request: Request) -> Response:
     """POST. ``{device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval}``; each outcome is audited."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "device_authorization", form):
+        return await _ask(request, provider, form)
+
+
+async def _ask(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     client = await prove_client(request, provider, form)
     try:
         await _admit(request, provider, client)

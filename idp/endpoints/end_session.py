@@ -13,7 +13,9 @@ from idp.endpoints import logged_out
 from idp.endpoints.error_page import error_page
 from idp.endpoints.logged_out import Farewell, say_farewell
 from idp.endpoints.pages import pages
+from idp.endpoints.refusals import keep_refusal
 from idp.errors import InvalidRequest, OAuthError
+from idp.explanation.facts import logout_facts
 from idp.http import parse_parameters, read_form
 from idp.model import Cause, Client, Initiator, Session
 from idp.profiles import rules_of
@@ -35,6 +37,8 @@ async def end_session(request: Request) -> Response:
     ``post_logout_redirect_uri`` that is not registered is a page, never a redirect.
     """
     provider = provider_of(request)
+    parameters: dict[str, str] = {}
+    hint: _Hint | None = None
     try:
         parameters = parse_parameters(request.scope["query_string"])
         if request.method == "POST":
@@ -43,6 +47,8 @@ async def end_session(request: Request) -> Response:
         client = await _client(provider, parameters, hint)
         target = _target(parameters, client)
     except OAuthError as error:
+        named = await provider.store.clients.get(parameters.get("client_id") or (hint.client_id if hint else ""))
+        await keep_refusal(request, provider, named, "logout", error, logout_facts(parameters))
         return error_page(request, error)
     browser = await sessions.current(provider, request)
     if hint is None:

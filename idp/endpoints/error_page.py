@@ -9,6 +9,13 @@ from idp.tracing import request_id
 
 
 def error_page(request: Request, error: OAuthError) -> Response:
-    """HTML with the error's status (RFC 6749 §4.1.2.1: inform the person, do not redirect)."""
-    shown = {"code": error.error, "description": error.description, "reference": request_id.get()}
-    return pages().render(request, "unanswerable.html", status=error.status, **shown)
+    """HTML with the error's status (RFC 6749 §4.1.2.1: inform the person, do not redirect); leads developers to theirs, if it was kept."""
+    return pages().render(
+        request,
+        "unanswerable.html",
+        status=error.status,
+        code=error.error,
+        description=error.description,
+        reference=request_id.get(),
+        kept=bool(error.error_uri),
+    )

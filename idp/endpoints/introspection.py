@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp.endpoints.access import find_access
 from idp.endpoints.answers import json_answer
+from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidClient, InvalidRequest
 from idp.http import read_form
@@ -29,6 +30,11 @@ async def introspect(request: Request) -> Response:
     """POST. Whatever is wrong with the token, the answer is exactly ``{"active": false}`` (§2.2)."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "introspection", form):
+        return await _introspect(request, provider, form)
+
+
+async def _introspect(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     source_ip = provider.sources(request)
     client = await prove_client(request, provider, form)
     if client.token_endpoint_auth_method == "none":

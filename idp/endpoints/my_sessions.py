@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp.endpoints.devices_seen import device_name, place_name
 from idp.endpoints.logged_out import SCREEN_ZONE, Farewell, end_fields, end_session, last_moment, say_farewell, screen_time
-from idp.endpoints.own_client import RETURN_PATH, login_path
+from idp.endpoints.own_client import SESSIONS, login_path
 from idp.endpoints.pages import Messages, pages, preferences
 from idp.endpoints.visit import stopped
 from idp.http import read_form
@@ -51,7 +51,7 @@ async def show(request: Request) -> Response:
     """GET: the person's sessions, after a login where this browser has none."""
     provider = provider_of(request)
     mine = await current(provider, request)
-    return await _page(request, provider, mine) if mine else RedirectResponse(login_path(provider.base_url), 303)
+    return await _page(request, provider, mine) if mine else RedirectResponse(login_path(provider.base_url, SESSIONS), 303)
 
 
 async def come_back(request: Request) -> Response:
@@ -186,6 +186,6 @@ def moment(at: datetime, texts: Messages) -> str:
 routes: list[BaseRoute] = [
     Route("/sessions", show, methods=["GET"]),
     Route("/sessions", end_all, methods=["POST"]),
-    Route(RETURN_PATH, come_back, methods=["GET"]),
+    Route(SESSIONS.return_path, come_back, methods=["GET"]),
     Route("/sessions/{session_id}/end", end_one, methods=["POST"]),
 ]

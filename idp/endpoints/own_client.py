@@ -1,47 +1,62 @@
-"""The client that our own pages are: a person logs in to them as to any service, by the same steps and with the same events.
+"""The clients that our own pages are: a person logs in to them as to any service, by the same steps and with the same events.
 
-It is registered nowhere: nobody can change or disable it, and the token endpoint does not know it. Nor could its code be redeemed: the
-challenge is chance, and has no verifier.
+They are registered nowhere: nobody can change or disable them, and the token endpoint does not know them. Nor could their codes be
+redeemed: the challenge is chance, and has no verifier.
 """
 
 import secrets
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
 from idp.model import Client
 from idp.provider import Provider
 
-#: No registration can have it: identifiers begin with a letter or a digit.
-OWN_CLIENT_ID = "_sessions"
-RETURN_PATH = "/sessions/return"
+
+@dataclass(frozen=True, slots=True)
+class OwnPages:
+    """Pages of ours that people log in to. No registration can have ``client_id``: identifiers begin with a letter or a digit."""
+
+    client_id: str
+    #: In French, as every service is named by its own people.
+    client_name: str
+    return_path: str
+
+
+SESSIONS: Final = OwnPages("_sessions", "Mes sessions", "/sessions/return")
+DEVELOPERS: Final = OwnPages("_developers", "Espace des développeurs", "/developers/return")
+_BY_ID: Final = {pages.client_id: pages for pages in (SESSIONS, DEVELOPERS)}
 
 
 async def find_client(provider: Provider, client_id: str | None) -> Client | None:
-    """A registered client, or the one that our own pages are."""
-    if client_id == OWN_CLIENT_ID:
-        return own_client(provider.base_url)
+    """A registered client, or one that our own pages are."""
+    own = _BY_ID.get(client_id or "")
+    if own is not None:
+        return own_client(provider.base_url, own)
     return await provider.store.clients.get(client_id) if client_id else None
 
 
-def own_client(base_url: str) -> Client:
-    """Named in French, as every service is by its own people."""
+def own_client(base_url: str, own: OwnPages) -> Client:
+    """As the authorization endpoint sees it."""
     return Client(
-        client_id=OWN_CLIENT_ID,
-        client_name="Mes sessions",
-        redirect_uris=(f"{base_url}{RETURN_PATH}",),
+        client_id=own.client_id,
+        client_name=own.client_name,
+        redirect_uris=(f"{base_url}{own.return_path}",),
         token_endpoint_auth_method="none",
         structure_name="Veilleur",
         quirks={"session_state_parameter": "none"},
     )
 
 
-def login_path(base_url: str) -> str:
-    """Where a browser without a session is sent, to come back by :data:`RETURN_PATH`."""
+def login_path(base_url: str, own: OwnPages, *, state: str = "") -> str:
+    """Where a browser without a session is sent, to come back by ``return_path`` with ``state``."""
     query = {
-        "client_id": OWN_CLIENT_ID,
+        "client_id": own.client_id,
         "response_type": "code",
-        "redirect_uri": f"{base_url}{RETURN_PATH}",
+        "redirect_uri": f"{base_url}{own.return_path}",
         "scope": "openid",
         "code_challenge": secrets.token_urlsafe(32),
         "code_challenge_method": "S256",
+        **({"state": state} if state else {}),
     }
     return f"/auth?{urlencode(query)}"

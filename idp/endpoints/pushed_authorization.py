@@ -12,6 +12,7 @@ from idp.authorization.check_request_object import PUSHED_PREFIX
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.endpoints.answers import json_answer
 from idp.endpoints.authorization import best_acr
+from idp.endpoints.refusals import explained
 from idp.endpoints.request_once import refuse_second_use
 from idp.endpoints.sender import prove_client
 from idp.errors import OAuthError
@@ -28,6 +29,11 @@ async def push(request: Request) -> Response:
     """POST. The client proves itself as at the token endpoint (§2.1); what it asks is checked now, and again with the browser."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "pushed_authorization", form):
+        return await _push(request, provider, form)
+
+
+async def _push(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     source_ip = provider.sources(request)
     now = provider.clock()
     client = await provider.client_keys.of(await prove_client(request, provider, form), form.get("request"))

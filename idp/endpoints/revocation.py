@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidRequest
 from idp.http import read_form
@@ -18,6 +19,11 @@ async def revoke(request: Request) -> Response:
     """POST. 200 also for a token that is unknown, over, or another client's (§2.2): nothing is told of it."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "revocation", form):
+        return await _revoke_token(request, provider, form)
+
+
+async def _revoke_token(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     source_ip = provider.sources(request)
     client = await prove_client(request, provider, form)
     token = form.get("token")

@@ -6,16 +6,22 @@ from starlette.routing import BaseRoute, Route
 
 from idp import grants
 from idp.endpoints.answers import json_answer
+from idp.endpoints.refusals import explained
 from idp.endpoints.sender import certificate_of, nonce_header, nonces, proof_header, prove_client, urls
 from idp.grants.phases import Services, TokenRequest
 from idp.http import read_form
-from idp.provider import provider_of
+from idp.provider import Provider, provider_of
 
 
 async def token(request: Request) -> Response:
     """POST."""
     provider = provider_of(request)
     form = await read_form(request)
+    async with explained(request, provider, "token", form):
+        return await _token(request, provider, form)
+
+
+async def _token(request: Request, provider: Provider, form: dict[str, str]) -> Response:
     now = provider.clock()
     source_ip = provider.sources(request)
     client = await prove_client(request, provider, form)

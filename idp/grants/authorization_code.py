@@ -1,5 +1,7 @@
 """``authorization_code`` (RFC 6749 §4.1.3, RFC 7636 §4.6): a code counts once; shown again it ends what it gave."""
 
+from typing import Final
+
 from idp import pkce
 from idp.errors import InvalidGrant, InvalidRequest
 from idp.grants.phases import Authorization, Services, TokenRequest
@@ -11,6 +13,8 @@ GRANT_TYPE = "authorization_code"
 PARAMETERS = frozenset({"code", "redirect_uri", "code_verifier"})
 REQUIRES_CLIENT_AUTH = False
 
+#: Said of a code that is none, whatever it was.
+UNKNOWN_CODE: Final = "the code is unknown, expired or used"
 _REPLAYED = Cause(initiator=Initiator.POLICY, reason="a code already used was shown again")
 
 
@@ -26,7 +30,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     code = await services.store.codes.consume(code_hash, services.now)
     if code is None:
         await _revoke_if_replayed(code_hash, request, services)
-        raise InvalidGrant("the code is unknown, expired or used")
+        raise InvalidGrant(UNKNOWN_CODE)
     _check_binding(code, request)
     account = await services.store.accounts.get(code.account_id)
     if account is None:
@@ -38,7 +42,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
 
 def _check_binding(code: AuthorizationCode, request: TokenRequest) -> None:
     if code.client_id != request.client.client_id:
-        raise InvalidGrant("the code is unknown, expired or used", detail="the code was issued to another client")
+        raise InvalidGrant(UNKNOWN_CODE, detail="the code was issued to another client")
     if request.parameters.get("redirect_uri") != code.redirect_uri:
         raise InvalidGrant("redirect_uri differs from that of the authorization request")
     pkce.verify(code.code_challenge, request.parameters.get("code_verifier"))

@@ -18,6 +18,7 @@ from idp.model.login import (
     Session,
 )
 from idp.model.people import Account, AccountKind, AccountState, Device, DeviceState, Enrolment
+from idp.model.refusal import KeptRefusals, Refusal
 from idp.model.signal import (
     BY_SYSTEM,
     Cause,
@@ -59,11 +60,13 @@ __all__ = [
     "InitialAccessToken",
     "Initiator",
     "Interaction",
+    "KeptRefusals",
     "Lifetimes",
     "Limits",
     "Profile",
     "PushedRequest",
     "RefreshToken",
+    "Refusal",
     "Revocation",
     "Session",
     "Signal",

@@ -101,6 +101,8 @@ class Client:
     policy_uri: str | None = None
     tos_uri: str | None = None
     contacts: tuple[str, ...] = ()
+    #: National identifiers of the people who are told why a request of this client was refused; they log in here like everybody.
+    developers: tuple[str, ...] = ()
     application_type: str = "web"
     software_id: str | None = None
     software_version: str | None = None

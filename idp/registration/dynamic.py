@@ -22,7 +22,7 @@ _OPERATORS: Final = frozenset(
     {
         *("profile", "quirks", "disabled", "structure_name", "structure_finess", "resources", "exchange_subject_clients"),
         "exchange_subject_issuers",
-        *("sector_identifier", "authorization_details_types"),
+        *("sector_identifier", "authorization_details_types", "developers"),
     }
 )
 #: What a client may say of itself; every other member is ignored, as RFC 7591 §2 demands, unless it is the operator's.

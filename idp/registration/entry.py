@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from idp.model import Client, Profile
 from idp.profiles import check_quirks
 from idp.registration.checks import check_client
+from vocabulary.identifiers import PsIdNat
 
 
 def _printable(value: str) -> str:
@@ -14,6 +15,11 @@ def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("holds a character that cannot be shown")
     return value
+
+
+def _national_id(value: str) -> str:
+    """As accounts have it: a bare RPPS gets its type digit."""
+    return str(PsIdNat.parse(value))
 
 
 def _words(value: object) -> object:
@@ -78,6 +84,7 @@ class Entry(BaseModel):
     policy_uri: str | None = None
     tos_uri: str | None = None
     contacts: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=10)
+    developers: tuple[Annotated[str, AfterValidator(_national_id)], ...] = Field(default=(), max_length=50)
     application_type: Literal["web", "native"] = "web"
     software_id: str | None = Field(default=None, max_length=200)
     software_version: str | None = Field(default=None, max_length=200)

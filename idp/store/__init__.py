@@ -28,6 +28,7 @@ from idp.model import (
     Interaction,
     PushedRequest,
     RefreshToken,
+    Refusal,
     Revocation,
     Session,
     Signal,
@@ -347,6 +348,19 @@ class AnswerStore(Protocol):
         ...
 
 
+class RefusalStore(Protocol):
+    """Refused requests, kept for the developers of their client."""
+
+    async def put(self, refusal: Refusal, *, client_count: int, source_count: int) -> None:
+        """The oldest of the client, and of its source at this client, make room."""
+        ...
+
+    async def get(self, reference: str, now: datetime) -> Refusal | None: ...
+    async def of_client(self, client_id: str, now: datetime) -> Sequence[Refusal]:
+        """Newest first."""
+        ...
+
+
 class KeyStore(Protocol):
     """Sealed key material, by name: opaque bytes, newest last."""
 
@@ -374,6 +388,7 @@ class Store(Protocol):
     streams: StreamStore
     counters: CounterStore
     answers: AnswerStore
+    refusals: RefusalStore
     keys: KeyStore
 
     async def migrate(self) -> None: ...

@@ -102,6 +102,14 @@ _DENIED_TOKENS = """
 CREATE TABLE denied_tokens (jti TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_REFUSALS = """
+CREATE TABLE refusals (
+    reference TEXT PRIMARY KEY, client_id TEXT NOT NULL, source TEXT NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX refusals_of_client ON refusals (client_id, at);
+"""
+
 #: Steps in order; append only.
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
@@ -113,6 +121,7 @@ STEPS: Final[tuple[str, ...]] = (
     _STREAMS,
     _REPEATED_ANSWERS,
     _DENIED_TOKENS,
+    _REFUSALS,
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
@@ -133,6 +142,7 @@ EXPIRING: Final[tuple[str, ...]] = (
     "answers",
     "visits",
     "deliveries",
+    "refusals",
 )
 
 

@@ -20,6 +20,7 @@ from idp.store import (
     InteractionStore,
     KeyStore,
     PushedRequestStore,
+    RefusalStore,
     RevocationStore,
     SessionStore,
     SignalStore,
@@ -35,6 +36,7 @@ from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
 from idp.store.sqlite_logins import SqliteInteractionStore, SqlitePushedRequestStore, SqliteSessionStore
+from idp.store.sqlite_refusals import SqliteRefusalStore
 from idp.store.sqlite_signals import SqliteDeliveryStore, SqliteSignalStore, SqliteStreamStore
 from idp.store.sqlite_time import microseconds
 
@@ -214,6 +216,7 @@ class SqliteStore:
         self.streams: StreamStore = SqliteStreamStore(file)
         self.counters: CounterStore = SqliteCounterStore(file)
         self.answers: AnswerStore = SqliteAnswerStore(file)
+        self.refusals: RefusalStore = SqliteRefusalStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)
 
     async def migrate(self) -> None:

@@ -49,6 +49,11 @@ class Certificate:
         return self.x509.not_valid_before_utc <= now <= self.x509.not_valid_after_utc
 
 
+def thumbprint_of(der: bytes) -> str:
+    """``x5t#S256`` of a certificate in DER, as RFC 8705 §3.1 says."""
+    return base64url(hashlib.sha256(der).digest())
+
+
 def read_certificate(header: str, *, verified: bool) -> Certificate:
     """A header value: PEM in percent-encoding (nginx ``$ssl_client_escaped_cert``) or ``:base64 of DER:`` (RFC 9440).
 

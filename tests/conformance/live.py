@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, BrowserType, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
 
@@ -80,6 +81,13 @@ class Live:
         ]
         context.add_cookies(kept)
         return session
+
+
+def sound(page: Page) -> None:
+    """Without serious finding of axe, and no wider than its window."""
+    found = [v["id"] for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+    assert found == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @contextmanager

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from idp.model import Session
-from tests.conformance.live import Live, chromium, id_token, live_provider, window
+from tests.conformance.live import Live, chromium, id_token, live_provider, sound, window
 from tests.end_to_end.conftest import artefact
 from tests.idp.test_outbound import listening
 from tests.idp.wire import PERSON, client
@@ -30,12 +29,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
-
-
-def _sound(page: Page) -> None:
-    found = [v["id"] for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    assert found == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def _elsewhere(live: Live, mine: Session) -> Session:
@@ -61,19 +54,19 @@ def test_a_person_sees_their_sessions_ends_one_and_then_everything(live: Live, b
         page = context.new_page()
         page.goto(f"{live.base_url}/sessions")
         expect(page.locator(".sessions > li")).to_have_count(2)
-        _sound(page)
+        sound(page)
         page.screenshot(path=artefact(f"sessions-{language}-{width}.png"), full_page=True)
         page.locator(".sessions > li").nth(1).locator("button").click()
         expect(page.locator("#ended")).to_be_visible()
         expect(page.locator(".sessions > li")).to_have_count(1)
         page.goto(f"{live.base_url}/sessions")
         page.wait_for_function("() => document.getElementById('notices') || location.reload()")
-        _sound(page)
+        sound(page)
         page.screenshot(path=artefact(f"sessions-ended-{language}-{width}.png"), full_page=True)
         page.click("#all button")
         expect(page.locator("#untold")).to_contain_text("Messagerie sécurisée")
         expect(page.locator("#told")).to_contain_text("Dossier patient")
-        _sound(page)
+        sound(page)
         page.screenshot(path=artefact(f"logged-out-{language}-{width}.png"), full_page=True)
         page.goto(f"{live.base_url}/sessions")
         expect(page.locator("#national_id")).to_be_visible()
@@ -81,12 +74,12 @@ def test_a_person_sees_their_sessions_ends_one_and_then_everything(live: Live, b
 
 
 @pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
-def test_the_question_before_a_logout_is_sound(live: Live, browser: Browser, language: str) -> None:
+def test_the_question_before_a_logout_issound(live: Live, browser: Browser, language: str) -> None:
     context = window(browser, language=language, width=320)
     live.log_in(context)
     page = context.new_page()
     page.goto(f"{live.connect}/logout")
-    _sound(page)
+    sound(page)
     page.screenshot(path=artefact(f"log-out-{language}-320.png"), full_page=True)
     context.close()
 

@@ -24,7 +24,7 @@ def test_any_identifier_and_secret_come_through_form_encoding(client_id: str, se
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic ***", _header(b"no colon"), _header(b":secret"), _header(b"\xff:x"), _header(b"%ff:x"), "Basic "]
+    "header", ["Basic ***", _header(b"no colon"), _header(b":secret"), _header(b"\xff:x"), _header(b"%ff:x"), "Basic ", "Basic \xe9"]
 )
 def test_credentials_that_cannot_be_read_are_refused(header: str) -> None:
     with pytest.raises(InvalidClient):

@@ -34,6 +34,7 @@ from idp.model import (
     Profile,
     PushedRequest,
     RefreshToken,
+    Refusal,
     Session,
     Signal,
     SignalKind,
@@ -325,6 +326,35 @@ class StoreExam:
             assert await store.devices.consume_enrolment("e", NOW + MINUTE) is None
 
         self.sit(work)
+
+    def test_refusals_are_kept_so_many_of_a_client_and_of_one_source(self) -> None:
+        def refusal(number: int, source: str, client_id: str = "client") -> Refusal:
+            return Refusal(
+                reference=f"{client_id}-{number}",
+                client_id=client_id,
+                endpoint="token",
+                at=NOW + number * MINUTE,
+                expires_at=NOW + 60 * MINUTE,
+                source=source,
+                error="invalid_grant",
+                description="over",
+                facts={"grant_type": "refresh_token"},
+            )
+
+        async def scenario(store: Store) -> None:
+            for number in range(4):
+                await store.refusals.put(refusal(number, "one"), client_count=5, source_count=3)
+            assert [one.reference for one in await store.refusals.of_client("client", NOW)] == ["client-3", "client-2", "client-1"]
+            for number in range(4, 9):
+                await store.refusals.put(refusal(number, f"source-{number}"), client_count=5, source_count=3)
+            await store.refusals.put(refusal(1, "one", "other"), client_count=5, source_count=3)
+            assert len(await store.refusals.of_client("client", NOW)) == 5
+            assert await store.refusals.get("other-1", NOW) == refusal(1, "one", "other")
+            assert await store.refusals.get("other-1", NOW + 60 * MINUTE) is None
+            assert await store.refusals.of_client("other", NOW + 60 * MINUTE) == []
+            assert await store.expire(NOW + 60 * MINUTE) == 6
+
+        self.sit(scenario)
 
     def test_keys_come_back_in_the_order_they_were_saved(self) -> None:
         async def work(store: Store) -> None:

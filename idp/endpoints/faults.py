@@ -1,0 +1,59 @@
+"""What each family of errors becomes as an answer; anything else is a bug and becomes a 500 with a reference."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from idp.authentication.refusal import AuthenticationRefused
+from idp.endpoints.answers import json_answer, oauth_error
+from idp.errors import OAuthError, OperationError
+from idp.http import ErrorHandler
+
+_LOG = logging.getLogger("idp")
+
+
+async def _answer_oauth_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, OAuthError):
+        raise error
+    return oauth_error(error)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    if not isinstance(error, AuthenticationRefused):
+        raise error
+    body: dict[str, str | int] = {"error": error.error}
+    if error.remaining is not None:
+        body["remaining"] = error.remaining
+    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
+    return json_answer(body, error.status, headers)
+
+
+async def _answer_operation_error(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return json_answer(
+        {"error": "temporarily_unavailable", "error_description": "the service cannot answer now"}, 503, {"Retry-After": "5"}
+    )
+
+
+async def _answer_disconnect(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def answer_bug(request: Request, error: Exception) -> Response:
+    """The text of a bug never leaves; its reference leads from the report to the log."""
+    reference = secrets.token_hex(6)
+    _LOG.error("bug %s at %s %s", reference, request.method, request.url.path, exc_info=error)
+    return json_answer({"error": "server_error", "error_description": f"an unexpected fault, reference {reference}"}, 500)
+
+
+#: One handler per family.
+ERROR_HANDLERS: Final[Mapping[type[Exception], ErrorHandler]] = {
+    OAuthError: _answer_oauth_error,
+    AuthenticationRefused: _answer_refusal,
+    OperationError: _answer_operation_error,
+    ClientDisconnect: _answer_disconnect,
+}
