@@ -267,11 +267,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         detail_types=read_detail_types(settings.authorization_details_file),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
-        kept_refusals=KeptRefusals(
-            memory=settings.refusal_memory,
-            client_count=settings.refusal_client_limit_count,
-            source_count=settings.refusal_source_limit_count,
-        ),
+        kept_refusals=_kept_refusals(settings),
         outbound=outbound,
         delivery_horizon=settings.delivery_horizon,
         base_url=settings.base_url,
@@ -281,6 +277,14 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         discovery_paths=settings.discovery_paths,
         development=settings.development,
         control_api=bool(settings.control_api),
+    )
+
+
+def _kept_refusals(settings: Settings) -> KeptRefusals:
+    return KeptRefusals(
+        memory=settings.refusal_memory,
+        client_count=settings.refusal_client_limit_count,
+        source_count=settings.refusal_source_limit_count,
     )
 
 

@@ -28,6 +28,9 @@ BUILT = (
     "device.error.",
     "sessions.ended.",
     "sessions.notices.",
+    "developers.door.",
+    "developers.rule.",
+    "developers.value.",
 )
 
 
