@@ -13,10 +13,10 @@ JOBS   ?= 2
 export AUTO EXIT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format-check lint types imports structure fix docs bench lock clean python-present
+.PHONY: help setup demo up test test-keycloak check format-check lint types imports structure fix docs bench lock clean python-present
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything the project uses (done by the others when needed)
 
@@ -29,6 +29,14 @@ up: $(READY) ## start without playing, on the state of the last time
 test: $(READY) ## every test, with the programs they need where they may be installed (T=tests/idp ARGS=-x)
 	@.ci/services
 	$(BIN)/python -m pytest $(T) $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS)) $(ARGS)
+
+KEYCLOAK := keycloak-26.0.8
+
+test-keycloak: $(READY) ## the guide for Keycloak with a real one, fetched by mvn into var; two minutes of a processor, so apart
+	@test -d var/$(KEYCLOAK) || { mkdir -p var && mvn -q -B dependency:copy -DoutputDirectory=var \
+		-Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK:keycloak-%=%):tar.gz \
+		&& tar -xzf var/keycloak-quarkus-dist-$(KEYCLOAK:keycloak-%=%).tar.gz -C var; }
+	VEILLEUR_KEYCLOAK=$(CURDIR)/var/$(KEYCLOAK) $(BIN)/python -m pytest tests/end_to_end/guides/test_keycloak.py $(ARGS)
 
 check: format-check lint types imports structure ## format, lint, types, imports, layout and documents
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import urlopen
 
 import httpx
@@ -101,19 +101,20 @@ class Guide:
         assert set(self._blocks) == self._used, f"{self.page}: blocks that no test uses"
 
     @contextmanager
-    def running(self, title: str, answers_at: str) -> Iterator[None]:
+    def running(self, title: str, answers_at: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
         """The block ``title``, a command that runs until it is stopped, ready once ``answers_at`` answers anything."""
-        with self.running_script(title, self.text(title), answers_at):
+        with self.running_script(title, self.text(title), answers_at, patience_seconds=patience_seconds):
             yield
 
     @contextmanager
-    def running_script(self, title: str, script: str, answers_at: str) -> Iterator[None]:
+    def running_script(self, title: str, script: str, answers_at: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
         """The same for a command of the test's own, for what Debian starts."""
         arguments = ["sh", "-eu", "-c", script]
         with (self.folder / f"{title}.log").open("w") as out:
             process = subprocess.Popen(arguments, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            assert until(lambda: answers(answers_at) or process.poll() is not None), f"no answer at {answers_at}: {self.log(title)[-3000:]}"
+            ready = until(lambda: answers(answers_at) or process.poll() is not None, patience_seconds)
+            assert ready, f"no answer at {answers_at}: {self.log(title)[-3000:]}"
             assert process.poll() is None, self.log(title)[-3000:]
             yield
         except BaseException:
@@ -160,9 +161,9 @@ def answers(address: str) -> bool:
         return False
 
 
-def until(is_so: Callable[[], bool]) -> bool:
+def until(is_so: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
     """Whether it becomes so within our patience."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + patience_seconds
     while not is_so():
         if time.monotonic() > give_up_at:
             return False
@@ -170,11 +171,27 @@ def until(is_so: Callable[[], bool]) -> bool:
     return True
 
 
-def window(chromium: Browser) -> Page:
-    """A person's browser, with nothing in it yet."""
+def window(chromium: Browser) -> tuple[Page, list[dict[str, str]]]:
+    """A person's browser, with nothing in it yet; and the authorization requests that pass through it, as they come."""
     context = chromium.new_context(locale="fr-FR", timezone_id="Europe/Paris", reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
-    return context.new_page()
+    asked: list[dict[str, str]] = []
+    # The provider's own path; a broker has another one.
+    context.on(
+        "request", lambda sent: asked.append(dict(parse_qsl(urlsplit(sent.url).query))) if urlsplit(sent.url).path == "/auth" else None
+    )
+    return context.new_page(), asked
+
+
+def assert_asked_for(asked: list[dict[str, str]], *, pkce: bool = True) -> None:
+    """Every request was as Pro Santé Connect wants it, with a state and a nonce that are never used twice."""
+    assert asked
+    for request in asked:
+        assert (request["response_type"], set(request["scope"].split())) == ("code", {"openid", "scope_all"})
+        assert "eidas1" in request["acr_values"].split()
+        assert not pkce or (request["code_challenge_method"], len(request["code_challenge"])) == ("S256", 43)
+    begun = [request for request in asked if "state" in request]
+    assert len({request["state"] for request in begun}) == len({request["nonce"] for request in begun}) == len(begun)
 
 
 def answer_login(page: Page, provider: DevProvider, national_id: str = DOCTOR) -> None:
@@ -205,7 +222,7 @@ def log_in(page: Page, service: Service) -> None:
 
 def go_in_and_out(chromium: Browser, service: Service, *, told: Callable[[], bool]) -> None:
     """A professional is seen by name and number, stays, logs out, and is logged out by an end at the provider, once it was ``told``."""
-    page = window(chromium)
+    page, asked = window(chromium)
     log_in(page, service)
     assert DOCTOR_NAME in page.inner_text("#qui")
     assert page.inner_text("#identifiant") == DOCTOR
@@ -216,6 +233,7 @@ def go_in_and_out(chromium: Browser, service: Service, *, told: Callable[[], boo
     page.click("#deconnexion")
     page.wait_for_url(f"{service.address}au-revoir*")
     log_in(page, service)  # the provider asks again who it is: its session is over too
+    assert_asked_for(asked)
     end_session_elsewhere(page, service.provider)
     assert until(told), "nobody told the service that the session is over"
     page.goto(service.address)

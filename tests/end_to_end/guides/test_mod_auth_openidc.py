@@ -8,7 +8,17 @@ from playwright.sync_api import Browser
 
 from idp.testing import running
 from tests.end_to_end.conftest import free_port
-from tests.end_to_end.guides.guide import DOCTOR, DOCTOR_NAME, Guide, Service, answer_login, end_session_elsewhere, until, window
+from tests.end_to_end.guides.guide import (
+    DOCTOR,
+    DOCTOR_NAME,
+    Guide,
+    Service,
+    answer_login,
+    assert_asked_for,
+    end_session_elsewhere,
+    until,
+    window,
+)
 
 PAGE = "log-in-with-mod-auth-openidc.md"
 
@@ -54,7 +64,7 @@ def test_a_professional_logs_in_to_apache_and_the_session_ends_on_both_sides(tmp
 
 
 def _go_in_and_out(chromium: Browser, service: Service) -> None:
-    page, private = window(chromium), f"{service.address}prive/index.shtml"
+    (page, asked), private = window(chromium), f"{service.address}prive/index.shtml"
     page.goto(service.address)
     page.click("#connexion")
     answer_login(page, service.provider)
@@ -69,6 +79,7 @@ def _go_in_and_out(chromium: Browser, service: Service) -> None:
     page.goto(private)
     answer_login(page, service.provider)  # the provider asks again who it is: its session is over too
     page.wait_for_url(private)
+    assert_asked_for(asked)
     end_session_elsewhere(page, service.provider)
     log = service.guide.folder / "mon-service.log"
     assert until(lambda: '"POST /retour?logout=backchannel HTTP/1.1" 200' in log.read_text("utf-8")), log.read_text("utf-8")
