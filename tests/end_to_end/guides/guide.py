@@ -220,8 +220,11 @@ def log_in(page: Page, service: Service) -> None:
     page.wait_for_selector("#identifiant")
 
 
-def go_in_and_out(chromium: Browser, service: Service, *, told: Callable[[], bool]) -> None:
-    """A professional is seen by name and number, stays, logs out, and is logged out by an end at the provider, once it was ``told``."""
+def go_in_and_out(chromium: Browser, service: Service, *, told: str) -> None:
+    """A professional is seen by name and number, stays, logs out, and is logged out by an end at the provider.
+
+    ``told``: what the service writes down each time that it is told of an end, as it is of one that it asked for.
+    """
     page, asked = window(chromium)
     log_in(page, service)
     assert DOCTOR_NAME in page.inner_text("#qui")
@@ -235,7 +238,7 @@ def go_in_and_out(chromium: Browser, service: Service, *, told: Callable[[], boo
     log_in(page, service)  # the provider asks again who it is: its session is over too
     assert_asked_for(asked)
     end_session_elsewhere(page, service.provider)
-    assert until(told), "nobody told the service that the session is over"
+    assert until(lambda: service.guide.log("run.sh").count(told) == 2), "nobody told the service that the session is over"
     page.goto(service.address)
     page.wait_for_selector("#connexion")
     page.context.close()

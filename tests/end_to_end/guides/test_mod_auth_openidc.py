@@ -82,7 +82,9 @@ def _go_in_and_out(chromium: Browser, service: Service) -> None:
     assert_asked_for(asked)
     end_session_elsewhere(page, service.provider)
     log = service.guide.folder / "mon-service.log"
-    assert until(lambda: '"POST /retour?logout=backchannel HTTP/1.1" 200' in log.read_text("utf-8")), log.read_text("utf-8")
+    told = '"POST /retour?logout=backchannel HTTP/1.1" 200'
+    # Of the end that it asked for too, and of this one.
+    assert until(lambda: log.read_text("utf-8").count(told) == 2), log.read_text("utf-8")
     page.goto(private)
     assert page.locator("#national_id").count() == 1
     page.context.close()

@@ -17,4 +17,4 @@ def test_a_professional_logs_in_with_openid_client_and_the_session_ends_on_both_
 ) -> None:
     files = ("service.env", "service.mjs")
     with service_of(PAGE, tmp_path, kept, installs=("package.json",), gives="node_modules", files=files) as service:
-        go_in_and_out(chromium, service, told=lambda: "the provider ended session" in service.guide.log("run.sh"))
+        go_in_and_out(chromium, service, told="the provider ended session")
