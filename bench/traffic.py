@@ -13,18 +13,21 @@ _BEGIN = datetime(2026, 3, 14, 18, 0, tzinfo=UTC)
 _AGENTS = tuple(f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0" for version in range(120, 150))
 _ACTIONS = (AuditAction.LOGIN_SUCCEEDED, AuditAction.SESSION_STARTED, AuditAction.ACCESS_TOKEN_ISSUED, AuditAction.USERINFO_RELEASED)
 _FINESS = "0B0000005"
+_PEOPLE_COUNT = 300
 
 
 def evening(count: int, *, json_only: bool = False) -> Iterator[tuple[str, bytes]]:
     """(source, line): three of nginx to one of the patient record and one of the provider, in the order of their times."""
     chance = random.Random(20260314)  # repeatable on purpose
-    people = [_national_id(number) for number in range(300)]
+    people = [_national_id(number) for number in range(_PEOPLE_COUNT)]
+    # A person works at one place, now and then from another: many addresses of one person are what a rule looks for.
+    addresses = {person: (f"192.0.2.{number % 250 + 1}", f"198.51.100.{number % 250 + 1}") for number, person in enumerate(people)}
     kinds = ("fhir", "idp") if json_only else ("nginx", "nginx", "nginx", "fhir", "idp")
     sequence, previous = 1, FIRST_HASH
     for number in range(count):
         at = _BEGIN + timedelta(milliseconds=40 * number)
         person = chance.choice(people)
-        address = f"192.0.2.{chance.randrange(1, 255)}"
+        address = chance.choices(addresses[person], (20, 1))[0]
         kind = kinds[number % len(kinds)]
         if kind == "nginx":
             yield kind, _access_line(chance, at, person, address)

@@ -7,10 +7,9 @@ Source: ECS 8 field reference.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 Value = str | int | float | bool | list[str]
 #: ``fields`` of an event: flat, dotted keys; an absent key means absent, None is no value. Those of FIELDS are as their kind says and never
@@ -18,8 +17,8 @@ Value = str | int | float | bool | list[str]
 Fields = dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+# Millions of both are made: a named tuple is made in a third of the time of a frozen dataclass.
+class RawRecord(NamedTuple):
     """One line or document as received. ``position`` is unique within its source and gives the event its identity."""
 
     source: str
@@ -29,8 +28,7 @@ class RawRecord:
     tenant: str = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened. ``id`` is derived from source and position: a replay gives the same."""
 
     id: str

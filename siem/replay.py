@@ -7,7 +7,9 @@ be read are named and counted, as they would be in the dead letters.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
+from typing import Final
 
 from siem.detection import Detection
 from siem.detection.engine import Engine
@@ -16,7 +18,8 @@ from siem.errors import DataError
 from siem.event import Event, RawRecord
 from siem.sources.source import Source
 
-_BATCH_COUNT = 2000
+#: Correlations are settled after so many events.
+_BATCH_COUNT: Final = 2000
 
 
 @dataclass(slots=True)
@@ -32,8 +35,16 @@ class Replayed:
 def replay(files: Sequence[Path], source: Source, engine: Engine, enrichments: Iterable[Enrichment], now: datetime) -> Replayed:
     """Read the files in the order given, one record a line. ``now`` is the reception time that records get."""
     done = Replayed()
-    parts = tuple(enrichments)
-    batch: list[Event] = []
+    events = _events(files, source, tuple(enrichments), now, done)
+    # Each event is evaluated as soon as it is read, while the processor still has it at hand.
+    while (first := next(events, None)) is not None:
+        done.detections.extend(engine.evaluate(chain((first,), islice(events, _BATCH_COUNT - 1))))
+    done.detections.extend(engine.flush())
+    return done
+
+
+def _events(files: Sequence[Path], source: Source, enrichments: Sequence[Enrichment], now: datetime, done: Replayed) -> Iterator[Event]:
+    """The events of the files, counted in ``done``."""
     for path in files:
         for record in _records(path, now):
             done.line_count += 1
@@ -43,15 +54,10 @@ def replay(files: Sequence[Path], source: Source, engine: Engine, enrichments: I
                 done.errors.append(DataError(str(path), int(record.position), error.field, error.problem))
                 continue
             for event in events:
-                for enrichment in parts:
+                for enrichment in enrichments:
                     enrichment.enrich(event.fields)
-            batch.extend(events)
-            if len(batch) >= _BATCH_COUNT:
-                _evaluate(engine, batch, done)
-                batch = []
-    _evaluate(engine, batch, done)
-    done.detections.extend(engine.flush())
-    return done
+                done.event_count += 1
+                yield event
 
 
 def _records(path: Path, now: datetime) -> Iterator[RawRecord]:
@@ -62,8 +68,3 @@ def _records(path: Path, now: datetime) -> Iterator[RawRecord]:
                     yield RawRecord(str(path), str(number), now, line.rstrip(b"\r\n"))
     except OSError as error:
         raise DataError(str(path), 0, "", f"cannot be read: {error.strerror}") from error
-
-
-def _evaluate(engine: Engine, batch: Sequence[Event], done: Replayed) -> None:
-    done.event_count += len(batch)
-    done.detections.extend(engine.evaluate(batch))

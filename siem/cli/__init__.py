@@ -38,6 +38,7 @@ def serve() -> None:
     import uvicorn
 
     from siem.app import create_app
+    from siem.garbage import settle_down
 
     chosen = settings()
     handler = logging.StreamHandler(sys.stderr)
@@ -48,6 +49,7 @@ def serve() -> None:
         application = create_app(chosen)
     except (DataError, OperationError) as error:
         fail(f"the watch cannot start: {error}")
+    settle_down()
     uvicorn.run(
         application,
         host=chosen.host,

@@ -11,6 +11,7 @@ from siem.cli.context import AsJson, fail, loaded_rules, pipelines
 from siem.detection import Detection, Rule
 from siem.detection.credit import Credit
 from siem.errors import DataError
+from siem.settings import load_rule_settings
 
 if TYPE_CHECKING:
     from siem.detection.engine import Engine
@@ -29,6 +30,7 @@ def replay_files(
 ) -> None:
     """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
     from siem.enrichment.geography import load_geography
+    from siem.garbage import settle_down
     from siem.replay import replay
     from siem.sources import SOURCES
     from siem.sources.source import SourceSettings
@@ -37,6 +39,7 @@ def replay_files(
         fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
     ruleset = loaded_rules(rules, pipelines().fed_by({source_type}))
     engine = _engine(ruleset, indicators, verify_sample)
+    settle_down()
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
         enrichments = [load_geography(geography)] if geography else []
@@ -63,11 +66,14 @@ def replay_files(
 
 
 def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float) -> "Engine":
+    from siem.detection.cache import Cache
     from siem.detection.engine import Engine
     from siem.detection.profile import every
     from siem.indicators.sets import Sets
 
     engine = Engine(ruleset, verify_every=every(verify_sample))
+    if (state := load_rule_settings().state).is_dir():
+        engine.keep_in(Cache.of_watch(state))
     if indicators is not None:
         if not indicators.is_dir():
             fail(f"{indicators} is not a folder")

@@ -23,6 +23,7 @@ from siem.detection.load import Ruleset, load_rules
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import Placeholders
 from siem.detection.pipelines import product_pipelines
+from siem.garbage import uncollected
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,13 @@ def compiled_rules(
     if instead:
         return load_rules(*folders, sources=sources, placeholders=placeholders, instead=instead)
     known = product_pipelines().sources if sources is None else tuple(sources)
+    with uncollected():
+        return _compiled_rules(folders, cache, known, placeholders)
+
+
+def _compiled_rules(
+    folders: Sequence[Path | RuleFolder], cache: Cache, known: Sequence[LogSource], placeholders: Placeholders | None
+) -> Ruleset:
     digest = _digest(folders, known, placeholders or {})
     name = f"rules-{digest[:40]}"
     kept = cache.read(name)

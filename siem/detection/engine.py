@@ -105,13 +105,15 @@ class Engine:
         """Keep there, for the next run, what makes the first events cheap. To be called before them; it never changes a result."""
         self._matcher.cache = cache
 
-    def evaluate(self, events: Sequence[Event]) -> list[Detection]:
+    def evaluate(self, events: Iterable[Event]) -> list[Detection]:
         """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation."""
         detections: list[Detection] = []
         now = None if self._clock is None else self._clock() + _AHEAD
         note_time, find, verify_every, count = self._clocks.note, self._matcher.find, self._verify_every, self._evaluated_count
         listed = self.indicators.for_batch()
+        tenants: set[str] = set()
         for event in events:
+            tenants.add(event.tenant)
             note_time(event, now)
             count += 1
             if count < _NOTED_FIRST or count % _NOTED_EVERY == 0:
@@ -122,7 +124,7 @@ class Engine:
             if listed is not None:
                 detections.extend(listed(event))
         self._evaluated_count = count
-        for tenant in {event.tenant for event in events}:
+        for tenant in tenants:
             detections.extend(self._settle(tenant, self._clocks.closed_at(tenant)))
             self._forget(tenant)
         return sorted(detections, key=_event_time)

@@ -23,6 +23,7 @@ from siem.detection.conditions import AllOf, Node, compile_tree, predicates, set
 from siem.detection.encoding import decoded, encoded
 from siem.detection.filters import Filter, Hits
 from siem.detection.gates import Gate, best_gate, guessed_cost
+from siem.detection.keywords import keyword_literals
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.memo import Memory
@@ -270,13 +271,13 @@ class Matcher:
         return route
 
     def literals(self, field: str) -> Literals:
-        """Everything that any rule looks for in a field, keywords included. Made for a field when first asked."""
+        """Everything that any rule looks for in a field. Made for a field when first asked."""
         found = self._literals.get(field)
         if found is None:
             if self._wanted is None:
                 self._wanted = self._wanted_literals()
-            texts = (*self._wanted.get(field, ()), *(self._wanted.get(ANYWHERE, ()) if field != ANYWHERE else ()))
-            found = self._literals[field] = Literals(texts, self.cache)
+            made = keyword_literals if field == ANYWHERE else Literals
+            found = self._literals[field] = made(self._wanted.get(field, ()), self.cache)
         return found
 
     def _wanted_literals(self) -> dict[str, dict[str, None]]:
@@ -286,7 +287,8 @@ class Matcher:
             for predicate in predicates(candidate.variant.tree):
                 if id(predicate) not in seen:
                     seen.add(id(predicate))
-                    if about_one_value(predicate) and not is_equality(predicate) and (literal := needed_literal(predicate)):
+                    looked_up = is_equality(predicate) and predicate.field != ANYWHERE
+                    if about_one_value(predicate) and not looked_up and (literal := needed_literal(predicate)):
                         wanted.setdefault(predicate.field, {})[literal] = None
         return wanted
 

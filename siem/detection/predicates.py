@@ -108,7 +108,11 @@ class Renamed(Mapping[str, Text]):
         self._event_names = event_names
 
     def __getitem__(self, name: str) -> Text:
-        return next((text for one in self._event_names(name) if (text := self._texts[one]) is not None), None)
+        for one in self._event_names(name):
+            text = self._texts[one]
+            if text is not None:
+                return text
+        return None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._texts)

@@ -5,13 +5,13 @@ They never change a result, only its cost.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from siem.detection.cache import Cache
 from siem.detection.conditions import Node, predicates
 from siem.detection.gates import Gate, best_gate, measured_cost
+from siem.detection.keywords import Keywords
 from siem.detection.memo import MAX_VALUE, Memo, Memory, Value
 from siem.detection.predicates import ANYWHERE, Matches, Predicate, text_of
 from siem.detection.scan import Literals, Scanner, about_one_value
@@ -27,12 +27,6 @@ _LOOKUPS: Final = 256
 _COMES_AGAIN: Final = 20
 #: After so many scans, a smaller machine pays for its making.
 _OWN_MACHINE_AFTER: Final = 50_000
-#: Rows of fields remembered by a route, and how long they may be.
-_MAX_SHAPES: Final = 64
-_MAX_FIELDS: Final = 256
-#: Stands between values put together.
-_BETWEEN: Final = "\x00"
-_IN_WHOLE_NUMBERS: Final = frozenset("-0123456789")
 
 
 class Index(Protocol):
@@ -42,7 +36,7 @@ class Index(Protocol):
     cache: Cache | None
 
     def literals(self, field: str) -> Literals:
-        """Everything that any rule looks for in a field, keywords included."""
+        """Everything that any rule looks for in a field; of keywords, as :func:`.keywords.keyword_literals` has it."""
         ...
 
     def guess(self, place: int, condition: Node) -> Gate | None:
@@ -100,44 +94,10 @@ class FieldGate(Memo):
             self.looked = self.missed = 0
 
 
-class Rest:
-    """The keywords of a route in all fields that have no gate: one scan of their values put together."""
-
-    __slots__ = ("_gated", "_opens", "_scanner", "_shapes", "_skipped")
-
-    def __init__(self, opens: Mapping[Predicate, tuple[int, ...]], index: Index, gated: frozenset[str]) -> None:
-        self._scanner = Scanner(list(opens), index.literals(ANYWHERE))
-        self._opens = tuple(opens.values())
-        self._gated = gated
-        self._shapes: dict[tuple[str, ...], Callable[[Mapping[str, object]], Sequence[object]]] = {}
-        # Half of an event's values are often whole numbers: they are put in only if a keyword could be in one.
-        in_numbers = any(_IN_WHOLE_NUMBERS.issuperset(literal) for literal in self._scanner.literals)
-        self._skipped: type = type(None) if in_numbers else int
-
-    def opened_by(self, fields: Mapping[str, object]) -> list[int]:
-        """Rules that may match; a text found across two values only costs an evaluation."""
-        shape = tuple(fields)
-        ungated = self._shapes.get(shape)
-        if ungated is None:
-            ungated = self._getter(shape)
-        skipped = self._skipped
-        values = [value if type(value) is str else _loosely(value) for value in ungated(fields) if type(value) is not skipped]
-        return [rule for place in self._scanner.may_hold(_BETWEEN.join(values).lower()) for rule in self._opens[place]]
-
-    def _getter(self, shape: tuple[str, ...]) -> Callable[[Mapping[str, object]], Sequence[object]]:
-        """What takes the values without a gate out of events with these fields."""
-        names = tuple(name for name in shape if name not in self._gated)
-        # Of one name alone, the library's function would give the value and not a row of values.
-        getter = itemgetter(*names) if len(names) > 1 else lambda fields: [fields[name] for name in names]
-        if len(shape) < _MAX_FIELDS and len(self._shapes) < _MAX_SHAPES:
-            self._shapes[shape] = getter
-        return getter
-
-
 class Route:
     """The rules at ``places``; ``conditions`` are theirs, less what the route settles. ``name`` is what its measures are kept under."""
 
-    __slots__ = ("_conditions", "_countdown", "_gates", "_index", "_rest", "_sample", "_ungated", "name", "places", "seen")
+    __slots__ = ("_conditions", "_countdown", "_gates", "_index", "_keywords", "_sample", "_ungated", "name", "places", "seen")
 
     def __init__(self, name: str, places: tuple[int, ...], conditions: tuple[Node, ...], index: Index, shares: Shares | None) -> None:
         self.name = name
@@ -148,8 +108,8 @@ class Route:
         #: Events seen, as far as it is counted: the first ones, then the sampled ones for those between as well.
         self.seen = 0 if shares is None else _MEASURE_AT[0]
         self._countdown = 1
-        self._gates: tuple[FieldGate, ...] = ()
-        self._rest: Rest | None = None
+        self._gates: tuple[tuple[str, FieldGate], ...] = ()
+        self._keywords: Keywords | None = None
         self._ungated: tuple[int, ...] = ()
         self._choose(shares)
 
@@ -159,8 +119,9 @@ class Route:
         if not self._countdown:
             self._observe(fields)
         opened: list[int] = []
-        for gate in self._gates:
-            value = fields.get(gate.field)
+        get = fields.get
+        for field, gate in self._gates:
+            value = get(field)
             if value is None:
                 continue
             if type(value) is str or type(value) is int:
@@ -173,8 +134,8 @@ class Route:
                 for text in texts_of(value):
                     known = gate.young.get(text)
                     opened.extend(gate.opened_by(text) if known is None else known)
-        if self._rest is not None:
-            opened.extend(self._rest.opened_by(fields))
+        if self._keywords is not None:
+            opened.extend(self._keywords.opened_by(fields))
         opened.extend(self._ungated)
         return sorted(set(opened)) if len(opened) > 1 else opened
 
@@ -186,8 +147,8 @@ class Route:
         if self.seen <= last:
             self._sample.append(fields)
         if self.seen > first:
-            for gate in self._gates:
-                gate.sample(fields.get(gate.field))
+            for field, gate in self._gates:
+                gate.sample(fields.get(field))
         if self.seen in _MEASURE_AT:
             shares = shares_of(self._conditions, self._sample, self._index)
             self._sample = []
@@ -207,10 +168,9 @@ class Route:
                 opens[predicate] = (*opens.get(predicate, ()), place)
         self._ungated = tuple(place for place, gate in enumerate(gates) if gate is None)
         keywords = by_field.pop(ANYWHERE, {})
-        before = {gate.field: gate for gate in self._gates}
-        # A value that is looked up anyway answers for the keywords too; only the fields left over are read for them alone.
-        self._gates = tuple(self._gate(field, {**found, **keywords}, before.get(field)) for field, found in by_field.items())
-        self._rest = Rest(keywords, self._index, frozenset(by_field)) if keywords else None
+        before = dict(self._gates)
+        self._gates = tuple((field, self._gate(field, opens, before.get(field))) for field, opens in by_field.items())
+        self._keywords = Keywords(keywords, self._index.literals(ANYWHERE)) if keywords else None
 
     def _gate(self, field: str, opens: Mapping[Predicate, tuple[int, ...]], before: FieldGate | None) -> FieldGate:
         return before if before is not None and before.opens == opens else FieldGate(field, opens, self._index)
@@ -229,12 +189,12 @@ def shares_of(conditions: Sequence[Node], sample: Sequence[Mapping[str, object]]
     held: Counter[Predicate] = Counter()
     for field, found in by_field.items():
         listed = list(found)
-        scanner = Scanner(listed, index.literals(field))
         if field == ANYWHERE:
+            keywords = Keywords({predicate: (place,) for place, predicate in enumerate(listed)}, index.literals(field))
             for fields in sample:
-                together = _BETWEEN.join(map(_loosely, fields.values())).lower()
-                held.update(listed[place] for place in set(scanner.may_hold(together)))
+                held.update(listed[place] for place in keywords.opened_by(fields))
             continue
+        scanner = Scanner(listed, index.literals(field))
         values = Counter(text for fields in sample if fields.get(field) is not None for text in texts_of(fields[field]))
         for text, count in values.items():
             for place in scanner.scan(text, text.lower()):
@@ -247,10 +207,3 @@ def texts_of(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(text_of(item) for item in value if item is not None)
     return (text_of(value),)
-
-
-def _loosely(value: object) -> str:
-    """A text that holds the value's, made fast."""
-    if isinstance(value, float | list | tuple):
-        return _BETWEEN.join(texts_of(value))
-    return str(value)

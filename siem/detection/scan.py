@@ -5,10 +5,13 @@ the predicates behind those are tested. What it finds is exactly what testing ev
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib import metadata
 from typing import Any, Final
 
+from siem.detection import regex
 from siem.detection.cache import Cache
 from siem.detection.patterns import How
 from siem.detection.predicates import (
@@ -22,7 +25,6 @@ from siem.detection.predicates import (
     is_cased,
     text_test,
 )
-from siem.detection.regex import OutOfTime
 
 try:
     import hyperscan
@@ -32,6 +34,9 @@ except ImportError:  # no build for this processor: every literal is looked for,
     AVAILABLE = False
 #: Below this many literals, looking for each is as fast as starting a scan.
 _FEW: Final = 6
+
+#: What cuts the text that an expression needs, by whether its case counts.
+_BETWEEN_PIECES: Final = {True: re.compile("\x00"), False: re.compile("[is\x00]")}
 
 #: Predicates that are about one value; the others have no gate.
 ValuePredicate = TextIs | Matches | InNetwork | NumberIs | TimePartIs
@@ -50,30 +55,38 @@ class Literals:
     """Finds which of many texts are in another. Not for several threads at once.
 
     The machine is made when first needed, for many are never asked; then it is kept in the ``cache`` under a digest of its texts.
+    ``caseless``: texts in lower case are found in ASCII of any case.
     """
 
-    __slots__ = ("_cache", "_database", "places", "texts")
+    __slots__ = ("_cache", "_caseless", "_database", "_expressions", "places", "texts")
 
-    def __init__(self, texts: Iterable[str], cache: Cache | None = None) -> None:
+    def __init__(self, texts: Iterable[str], cache: Cache | None = None, *, caseless: bool = False) -> None:
         self.texts = tuple(sorted(set(texts)))  # one order for all runs: what is kept is found again
         self.places = {text: place for place, text in enumerate(self.texts)}
+        self._expressions = [text.encode("utf-8", "surrogatepass") for text in self.texts]
+        self._caseless = caseless
         self._cache = cache
         self._database: Any = None
 
     def present(self, lower: str) -> Sequence[int]:
         """Places of the texts that are in ``lower``."""
-        if len(self.texts) <= _FEW or not AVAILABLE:
-            return [place for place, text in enumerate(self.texts) if text in lower]
+        return self.present_in(lower.encode("utf-8", "surrogatepass"))
+
+    def present_in(self, data: bytes) -> Sequence[int]:
+        """Places of the texts that are in UTF-8."""
+        if len(self._expressions) <= _FEW or not AVAILABLE:
+            data = data.lower() if self._caseless else data
+            return [place for place, expression in enumerate(self._expressions) if expression in data]
         if self._database is None:
             self._database = self._made()
         found: list[int] = []
-        self._database.scan(lower.encode("utf-8", "surrogatepass"), match_event_handler=_note, context=found)
+        self._database.scan(data, _note, 0, found)  # by name, the arguments would cost more than the scan of a short value
         return found
 
     def _made(self) -> Any:
-        expressions = [text.encode("utf-8", "surrogatepass") for text in self.texts]
+        expressions = self._expressions
         # Lengths first: no two rows of texts are written alike.
-        written = repr([len(one) for one in expressions]).encode() + b"".join(expressions)
+        written = repr((self._caseless, *map(len, expressions))).encode() + b"".join(expressions)
         name = f"literals-{hashlib.sha256(metadata.version('hyperscan').encode() + written).hexdigest()[:40]}"
         kept = self._cache.read(name) if self._cache is not None else None
         if kept is not None:
@@ -88,7 +101,7 @@ class Literals:
             expressions=expressions,
             ids=list(range(len(expressions))),
             elements=len(expressions),
-            flags=hyperscan.HS_FLAG_SINGLEMATCH,
+            flags=hyperscan.HS_FLAG_SINGLEMATCH | (hyperscan.HS_FLAG_CASELESS if self._caseless else 0),
             literal=True,
         )
         if self._cache is not None:
@@ -124,11 +137,6 @@ class Scanner:
         for place, literal in needed:
             self._behind.setdefault(self._literals.places[literal], []).append(place)
 
-    @property
-    def literals(self) -> list[str]:
-        """Texts of which a value must hold one, for any predicate but those always tested to hold."""
-        return [self._literals.texts[place] for place in self._behind]
-
     def scan(self, exact: str, lower: str) -> list[int]:
         """Places of the predicates that hold for a value, given as it is and in lower case."""
         found = list(self._equals.get(lower, ()))
@@ -149,18 +157,8 @@ class Scanner:
             test = self._tests[place] = text_test(self._predicates[place])
         try:
             return test(exact if is_cased(self._predicates[place]) else lower)
-        except OutOfTime:  # nobody knows: whoever asks must find out what that means
+        except regex.OutOfTime:  # nobody knows: whoever asks must find out what that means
             return True
-
-    def may_hold(self, lower: str) -> list[int]:
-        """Places of the predicates that may hold for a part of a text in lower case."""
-        found = list(self._always)
-        for places in self._equals.values():
-            found.extend(places)
-        if self._behind:
-            for literal in self._literals.present(lower):
-                found.extend(self._behind.get(literal, ()))
-        return found
 
 
 def is_equality(predicate: Predicate) -> bool:
@@ -170,6 +168,8 @@ def is_equality(predicate: Predicate) -> bool:
 
 def needed_literal(predicate: Predicate) -> str:
     """A text that is in the lower-case form of every value for which the predicate holds (empty: none is known)."""
+    if type(predicate) is Matches:
+        return _needed_by_expression(predicate.expression, predicate.flags)
     if type(predicate) is not TextIs:
         return ""
     longest = ""
@@ -183,3 +183,12 @@ def needed_literal(predicate: Predicate) -> str:
             if len(part) > len(longest):
                 longest = part
     return longest
+
+
+@lru_cache(maxsize=4096)
+def _needed_by_expression(expression: str, flags: int) -> str:
+    literal, cased = regex.needed_literal(expression, flags)
+    if not literal.isascii():
+        return ""
+    # Without case, İ and ı match an i, ſ an s; their lower case is another. The Kelvin sign's is k.
+    return max(_BETWEEN_PIECES[cased].split(literal.lower()), key=len)

@@ -3,7 +3,6 @@
 import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -295,7 +294,7 @@ def test_clocks_that_jump_ahead_settle_nothing_for_the_others(case: str, tmp_pat
             if rng.random() < 0.3:
                 # A device whose clock is a day ahead. Time moves on by what clocks may differ, five minutes, and no more.
                 jumps, newest = jumps + 1, max(newest, now[0] + timedelta(minutes=5))
-                detections.extend(engine.evaluate([replace(event, id=f"jump{jumps}", at=event.at + timedelta(days=1), fields=HARMLESS)]))
+                detections.extend(engine.evaluate([event._replace(id=f"jump{jumps}", at=event.at + timedelta(days=1), fields=HARMLESS)]))
         assert engine.ahead_counts == ({"idp": jumps} if jumps else {})
         detections.extend(engine.flush())
         assert gathered(detections, once=once(case)) == reference(case, events, newest)

@@ -124,7 +124,6 @@ def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, 
         patch.setattr(routes_module, "_SAMPLE_EVERY", 1)
         patch.setattr(routes_module, "_LOOKUPS", 3)
         patch.setattr(routes_module, "_OWN_MACHINE_AFTER", 2)
-        patch.setattr(routes_module, "_MAX_SHAPES", 1)
         patch.setattr(memo_module, "_GENERATION", 150)
         patch.setattr(match_module, "_MAX_ROUTES", 2)
         patch.setattr(scan_module, "_FEW", 0)

@@ -1,5 +1,6 @@
 from siem.detection.conditions import AnyOf, Leaf
 from siem.detection.gates import Gate, best_gate, guessed_cost
+from siem.detection.keywords import keyword_literals
 from siem.detection.memo import Memory
 from siem.detection.patterns import Pattern
 from siem.detection.predicates import ANYWHERE, Predicate, TextIs
@@ -19,7 +20,7 @@ class Index:
         self._texts = texts
 
     def literals(self, field: str) -> Literals:
-        return Literals(self._texts)
+        return keyword_literals(self._texts) if field == ANYWHERE else Literals(self._texts)
 
     def guess(self, place: int, condition: Node) -> Gate | None:
         return best_gate(condition, guessed_cost)

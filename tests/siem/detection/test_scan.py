@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,13 +7,15 @@ from hypothesis import strategies as st
 from siem.detection import scan as scan_module
 from siem.detection.patterns import Pattern
 from siem.detection.predicates import TIMESTAMP, Compare, Exists, Matches, NumberIs, Predicate, TextIs, TimePart, TimePartIs, text_test
-from siem.detection.scan import Scanner, about_one_value
+from siem.detection.scan import Scanner, about_one_value, needed_literal
 
-texts = st.text(alphabet="aAbBéÉİ\u0130ß\x00*\\.", max_size=8)
+texts = st.text(alphabet="aAbBkKsSiIéÉİıſ\u212aß\x00*\\.", max_size=8)
 predicates = st.one_of(
     st.builds(lambda text, cased: TextIs("f", Pattern.parse(text) if cased else Pattern.parse(text).lower(), cased), texts, st.booleans()),
     st.builds(lambda text: TextIs("f", Pattern.parse(text).lower().open_start().open_end()), texts),
-    st.just(Matches("f", "a.*b")),
+    st.sampled_from(
+        [Matches("f", "a.*b"), Matches("f", "(?i)sAb"), Matches("f", "kib", re.IGNORECASE), Matches("f", "AéB"), Matches("f", r"[xa]b\\")]
+    ),
     st.just(NumberIs("f", Compare.GT, 3)),
 )
 
@@ -27,9 +31,15 @@ def test_finds_exactly_the_predicates_that_hold(few: int, monkeypatch: pytest.Mo
             cased = [not isinstance(one, TextIs) or one.cased for one in some]
             expected = {place for place, one in enumerate(some) if text_test(one)(value if cased[place] else value.lower())}
             assert set(scanner.scan(value, value.lower())) == expected
-            assert expected <= set(scanner.may_hold(value.lower()))
 
     check()
+
+
+def test_an_expression_is_looked_for_only_where_a_text_that_it_needs_is() -> None:
+    assert needed_literal(Matches("f", r"(?i)\bInvoke-\w+")) == "nvoke-"
+    assert needed_literal(Matches("f", "Net.WebClient")) == "webclient"
+    assert needed_literal(Matches("f", "(?i)ss")) == ""
+    assert needed_literal(Matches("f", "a|b")) == ""
 
 
 def test_some_predicates_are_not_about_one_value() -> None:

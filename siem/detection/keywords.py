@@ -1,0 +1,64 @@
+"""The keywords of a route: texts looked for in any value of an event, by one scan of the whole event written as JSON.
+
+A text that is in a value is in the event's JSON too, in the way JSON writes it. What is found in the name of a field or across two
+values only costs an evaluation. Writing and scanning an event of 1.4 kB takes 4 µs; putting its values together took 11.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from siem.detection.cache import Cache
+from siem.detection.predicates import Predicate
+from siem.detection.scan import Literals, needed_literal
+
+#: A keyword of these alone may be in a number, of which JSON has another spelling than rules.
+_IN_NUMBERS: Final = frozenset("+-.0123456789aefint")
+#: In lower case, it depends on its neighbours, which are others in JSON.
+_SIGMA: Final = "Σ"
+
+
+class Keywords:
+    """Which rules a keyword lets through; ``opens`` says so by predicate. The ``literals`` of all rules, as :func:`in_json`, are shared."""
+
+    __slots__ = ("_always", "_behind", "_every", "_literals")
+
+    def __init__(self, opens: Mapping[Predicate, tuple[int, ...]], literals: Literals) -> None:
+        self._literals = literals
+        self._always: list[int] = []
+        self._behind: dict[int, list[int]] = {}
+        for predicate, rules in opens.items():
+            written = in_json(needed_literal(predicate))
+            if not written or _IN_NUMBERS.issuperset(written):
+                self._always.extend(rules)
+            else:
+                self._behind.setdefault(literals.places[written], []).extend(rules)
+        self._every = [rule for rules in opens.values() for rule in rules]
+
+    def opened_by(self, fields: Mapping[str, object]) -> Sequence[int]:
+        """Rules that may match."""
+        try:
+            written = orjson.dumps(fields)
+        except TypeError:  # half a surrogate pair, a number of more than 64 bits
+            return self._every
+        if not written.isascii():
+            text = written.decode()
+            if _SIGMA in text:
+                return self._every
+            written = text.lower().encode()
+        found = self._literals.present_in(written)
+        return [*self._always, *(rule for place in found for rule in self._behind.get(place, ()))] if found else self._always
+
+
+def keyword_literals(texts: Iterable[str], cache: Cache | None = None) -> Literals:
+    """What finds the needed literals of keywords in JSON: without case, as far as ASCII goes."""
+    return Literals(filter(None, map(in_json, texts)), cache, caseless=True)
+
+
+def in_json(text: str) -> str:
+    """A text as it stands in JSON, without the quotation marks; empty for one that JSON cannot hold."""
+    try:
+        return orjson.dumps(text)[1:-1].decode()
+    except TypeError:
+        return ""
