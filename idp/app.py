@@ -53,11 +53,12 @@ from idp.endpoints.doors import doors_of, signal_services
 from idp.endpoints.faults import ERROR_HANDLERS, answer_bug
 from idp.errors import OperationError
 from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
+from idp.keys.security_module import signing_token
 from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.provider import Provider
 from idp.settings import Settings
-from idp.state import open_state
+from idp.state import KeyPlaces, open_state
 from idp.store import Store
 from idp.subject_issuers import SubjectIssuers, read_subject_issuers
 from idp.tokens import Issuer
@@ -234,8 +235,11 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
     clock = clock or Clock(lambda: datetime.now(UTC), start_at=settings.clock_start)
     state = open_state(
         settings.state,
-        seal_key=settings.seal_key,
-        may_create_seal_key=settings.development,
+        places=KeyPlaces(
+            seal_key=settings.seal_key,
+            may_create_seal_key=settings.development,
+            token=signing_token(settings.pkcs11_module, settings.pkcs11_token_label, settings.pkcs11_pin_file),
+        ),
         issuer=settings.issuer,
         clock=clock,
         synchronous=settings.store_synchronous,
@@ -320,6 +324,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*house, return_exceptions=True)
         await provider.store.close()
+        provider.keys.close()
         provider.audit.close()
 
 

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -21,8 +21,9 @@ import orjson
 from idp.audit import BrokenLink, verify
 from idp.compliance import Subject, Verdict, judge, lists_for
 from idp.errors import OperationError
-from idp.keys import Seal
+from idp.keys import Seal, Token
 from idp.keys.ring import PEPPER_NAME, SIGNING_PREFIX
+from idp.keys.security_module import ModuleKey
 from idp.keys.signing_key import ALGORITHMS, SigningKey
 from idp.model import Client
 from idp.store import schema
@@ -63,6 +64,8 @@ class Installation:
     issuer: str
     trusted_proxies: Sequence[str]
     development: bool
+    #: That has the signing keys, where one is configured.
+    token: Token | None = None
 
 
 def examine(where: Installation, now: datetime) -> Iterator[Finding]:
@@ -148,6 +151,7 @@ def _store(path: Path, seal: Seal | None, where: Installation, now: datetime) ->
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             yield _file(path, connection)
             yield _keys(connection, seal, now)
+            yield from _module(connection, seal, where.token)
             yield _clients(connection, where.issuer)
     except sqlite3.Error as error:
         yield Finding("store", State.FAULT, f"{path} cannot be read ({error}): restore the last backup, and keep this file for an inquiry")
@@ -186,6 +190,39 @@ def _keys(connection: sqlite3.Connection, seal: Seal | None, now: datetime) -> F
     if now - oldest.active_at > _OLD_KEY:
         return Finding("signing keys", State.WARNING, f"{oldest.alg} signs since {oldest.active_at:%Y-%m-%d}: run `idp keys rotate`")
     return Finding("signing keys", State.WELL, ", ".join(f"{alg} since {key.active_at:%Y-%m-%d}" for alg, key in signing.items()))
+
+
+def _module(connection: sqlite3.Connection, seal: Seal | None, token: Token | None) -> Iterator[Finding]:
+    """The security module, where one is configured or a key says that it is there; the module is asked, and nothing is signed."""
+    named = set()
+    if seal is not None:
+        for name, content in connection.execute("SELECT name, sealed FROM keys"):
+            with suppress(OperationError):  # told of above
+                held = SigningKey.from_bytes(seal.open(name, content)).private_key if name.startswith(SIGNING_PREFIX) else None
+                named |= {held.object_id} if isinstance(held, ModuleKey) else set()
+    if token is None:
+        if named:
+            yield Finding("security module", State.FAULT, f"{len(named)} keys are on a token, and none is set: IDP_PKCS11_MODULE")
+        return
+    try:
+        present = token.object_ids()
+    except OperationError as error:
+        yield Finding("security module", State.FAULT, f"{error}: no token can be signed until it answers")
+        return
+    finally:
+        token.close()
+    if named - present:
+        yield Finding(
+            "security module", State.FAULT, f"{len(named - present)} of {len(named)} keys are not on the {token.name}: is it the right one?"
+        )
+    elif not named:
+        yield Finding("security module", State.WARNING, f"the {token.name} answers, but keys of before still sign: run `idp keys rotate`")
+    elif present - named:
+        yield Finding(
+            "security module", State.WARNING, f"{len(present - named)} keys on the {token.name} belong to nothing: destroy them there"
+        )
+    else:
+        yield Finding("security module", State.WELL, f"{len(named)} keys on the {token.name}")
 
 
 def _clients(connection: sqlite3.Connection, issuer: str) -> Finding:

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     seal_key_file: Path | None = Field(
         None, description="File with the key that seals signing keys (32 bytes, base64url); by default seal.key in the state folder."
     )
+    pkcs11_module: Path | None = Field(
+        None, description="Library (PKCS #11) of a security module that makes and keeps the signing keys; by default they are in the store."
+    )
+    pkcs11_token_label: str = Field("", description="Label of the token of that module.")
+    pkcs11_pin_file: Path | None = Field(None, description="File with the user PIN of the token, readable by its owner alone.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
     )
@@ -152,6 +157,7 @@ class Settings(BaseSettings):
         if not within and not self.issuer_host_served:
             raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL, where its endpoints are served (or set IDP_ISSUER_HOST_SERVED)")
         self._check_certificates()
+        self._check_module()
         if self.admin_port == self.port:
             raise ValueError("IDP_ADMIN_PORT must be another port than IDP_PORT: it is there to be kept from those who reach the other")
         if not self.development:
@@ -168,6 +174,11 @@ class Settings(BaseSettings):
             _check_url("IDP_MTLS_BASE_URL", self.mtls_base_url)
             if self.mtls_base_url.endswith("/") or not self.mtls_base_url.startswith("https:") or not self.client_certificate_header:
                 raise ValueError("IDP_MTLS_BASE_URL must be https, without final slash, and needs IDP_CLIENT_CERTIFICATE_HEADER")
+
+    def _check_module(self) -> None:
+        given = (self.pkcs11_module, self.pkcs11_token_label, self.pkcs11_pin_file)
+        if any(given) and not all(given):
+            raise ValueError("IDP_PKCS11_MODULE, IDP_PKCS11_TOKEN_LABEL and IDP_PKCS11_PIN_FILE go together")
 
     def _refuse_unsafe(self) -> None:
         """What a development provider may do and a production one may not."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from idp.audit import AuditLog
-from idp.keys import KeyRing, Seal
+from idp.keys import KeyRing, Seal, SecurityModule, Token
 from idp.store import Store
 from idp.store.sqlite import SqliteStore
 from idp.store.sqlite_file import Synchronous
@@ -24,14 +24,23 @@ class State:
     async def close(self) -> None:
         """Finish what is being written, then close both files."""
         await self.store.close()
+        self.keys.close()
         self.audit.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlaces:
+    """Where what keeps secrets is: the file of the seal key, and the token that has the signing keys, where there is one."""
+
+    seal_key: Path
+    may_create_seal_key: bool
+    token: Token | None = None
 
 
 def open_state(
     folder: Path,
     *,
-    seal_key: Path,
-    may_create_seal_key: bool,
+    places: KeyPlaces,
     issuer: str,
     clock: Callable[[], datetime],
     synchronous: Synchronous = "full",
@@ -42,8 +51,9 @@ def open_state(
     Raises :class:`idp.errors.OperationError` when the folder, the store or the seal key cannot be used.
     """
     store = store or SqliteStore(folder / "idp.sqlite", synchronous=synchronous)
-    if may_create_seal_key and not seal_key.exists():
-        Seal.create_file(seal_key)
-    keys = KeyRing(store.keys, Seal.from_file(seal_key), clock)
+    if places.may_create_seal_key and not places.seal_key.exists():
+        Seal.create_file(places.seal_key)
+    module = SecurityModule(places.token) if places.token else None
+    keys = KeyRing(store.keys, Seal.from_file(places.seal_key), clock, module)
     audit = AuditLog(folder / "audit.ndjson", clock=clock, provider=issuer)
     return State(store=store, keys=keys, audit=audit, clock=clock)

@@ -35,14 +35,18 @@ def faults() -> Iterator[None]:
 def with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = False, settings: Settings | None = None) -> T:
     """Open the state folder of the settings (by default those of the environment), do one thing, close it."""
     from idp.clock import Clock
-    from idp.state import open_state
+    from idp.keys.security_module import signing_token
+    from idp.state import KeyPlaces, open_state
 
     async def run() -> T:
         chosen = settings or load()
         state = open_state(
             chosen.state,
-            seal_key=chosen.seal_key,
-            may_create_seal_key=chosen.development,
+            places=KeyPlaces(
+                seal_key=chosen.seal_key,
+                may_create_seal_key=chosen.development,
+                token=signing_token(chosen.pkcs11_module, chosen.pkcs11_token_label, chosen.pkcs11_pin_file),
+            ),
             issuer=chosen.issuer,
             clock=Clock(lambda: datetime.now(UTC), start_at=chosen.clock_start),
             synchronous=chosen.store_synchronous,

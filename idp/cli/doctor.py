@@ -21,6 +21,7 @@ def doctor(
     """Examine the installation without changing anything; exit status 1 when there is a fault. The whole audit log is verified."""
     from idp.doctor import Installation, State, examine, reach
     from idp.endpoints.discovery import PATHS
+    from idp.keys.security_module import signing_token
 
     now = datetime.now(UTC)
     with faults():
@@ -31,6 +32,7 @@ def doctor(
         issuer=settings.issuer,
         trusted_proxies=settings.trusted_proxies,
         development=settings.development,
+        token=signing_token(settings.pkcs11_module, settings.pkcs11_token_label, settings.pkcs11_pin_file),
     )
     found = list(examine(where, now))
     if online:

@@ -166,7 +166,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
     )
     state = sessions.session_state(grant.client, grant.redirect_uri, request, session, https=provider.https)
     members = {"code": value, "session_state": state}
-    return answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
+    return await answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
 
 
 async def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
@@ -178,7 +178,7 @@ async def _refuse(request: Request, provider: Provider, error: OAuthError, asked
     await keep_refusal(request, provider, asked.found_client, "authorization", error, facts)
     if asked.redirect_uri is None or asked.client is None or not error.allow_redirect:
         return error_page(request, error)
-    return answer_client(request, provider, asked.client, asked.redirect_uri, asked.parameters, refusal_members(error))
+    return await answer_client(request, provider, asked.client, asked.redirect_uri, asked.parameters, refusal_members(error))
 
 
 def _fields(

@@ -15,7 +15,7 @@ from idp.model import Client
 from idp.provider import Provider
 
 
-def answer_client(
+async def answer_client(
     request: Request,
     provider: Provider,
     client: Client,
@@ -30,7 +30,7 @@ def answer_client(
     mode = mode_of(asked)
     told = answer_members(provider.issuer, asked.get("state"), members)
     if mode.signed:
-        told = {"response": provider.tokens.authorization_response(client, told)}
+        told = {"response": await provider.tokens.authorization_response(client, told)}
     if not mode.form:
         return RedirectResponse(location(redirect_uri, told), 303)
     response = pages().render(

@@ -38,7 +38,7 @@ async def poll(request: Request) -> Response:
     at_most = min(at_most, _MOST)
     patient = document.get("returnImmediately") is not True and at_most > 0
     held = await _held(provider, stream, at_most + 1, patient=patient) if stream.status is StreamStatus.ENABLED else []
-    answer: dict[str, Any] = {"sets": {event.id: provider.tokens.sign_event(event.claims) for event in held[:at_most]}}
+    answer: dict[str, Any] = {"sets": {event.id: await provider.tokens.sign_event(event.claims) for event in held[:at_most]}}
     if len(held) > at_most:
         answer["moreAvailable"] = True
     return json_answer(answer)

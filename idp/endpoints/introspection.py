@@ -56,7 +56,7 @@ async def _introspect(request: Request, provider: Provider, form: dict[str, str]
         },
     )
     if _wants_jwt(request.headers.get("accept", "")):
-        return Response(provider.tokens.sign_introspection(client, document), media_type=_JWT)
+        return Response(await provider.tokens.sign_introspection(client, document), media_type=_JWT)
     return json_answer(document)
 
 

@@ -184,7 +184,7 @@ async def cancel(request: Request) -> Response:
     )
     asked = visit.interaction.request
     refusal = refusal_members(AccessDenied("the person cancelled the login"))
-    return answer_client(request, visit.provider, visit.client, asked["redirect_uri"], asked, refusal)
+    return await answer_client(request, visit.provider, visit.client, asked["redirect_uri"], asked, refusal)
 
 
 def _clock_time(at: datetime) -> str:

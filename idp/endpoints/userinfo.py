@@ -49,7 +49,7 @@ async def userinfo(request: Request) -> Response:
     if access.client.userinfo_signed_response_alg is None:
         return json_answer(claims, headers=headers)
     client = await provider.client_keys.of(access.client)
-    return Response(provider.tokens.sign_userinfo(client, claims), headers=headers, media_type="application/jwt")
+    return Response(await provider.tokens.sign_userinfo(client, claims), headers=headers, media_type="application/jwt")
 
 
 def _requirement(access: Access) -> LoginRequirement:

@@ -50,7 +50,7 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         scope = spoken_scope(request, authorization)
         audience = spoken_resources(request.client, authorization.grant, request.parameters.get("resource"), issuer=services.tokens.issuer)
         details = narrowed(authorization.grant.authorization_details, request.parameters.get("authorization_details"))
-        tokens = services.tokens.issue(
+        tokens = await services.tokens.issue(
             request.client,
             replace(authorization.grant, resources=audience, authorization_details=details, pushed_as=request.pushed_as),
             authorization.account,

@@ -4,12 +4,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import orjson
 
 from idp.errors import OperationError
 from idp.keys.seal import Seal
+from idp.keys.security_module import ModuleKey, SecurityModule
 from idp.keys.signing_key import ALGORITHMS, Algorithm, SigningKey
 from idp.store import KeyStore
 
@@ -24,11 +26,15 @@ SIGNING_PREFIX = "signing:"
 
 
 class KeyRing:
-    """Opened once from the store; :meth:`load` again takes up a rotation made by another process."""
+    """Opened once from the store; :meth:`load` again takes up a rotation made by another process.
 
-    def __init__(self, store: KeyStore, seal: Seal, clock: Callable[[], datetime]) -> None:
+    With a security module new keys are made there; those that were made here before stay in use until they are rotated.
+    """
+
+    def __init__(self, store: KeyStore, seal: Seal, clock: Callable[[], datetime], module: SecurityModule | None = None) -> None:
         self._store = store
         self._seal = seal
+        self._module = module
         self._clock = clock
         self._keys: dict[str, SigningKey] = {}
         self._sealed: dict[str, bytes] = {}
@@ -63,7 +69,7 @@ class KeyRing:
             await self._store.save(PEPPER_NAME, self._seal.close(PEPPER_NAME, secrets.token_bytes(32)))
         now = self._clock()
         present = {key.alg for key in self._keys.values()}
-        made = [SigningKey.generate(alg, created_at=now, active_at=now) for alg in ALGORITHMS if alg not in present]
+        made = [await self._make(alg, created_at=now, active_at=now) for alg in ALGORITHMS if alg not in present]
         for key in made:
             await self._save(key)
         await self.load()
@@ -73,22 +79,58 @@ class KeyRing:
         """Publish a new key that signs after ``lead``; the present one leaves the JWK set :data:`RETIREMENT` later."""
         await self.load()
         now = self._clock()
-        successor = SigningKey.generate(alg, created_at=now, active_at=now + lead)
+        successor = await self._make(alg, created_at=now, active_at=now + lead)
         await self._save(successor)
         for key in list(self._keys.values()):
             if key.alg == alg and key.removed_at is None:
-                await self._save(_retired(key, now + lead + RETIREMENT))
+                await self._save(replace(key, removed_at=now + lead + RETIREMENT))
         await self.load()
         return successor
 
     async def remove_retired(self) -> list[str]:
         """Destroy keys whose time is over; returns their ``kid``."""
         now = self._clock()
-        gone = [(name, key.kid) for name, key in self._keys.items() if key.removed_at is not None and key.removed_at <= now]
-        for name, _ in gone:
+        gone = [(name, key) for name, key in self._keys.items() if key.removed_at is not None and key.removed_at <= now]
+        for name, key in gone:
+            held = key.private_key
+            if isinstance(held, ModuleKey):
+                # First there: a kill in between leaves a name that is tried again, not a key that nobody knows of.
+                await self._of(key).run(lambda token, held=held: token.destroy(held))  # type: ignore[misc]
             await self._store.delete(name)
         await self.load()
-        return [kid for _, kid in gone]
+        return [key.kid for _, key in gone]
+
+    async def sign(self, key: SigningKey, data: bytes) -> bytes:
+        """The JWS signature; raises :class:`OperationError` when the security module that has the key cannot make it."""
+        held = key.private_key
+        if not isinstance(held, ModuleKey):
+            return key.sign(data)
+        return await self._of(key).run(lambda token: token.sign(key.alg, held, data))
+
+    async def check(self) -> None:
+        """Raises :class:`OperationError` unless a key signs for every algorithm, and is within reach."""
+        for alg in ALGORITHMS:
+            key = self.signer(alg)
+            if isinstance(key.private_key, ModuleKey):
+                await self.sign(key, b"")
+
+    def close(self) -> None:
+        """Log out of the security module."""
+        if self._module is not None:
+            self._module.close()
+
+    async def _make(self, alg: Algorithm, *, created_at: datetime, active_at: datetime) -> SigningKey:
+        if self._module is None:
+            return SigningKey.generate(alg, created_at=created_at, active_at=active_at)
+        held, numbers = await self._module.run(lambda token: token.generate(alg))
+        return SigningKey.of_module(alg, held, numbers, created_at=created_at, active_at=active_at)
+
+    def _of(self, key: SigningKey) -> SecurityModule:
+        if self._module is None:
+            raise OperationError(
+                "asking the security module that has this key (set IDP_PKCS11_MODULE)", f"key {key.kid}", retry_helps=False
+            )
+        return self._module
 
     async def _save(self, key: SigningKey) -> None:
         name = SIGNING_PREFIX + key.kid
@@ -138,15 +180,3 @@ class KeyRing:
                 raise OperationError("finding the sealed pepper (run `idp init`)", "key ring", retry_helps=False)
             known = self._peppers[purpose] = hmac.digest(self._pepper, purpose.encode(), hashlib.sha256)
         return known
-
-
-def _retired(key: SigningKey, removed_at: datetime) -> SigningKey:
-    return SigningKey(
-        kid=key.kid,
-        alg=key.alg,
-        private_key=key.private_key,
-        public_jwk=key.public_jwk,
-        created_at=key.created_at,
-        active_at=key.active_at,
-        removed_at=removed_at,
-    )

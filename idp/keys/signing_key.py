@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
+from idp.keys.security_module import ModuleKey, PublicNumbers
+
 Algorithm = Literal["RS256", "ES256"]
 #: What we sign with: ES256 for new clients, RS256 where a client (every PSC one) says so.
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("RS256", "ES256")
@@ -34,14 +36,16 @@ def base64url(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """A private key with its life: published at ``created_at``, signs from ``active_at``, out of the JWK set at ``removed_at``.
+    """A private key, or its name on a token, with its life.
+
+    It is published at ``created_at``, signs from ``active_at``, out of the JWK set at ``removed_at``.
 
     The key that signs is the youngest active one of its algorithm.
     """
 
     kid: str
     alg: Algorithm
-    private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ModuleKey
     public_jwk: dict[str, str]
     created_at: datetime
     active_at: datetime
@@ -55,13 +59,25 @@ class SigningKey:
         jwk = _public_jwk(key, alg)
         return cls(kid=jwk["kid"], alg=alg, private_key=key, public_jwk=jwk, created_at=created_at, active_at=active_at)
 
+    @classmethod
+    def of_module(
+        cls, alg: Algorithm, key: ModuleKey, numbers: PublicNumbers, *, created_at: datetime, active_at: datetime
+    ) -> "SigningKey":
+        """A key that a security module has made."""
+        jwk = _numbers_jwk(numbers, alg)
+        return cls(kid=jwk["kid"], alg=alg, private_key=key, public_jwk=jwk, created_at=created_at, active_at=active_at)
+
     def to_bytes(self) -> bytes:
-        """What is sealed and stored: JSON with the key as PKCS #8 DER in base64."""
-        der = self.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        """What is sealed and stored: JSON with the key as PKCS #8 DER in base64, or with its name on the token and its public half."""
+        if isinstance(self.private_key, ModuleKey):
+            held: dict[str, object] = {"object_id": self.private_key.object_id.hex(), "public_jwk": self.public_jwk}
+        else:
+            der = self.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            held = {"pkcs8": base64.b64encode(der).decode()}
         return orjson.dumps(
             {
                 "alg": self.alg,
-                "pkcs8": base64.b64encode(der).decode(),
+                **held,
                 "created_at": self.created_at,
                 "active_at": self.active_at,
                 "removed_at": self.removed_at,
@@ -73,10 +89,14 @@ class SigningKey:
         """The key that :meth:`to_bytes` wrote."""
         members = orjson.loads(stored)
         alg: Algorithm = members["alg"]
-        key = load_der_private_key(base64.b64decode(members["pkcs8"]), None, unsafe_skip_rsa_key_validation=True)
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise TypeError(f"a signing key cannot be a {type(key).__name__}")
-        jwk = _public_jwk(key, alg)
+        key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ModuleKey
+        if "object_id" in members:
+            key, jwk = ModuleKey(bytes.fromhex(members["object_id"])), members["public_jwk"]
+        else:
+            read = load_der_private_key(base64.b64decode(members["pkcs8"]), None, unsafe_skip_rsa_key_validation=True)
+            if not isinstance(read, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+                raise TypeError(f"a signing key cannot be a {type(read).__name__}")
+            key, jwk = read, _public_jwk(read, alg)
         removed_at = members["removed_at"]
         return cls(
             kid=jwk["kid"],
@@ -89,7 +109,9 @@ class SigningKey:
         )
 
     def sign(self, data: bytes) -> bytes:
-        """The JWS signature (RFC 7518 §3.3, §3.4)."""
+        """The JWS signature (RFC 7518 §3.3, §3.4) by a key that is here; :meth:`idp.keys.KeyRing.sign` also asks the module."""
+        if isinstance(self.private_key, ModuleKey):
+            raise TypeError("a key of the security module signs there, not here")
         if isinstance(self.private_key, rsa.RSAPrivateKey):
             return self.private_key.sign(data, _PKCS1, _SHA256)
         r, s = decode_dss_signature(self.private_key.sign(data, _ECDSA))
@@ -105,6 +127,18 @@ def _public_jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, alg: Algori
         point = key.public_key().public_numbers()
         x, y = (base64url(value.to_bytes(_P256_BYTES, "big")) for value in (point.x, point.y))
         required = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+    return _named(required, alg)
+
+
+def _numbers_jwk(numbers: PublicNumbers, alg: Algorithm) -> dict[str, str]:
+    first, second = (int.from_bytes(number) for number in (numbers.first, numbers.second))
+    if alg == "RS256":
+        return _named({"e": _uint(second), "kty": "RSA", "n": _uint(first)}, alg)
+    x, y = (base64url(number.to_bytes(_P256_BYTES, "big")) for number in (first, second))
+    return _named({"crv": "P-256", "kty": "EC", "x": x, "y": y}, alg)
+
+
+def _named(required: dict[str, str], alg: Algorithm) -> dict[str, str]:
     return {**required, "kid": thumbprint(required), "use": "sig", "alg": alg}
 
 

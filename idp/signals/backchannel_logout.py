@@ -18,7 +18,7 @@ async def send_logout(delivery: Delivery, services: Services) -> str:
         raise Undeliverable("the service is not registered for it any more")
     if account is None or delivery.session_id is None:
         raise Undeliverable("the account is gone")
-    token = services.tokens.logout_token(client, account, delivery.session_id)
+    token = await services.tokens.logout_token(client, account, delivery.session_id)
     status = await services.outbound.post(
         client.backchannel_logout_uri,
         headers={"Content-Type": "application/x-www-form-urlencoded"},

@@ -100,5 +100,7 @@ async def push_event(delivery: Delivery, services: Services) -> str:
     headers = {"Content-Type": "application/secevent+jwt", "Accept": "application/json"}
     if stream.sealed_authorization is not None:
         headers["Authorization"] = services.seal.open(stream.id, bytes.fromhex(stream.sealed_authorization)).decode("ascii")
-    status = await services.outbound.post(stream.endpoint_url, headers=headers, body=services.tokens.sign_event(delivery.claims).encode())
+    status = await services.outbound.post(
+        stream.endpoint_url, headers=headers, body=(await services.tokens.sign_event(delivery.claims)).encode()
+    )
     return "" if status in (200, 202) else f"the receiver answered {status}"

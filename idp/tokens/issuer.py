@@ -66,7 +66,7 @@ class Issuer:
         """The ``sub`` of this person at this client."""
         return subject(client, account, rules_of(client), storage_id=self.storage_id, pairwise_pepper=self._keys.pepper("pairwise-subject"))
 
-    def issue(
+    async def issue(
         self,
         client: Client,
         grant: Grant,
@@ -98,7 +98,7 @@ class Issuer:
             claims["authorization_details"] = list(grant.authorization_details)
         if bound := confirmation(client, sender):
             claims["cnf"] = bound
-        access_token = self._sign(key, rules.access_token_type, claims)
+        access_token = await self._sign(key, rules.access_token_type, claims)
         if account:
             self._remember(access_token, key.kid, jti)
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
@@ -107,7 +107,7 @@ class Issuer:
             wished = requested_claims(grant, account, scope, rules, sub=sub)
             own = as_told(wished | id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token)), grant, rules)
             own |= life | {"jti": ordered_id(now)} | _pushed_claims(grant, refresh_token)
-            id_token = encrypt_for(client, "id_token", self._sign(key, "JWT", own))
+            id_token = encrypt_for(client, "id_token", await self._sign(key, "JWT", own))
         return TokenSet(
             access_token=access_token,
             access_token_record=_record(client, grant, scope, jti=jti, issued_at=now, expires_at=expires_at, bound=bound),
@@ -120,25 +120,25 @@ class Issuer:
             id_token=id_token,
         )
 
-    def authorization_response(self, client: Client, members: Mapping[str, str]) -> str:
+    async def authorization_response(self, client: Client, members: Mapping[str, str]) -> str:
         """An answer of the authorization endpoint as a JWT (JARM §2.1): for one client, and for as long as a redirect takes."""
         key = self._keys.signer(client.authorization_signed_response_alg or client.id_token_signed_response_alg)
         claims = {**members, "iss": self.issuer, "aud": client.client_id, "exp": seconds(self._clock() + _RESPONSE_LIFETIME)}
-        return encrypt_for(client, "authorization", self._sign(key, "JWT", claims))
+        return encrypt_for(client, "authorization", await self._sign(key, "JWT", claims))
 
-    def sign_userinfo(self, client: Client, claims: Mapping[str, Any]) -> str:
+    async def sign_userinfo(self, client: Client, claims: Mapping[str, Any]) -> str:
         """A userinfo answer as a JWT for one client (OpenID Connect Core §5.3.2)."""
         key = self._keys.signer(client.userinfo_signed_response_alg or client.id_token_signed_response_alg)
-        signed = self._sign(key, "JWT", {**claims, "iss": self.issuer, "aud": client.client_id})
+        signed = await self._sign(key, "JWT", {**claims, "iss": self.issuer, "aud": client.client_id})
         return encrypt_for(client, "userinfo", signed)
 
-    def sign_introspection(self, client: Client, document: Mapping[str, Any]) -> str:
+    async def sign_introspection(self, client: Client, document: Mapping[str, Any]) -> str:
         """An introspection answer for one client, as a JWT that cannot be taken for a token (RFC 9701 §5: no sub, no exp)."""
         key = self._keys.signer(client.introspection_signed_response_alg)
         claims = {"iss": self.issuer, "aud": client.client_id, "iat": seconds(self._clock()), "token_introspection": document}
-        return encrypt_for(client, "introspection", self._sign(key, "token-introspection+jwt", claims))
+        return encrypt_for(client, "introspection", await self._sign(key, "token-introspection+jwt", claims))
 
-    def logout_token(self, client: Client, account: Account, session_id: str) -> str:
+    async def logout_token(self, client: Client, account: Account, session_id: str) -> str:
         """What tells one client that a session has ended (Back-Channel Logout §2.4): no nonce, and of a type that no other token has."""
         now = self._clock()
         claims: dict[str, Any] = {
@@ -151,11 +151,11 @@ class Issuer:
             "sid": session_id,
             "events": {LOGOUT_EVENT: {}},
         }
-        return self._sign(self._keys.signer(client.id_token_signed_response_alg), "logout+jwt", claims)
+        return await self._sign(self._keys.signer(client.id_token_signed_response_alg), "logout+jwt", claims)
 
-    def sign_event(self, claims: Mapping[str, Any]) -> str:
+    async def sign_event(self, claims: Mapping[str, Any]) -> str:
         """A security event token (RFC 8417 §2.2), in the algorithm that every receiver of CAEP reads (Interoperability Profile §2.6)."""
-        return self._sign(self._keys.signer("RS256"), "secevent+jwt", claims)
+        return await self._sign(self._keys.signer("RS256"), "secevent+jwt", claims)
 
     def recognise(self, token: str) -> str | AccessTokenRecord | None:
         """An access token that we signed with a key still published: its ``jti``, or the record of a client's own one.
@@ -209,13 +209,13 @@ class Issuer:
             known = self._public_keys[published.kid] = RSAKey.import_key(jwk) if published.alg == "RS256" else ECKey.import_key(jwk)
         return known
 
-    def _sign(self, key: SigningKey, token_type: str, claims: Mapping[str, Any]) -> str:
+    async def _sign(self, key: SigningKey, token_type: str, claims: Mapping[str, Any]) -> str:
         header = self._headers.get((key.kid, token_type))
         if header is None:
             header = base64url(orjson.dumps({"alg": key.alg, "typ": token_type, "kid": key.kid}))
             self._headers[key.kid, token_type] = header
         signed = f"{header}.{base64url(orjson.dumps(claims))}"
-        return f"{signed}.{base64url(key.sign(signed.encode('ascii')))}"
+        return f"{signed}.{base64url(await self._keys.sign(key, signed.encode('ascii')))}"
 
     def _remember(self, token: str, kid: str, found: str | AccessTokenRecord) -> None:
         if len(self._recognised) >= _RECOGNISED_COUNT:

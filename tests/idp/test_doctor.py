@@ -13,10 +13,11 @@ import pytest
 from idp import doctor
 from idp.clock import Clock
 from idp.doctor import Installation, State, examine, reach
-from idp.keys import Seal
+from idp.keys import Seal, Token
 from idp.registration import apply_clients, read_clients
-from idp.state import open_state
+from idp.state import KeyPlaces, open_state
 from idp.testing import running
+from tests.idp.keys.softhsm import LABEL, LIBRARY, softhsm
 from vocabulary.audit import AuditAction, Outcome
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -24,9 +25,12 @@ ISSUER = "https://idp.example/auth/realms/esante-wallet"
 CLIENTS = Path(__file__).parents[2] / "deploy/demo/clients.yaml"
 
 
-async def _make(folder: Path) -> None:
+async def _make(folder: Path, token: Token | None = None) -> None:
     state = open_state(
-        folder, seal_key=folder / "seal.key", may_create_seal_key=True, issuer=ISSUER, clock=Clock(lambda: NOW, start_at=NOW)
+        folder,
+        places=KeyPlaces(seal_key=folder / "seal.key", may_create_seal_key=True, token=token),
+        issuer=ISSUER,
+        clock=Clock(lambda: NOW, start_at=NOW),
     )
     try:
         await state.keys.create_missing()
@@ -139,3 +143,37 @@ def test_a_provider_is_reached_under_its_own_name_or_not() -> None:
         other = provider.issuer.replace("127.0.0.1", "localhost")
         assert "relying parties will refuse it" in asyncio.run(reach(other, "openid-configuration", NOW)).text
     assert asyncio.run(reach(provider.issuer, "openid-configuration", NOW)).state is State.FAULT
+
+
+@pytest.mark.service("softhsm2-util")
+def test_a_security_module_is_asked_whether_it_has_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hsm = softhsm(tmp_path, monkeypatch)
+    folder = tmp_path / "state"
+    asyncio.run(_make(folder, Token(LIBRARY, LABEL, hsm.pin_file)))
+    folder.chmod(0o700)
+
+    def found(token: Token | None) -> tuple[State, str]:
+        [one] = [one for one in examine(_where(folder, token=token), NOW) if one.part == "security module"]
+        return one.state, one.text
+
+    here = Token(LIBRARY, LABEL, hsm.pin_file)
+    assert found(here) == (State.WELL, f"2 keys on the {here.name}")
+    assert found(None)[0] is State.FAULT
+    here.generate("ES256")
+    assert found(here)[0] is State.WARNING, "a key that nothing names"
+    hsm.pin_file.chmod(0o644)
+    assert "chmod 600" in found(Token(LIBRARY, LABEL, hsm.pin_file))[1]
+    hsm.pin_file.chmod(0o600)
+    hsm.take_out()
+    assert found(Token(LIBRARY, LABEL, hsm.pin_file))[0] is State.FAULT
+    hsm.put_back()
+    hsm.wipe()
+    state, text = found(Token(LIBRARY, LABEL, hsm.pin_file))
+    assert (state, "2 of 2 keys are not" in text) == (State.FAULT, True)
+
+
+@pytest.mark.service("softhsm2-util")
+def test_keys_of_before_the_module_are_told_of(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hsm = softhsm(tmp_path, monkeypatch)
+    states = _states(_where(folder, token=Token(LIBRARY, LABEL, hsm.pin_file)))
+    assert (states["signing keys"], states["security module"]) == (State.WELL, State.WARNING)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from idp.errors import OperationError
-from idp.state import State, open_state
+from idp.state import KeyPlaces, State, open_state
 from vocabulary.audit import AuditAction, Outcome
 
 NOW = datetime(2026, 11, 22, 21, tzinfo=UTC)
@@ -13,7 +13,10 @@ NOW = datetime(2026, 11, 22, 21, tzinfo=UTC)
 
 def _open(folder: Path, *, may_create_seal_key: bool = False) -> State:
     return open_state(
-        folder, seal_key=folder / "seal.key", may_create_seal_key=may_create_seal_key, issuer="https://idp.example", clock=lambda: NOW
+        folder,
+        places=KeyPlaces(seal_key=folder / "seal.key", may_create_seal_key=may_create_seal_key),
+        issuer="https://idp.example",
+        clock=lambda: NOW,
     )
 
 
