@@ -41,6 +41,7 @@ CLASSES: Final = (
             "CVE-2023-6717": "Keycloak, unsafe schemes",
             "GO-2026-4861": "Hydra, error_hint",
             "CVE-2026-29191": "Zitadel, the page that posts an answer",
+            "CWE-79": "error pages that echo",
         },
     ),
     AttackClass(
@@ -164,9 +165,12 @@ CLASSES: Final = (
     ),
     AttackClass(
         "Labels and logs that a stranger fills or forges",
-        {"CVE-2026-16100": "Keycloak, texts of errors as labels", "CWE-117": "lines forged in a log"},
+        {"CVE-2026-16100": "Keycloak, texts of errors as labels", "CWE-117": "lines forged in a log", "CWE-779": "logs that are flooded"},
     ),
-    AttackClass("People told of without scope", {"CVE-2026-55982": "Gitea, userinfo"}),
+    AttackClass(
+        "People told of without scope",
+        {"CVE-2026-55982": "Gitea, userinfo", "CWE-209": "errors that tell too much", "CWE-340": "references that can be guessed"},
+    ),
     AttackClass(
         "What a browser may frame, read, keep and send",
         {"CWE-1021": "pages in frames", "CWE-352": "forms of other sites", "CWE-525": "answers kept", "CWE-1275": "cookies sent along"},

@@ -13,6 +13,8 @@ from idp.model import Account, AccountKind, Refusal
 from tests.idp.registering import registering
 from tests.idp.wire import BASE, CONNECT, NATIONAL_ID, Wire, client, running
 
+pytestmark = pytest.mark.precedent("CWE-79", "CWE-209", "CWE-340", "CWE-779")
+
 DEVELOPER, STRANGER = "veilleur_idp_sso=cookie-one", "veilleur_idp_sso=cookie-stranger"
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{7*43717}}\u202e'
 
