@@ -41,9 +41,7 @@ from siem.detection.pipelines import OWN as OWN_PIPELINES
 from siem.detection.pipelines import load_pipelines
 from siem.detection.profile import every
 from siem.door import Door
-from siem.enrichment import Enrichment
-from siem.enrichment.directory import Directory, load_directory
-from siem.enrichment.geography import load_geography
+from siem.enrichment.parts import load_enrichments
 from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
 from siem.errors import DataError, OperationError
 from siem.event import RawRecord
@@ -151,7 +149,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         events=stores.events,
         database=stores.database,
         sources={source.name: SOURCES[source.type](source) for source in sources},
-        enrichments=_enrichments(settings),
+        enrichments=load_enrichments(settings.geography_file, settings.directory_file),
         pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
         make_engine=lambda: _engine(settings, rules.current, sources, clock),
         incidents=incidents,
@@ -298,6 +296,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             granting_contact=settings.granting_contact,
             closing=stop.is_set,
             alarms=lambda: engine.alarms if (engine := watch.pipeline.engine) is not None else (),
+            out_of_force=lambda: engine.out_of_force if (engine := watch.pipeline.engine) is not None else (),
+            put_back=lambda rule_id: (engine := watch.pipeline.engine) is not None and engine.put_back(rule_id),
         ),
     )
     return app
@@ -380,11 +380,6 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
 
     exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys.get("metrics", ""))
     return [Route("/health", health), Route("/metrics", exposed)]
-
-
-def _enrichments(settings: Settings) -> list[Enrichment]:
-    directory = load_directory(settings.directory_file) if settings.directory_file else Directory()
-    return [load_geography(settings.geography_file), directory] if settings.geography_file else [directory]
 
 
 def _resolve(database: Database, pseudonym: str) -> str | None:

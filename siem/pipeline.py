@@ -17,11 +17,13 @@ from sqlalchemy import Connection
 
 from siem.batch import Batch, read
 from siem.detection import Detection
+from siem.detection.alarms import Teller
 from siem.detection.engine import Engine
 from siem.enrichment import Enrichment
 from siem.enrichment.pseudonyms import Pseudonyms
 from siem.errors import DataError, OperationError
 from siem.event import Event
+from siem.incidents import detection_alarms
 from siem.incidents.filters import Absorbed
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
@@ -64,6 +66,7 @@ class Pipeline:
         self._clock = clock
         self._batch_count = batch_count
         self._engine: Engine | None = None
+        self._teller: Teller | None = None
         #: Sequence of the last record whose effects are committed, and what stands in the way of the next, if anything.
         self.position = 0
         self.trouble: str | None = None
@@ -148,7 +151,7 @@ class Pipeline:
                 states = progress.read_states(connection, _SOURCE)
             for name, source in self._parts.sources.items():
                 source.restore(states.get(name))
-            self._engine = engine
+            self._engine, self._teller = engine, Teller(engine)
         return self._engine
 
     def _store(self, parsed: Batch) -> tuple[list[Event], DataError | None]:
@@ -173,6 +176,8 @@ class Pipeline:
             progress.add_dead_letters(connection, parsed.letters)
             progress.add_counts(connection, parsed.counts, parsed.at)
             filter_hits.add(connection, {where: (hits.count, hits.last_at) for where, hits in engine.take_hidden().items()})
+            if self._teller is not None:
+                detection_alarms.note(connection, self._teller.take(), parsed.at)
             progress.write_states(connection, _ENGINE, engine.changed_state())
             progress.write_states(connection, _SOURCE, {name: source.export_state() for name, source in self._parts.sources.items()})
             progress.write_position(connection, position)

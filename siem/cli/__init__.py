@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from siem.cli import dead_letters, history, indicators, playbooks, replay, rule_sets, rules, signals, users
+from siem.cli import alarms, dead_letters, history, indicators, playbooks, replay, rule_sets, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -23,6 +23,8 @@ app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)
 rules.app.command("backtest")(history.backtest_rule)
 rules.app.command("history")(history.rules_history)
+rules.app.command("alarms")(alarms.rules_alarms)
+rules.app.command("fields")(alarms.rules_fields)
 rules.app.command("pull")(rule_sets.pull_set)
 rules.app.command("sets")(rule_sets.list_sets)
 rules.app.command("roll-back")(rule_sets.roll_set_back)

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from siem.access import Permission as P
 from siem.console import (
+    alarms,
     alert,
     authentication,
     desk,
@@ -88,6 +89,8 @@ PAGES: Final = (
     Page("GET", "/risques", risks.index, P.READ_ALERTS, "risques"),
     Page("GET", "/risques/detail", risks.show, P.READ_ALERTS, "risques"),
     Page("GET", "/sources", sources.index, P.READ_SOURCES, "sources"),
+    Page("GET", "/alarmes", alarms.index, P.READ_RULES, "regles"),
+    Page("POST", "/alarmes/{id}", alarms.act, P.TUNE_RULES, "regles"),
     Page("GET", "/regles", rules.index, P.READ_RULES, "regles"),
     Page("GET", "/regles/navigator.json", rules.layer, P.READ_RULES, "regles"),
     Page("GET", "/regles/{id}", rules.show, P.READ_RULES, "regles"),

@@ -8,6 +8,7 @@ from siem.access import Permission
 from siem.console import habits, users
 from siem.console.event_view import scope, shown
 from siem.console.visit import Visit
+from siem.incidents.held import held_by
 from siem.incidents.model import Alert, Incident, NotFound, Verdict
 
 #: Events shown in full; the others are one search away.
@@ -26,11 +27,13 @@ def show(visit: Visit) -> Response:
     events = services.events.get(alert.event_ids[-_SHOWN_EVENTS:], scope(principal))
     with visit.reading() as connection:
         people = users.everyone(connection, principal.tenant)
+        held = held_by(connection, principal, alert.id) if alert.suppressed_count else []
     return visit.render(
         "alert.html",
         alert=alert,
         rule=rule,
         incident=incident,
+        held=held,
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
         habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,
         risks=services.incidents.risks_of(principal, alert.entities),

@@ -8,6 +8,8 @@ from typing import Final
 
 from starlette.responses import Response
 
+from siem.console import alarms as alarm_pages
+from siem.console import users
 from siem.console.visit import NotFound, Visit
 from siem.detection import Rule
 from siem.detection.filters import Filter
@@ -106,10 +108,15 @@ def show(visit: Visit) -> Response:
         raise NotFound
     alerts = visit.services.incidents.alerts(visit.principal, AlertFilter(rule_id=rule.id, order="latest", limit=10))
     ruleset, known = visit.services.ruleset(), _known(visit)
+    with visit.reading() as connection:
+        names = {person.subject: person.name for person in users.everyone(connection, visit.principal.tenant)}
     return visit.render(
         "rule.html",
         rule=rule,
         row=known.row(rule),
+        alarms=alarm_pages.of_rule(visit, rule.id),
+        history=visit.services.incidents.history(visit.principal, "rule", rule.id),
+        names=names,
         alerting=rule.id in ruleset.alerting,
         filters=[_filter_row(one, known.hits, visit.now) for one in ruleset.filters_of(rule.id)],
         alerts=alerts.items,

@@ -12,6 +12,7 @@ from siem.declarations.service import Dossiers
 from siem.detection import Rule
 from siem.detection.engine import Alarm
 from siem.detection.load import Ruleset
+from siem.detection.match import OutOfForce
 from siem.detection.profile import Profiles
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
@@ -49,7 +50,8 @@ class Services:
 
     ``rules`` by id are those in force, ``ruleset`` gives them with their filters and what did not load, ``profiles`` what each costs (None
     before the first batch); ``open_dossier`` opens an incident's dossier with what the watch
-    knows of it; ``backlog`` counts records received and not yet processed; ``alarms`` are the rules that lost state for want of room;
+    knows of it; ``backlog`` counts records received and not yet processed; ``alarms`` are the rules that lost state for want of room,
+    ``out_of_force`` those that judge nothing, and ``put_back`` puts one of them into force again;
     ``granting_contact`` is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when
     the application stops.
     """
@@ -73,3 +75,5 @@ class Services:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     closing: Callable[[], bool] = lambda: False
     alarms: Callable[[], Sequence[Alarm]] = tuple
+    out_of_force: Callable[[], Sequence[OutOfForce]] = tuple
+    put_back: Callable[[str], bool] = lambda _rule_id: False

@@ -1,6 +1,6 @@
 """The sources: each one's rhythm, lag, failures and unreadable records; the silence of a source is itself something to see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +10,8 @@ from starlette.responses import Response
 from siem.console.event_view import scope
 from siem.console.visit import Visit
 from siem.detection import Rule
+from siem.detection.load import Ruleset
+from siem.detection.profile import UnseenField
 from siem.sources.source import SourceSettings
 from siem.store.events import Search
 from siem.store.progress import DeadLetter, SourceCounts, list_dead_letters, read_counts
@@ -35,6 +37,15 @@ class Health:
     last_event_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Of one source: fields that rules ask for and no event had, and fields without a column that no rule reads."""
+
+    source: str
+    expected: tuple[UnseenField, ...]
+    unread: tuple[str, ...]
+
+
 def index(visit: Visit) -> Response:
     """Every source this person sees, those in trouble first, and the last records that could not be read."""
     with visit.reading() as connection:
@@ -45,7 +56,33 @@ def index(visit: Visit) -> Response:
     sources.sort(key=lambda health: (order.index(health.state), health.settings.name))
     seen = {health.settings.name for health in sources}
     letters = _visible(letters, seen)
-    return visit.render("sources.html", sources=sources, backlog=visit.services.backlog(), letters=letters, forgetful=_forgetful(visit))
+    forgetful, fields = _forgetful(visit), _fields(visit, sources)
+    backlog = visit.services.backlog()
+    return visit.render("sources.html", sources=sources, backlog=backlog, letters=letters, forgetful=forgetful, fields=fields)
+
+
+def _fields(visit: Visit, sources: Sequence[Health]) -> list[Fields]:
+    """For each source: what rules miss in it, and what it sends for nobody; sources with nothing of either are left out."""
+    profiles = visit.services.profiles()
+    missing = profiles.unseen() if profiles is not None else []
+    read, held = fields_read(visit.services.ruleset()), visit.services.events.other_names(visit.principal.tenant)
+    found = []
+    for name in sorted(health.settings.name for health in sources):
+        expected = tuple(one for one in missing if one.source == name)
+        unread = tuple(sorted(held.get(name, frozenset()) - read))
+        if expected or unread:
+            found.append(Fields(name, expected, unread))
+    return found
+
+
+def fields_read(ruleset: Ruleset) -> frozenset[str]:
+    """Every field of events that some rule in force names, whether it selects, groups, counts or tells by it."""
+    names = {name for one in ruleset.singles for variant in one.variants for name in variant.fields}
+    for rule in ruleset.rules.values():
+        names.update((rule.subject, *rule.group_by))
+    for one in ruleset.correlations:
+        names.update(one.correlation.group_by)
+    return frozenset(names)
 
 
 def _forgetful(visit: Visit) -> list[tuple[Rule, int]]:

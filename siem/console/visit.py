@@ -20,6 +20,8 @@ from siem.access import Permission, Principal
 from siem.console import moments, sessions
 from siem.console.language import Language
 from siem.console.services import Services
+from siem.incidents import detection_alarms
+from siem.incidents.detection_alarms import DetectionAlarm
 from siem.incidents.grouping import fill
 from siem.incidents.model import Alert
 
@@ -183,6 +185,8 @@ class Visit:
             "csrf": self.session.csrf if self.session else "",
             "may": self._may,
             "title_of": self._title_of,
+            "rule_title": self.rule_title,
+            "standing_alarms": self._standing_alarms,
             "summary_of": self._summary_of,
         }
 
@@ -198,6 +202,20 @@ class Visit:
         """The alert's title in the reader's language, where its rule has one."""
         rule = self.services.rules.get(alert.rule_id)
         return rule.title_fr if rule and rule.title_fr and self.language.code == "fr" else alert.rule_title
+
+    def rule_title(self, rule_id: str) -> str:
+        """The title of a rule in force in the reader's language; of one that is gone, its id."""
+        rule = self.services.rules.get(rule_id)
+        if rule is None:
+            return rule_id
+        return rule.title_fr if rule.title_fr and self.language.code == "fr" else rule.title
+
+    def _standing_alarms(self) -> list[DetectionAlarm]:
+        """Alarms about the detection, for the pages of those who may act on them."""
+        if not self._may(Permission.TUNE_RULES):
+            return []
+        with self.reading() as connection:
+            return detection_alarms.standing(connection, self.principal)
 
     def _here(self) -> str:
         """The address to come back to after a switch; after a form that was refused, the home page."""

@@ -78,3 +78,8 @@ class Detection:
     event_ids: tuple[str, ...]
     matched_fields: tuple[str, ...]
     values: tuple[tuple[str, str], ...]
+
+
+def event_time(detection: Detection) -> tuple[datetime, datetime, str, tuple[tuple[str, str], ...], str]:
+    """The order of detections: by event time, and where that is the same by what they are."""
+    return (detection.last_at, detection.first_at, detection.rule_id, detection.group, detection.tenant)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from siem.detection import Detection
+from siem.detection import Detection, event_time
 from siem.detection.cache import Cache
 from siem.detection.clocks import Clocks, microseconds, moment
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
@@ -76,6 +76,8 @@ class Engine:
     ) -> None:
         self.ruleset = ruleset
         self.disagreement_counts: dict[str, int] = {}
+        #: Events for which it differed since somebody took them, by rule and tenant.
+        self.disagreed: dict[tuple[str, str], list[str]] = {}
         #: Events for which the index was compared.
         self.verified_count = 0
         self._clock = clock
@@ -127,7 +129,7 @@ class Engine:
         for tenant in tenants:
             detections.extend(self._settle(tenant, self._clocks.closed_at(tenant)))
             self._forget(tenant)
-        return sorted(detections, key=_event_time)
+        return sorted(detections, key=event_time)
 
     def _take(self, event: Event, view: View, found: Sequence[Candidate], detections: list[Detection]) -> None:
         """What becomes of an event that rules match."""
@@ -149,6 +151,7 @@ class Engine:
         self.verified_count += 1
         for rule_id in differing:
             self.disagreement_counts[rule_id] = self.disagreement_counts.get(rule_id, 0) + 1
+            self.disagreed.setdefault((rule_id, event.tenant), []).append(event.id)
         return view, slowly
 
     def take_hidden(self) -> dict[tuple[str, str], Hits]:
@@ -158,7 +161,7 @@ class Engine:
 
     def flush(self) -> list[Detection]:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
-        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, _FOREVER)), key=_event_time)
+        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, _FOREVER)), key=event_time)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -389,10 +392,6 @@ class Engine:
             if deeper:
                 gathered.update(self._expanded(tenant, deeper))
         return gathered
-
-
-def _event_time(detection: Detection) -> tuple[datetime, datetime, str, tuple[tuple[str, str], ...], str]:
-    return (detection.last_at, detection.first_at, detection.rule_id, detection.group, detection.tenant)
 
 
 def _joined(text: Text) -> str | None:

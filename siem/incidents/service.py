@@ -266,7 +266,7 @@ class Incidents:
 
     # ------------------------------------------------------------------ history and figures
     def history(self, principal: Principal, object_type: str, object_id: str) -> tuple[Change, ...]:
-        """Changes of an ``alert`` or ``incident``, oldest first. Raises NotFound."""
+        """Changes of an ``alert``, an ``incident`` or a ``rule``, oldest first. Raises NotFound."""
         with self._database.reading() as conn:
             if object_type == "alert":
                 queries.require(principal, Permission.READ_ALERTS)
@@ -274,6 +274,9 @@ class Incidents:
             elif object_type == "incident":
                 queries.require(principal, Permission.READ_INCIDENTS)
                 found = queries.incident_row(conn, principal, object_id)["id"]
+            elif object_type == "rule":
+                queries.require(principal, Permission.READ_RULES)
+                found = object_id
             else:
                 raise NotFound(object_type, object_id)
             return queries.changes_of(conn, object_type, [found])

@@ -1,7 +1,10 @@
 import re
 
+from sqlalchemy import select, update
+
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import AlertState, Incident, Verdict
+from siem.incidents.store import alert_events, alerts
 from tests.siem.console.world import ANALYST, AUDITOR, LEAD, World, csrf
 
 EVERY = AlertFilter(limit=100)
@@ -89,3 +92,20 @@ def test_who_may_only_read_sees_no_action(world: World, incident: Incident) -> N
 def test_the_sentence_follows_the_readers_language(world: World, incident: Incident) -> None:
     english = world.client(ANALYST, **{"accept-language": "en"}).get("/alertes").text
     assert "Sweep of patient records, in English: P-4F7K2M9QXA, 44." in english and "a ouvert 44 dossiers" not in english
+
+
+def test_what_a_silence_holds_is_counted_beside_the_alert_and_leads_to_it(world: World, incident: Incident) -> None:
+    alert = next(one for one in world.incidents.alerts(ANALYST, EVERY).items if one.rule_title == "Web scan")
+    with world.database.transaction() as connection:
+        connection.execute(update(alerts).where(alerts.c.id == alert.id).values(suppressed_count=12))
+        some = select(alert_events.c.event_id).where(alert_events.c.alert_id == alert.id).limit(12)
+        connection.execute(
+            update(alert_events).where(alert_events.c.alert_id == alert.id, alert_events.c.event_id.in_(some)).values(suppressed=True)
+        )
+    browser = world.client(ANALYST)
+    page = browser.get("/alertes").text
+    assert page.count("+12 retenus") == 1 and f'href="/alertes/{alert.id}#retenues"' in page
+    page = browser.get(f"/alertes/{alert.id}").text.replace("\xa0", " ")
+    assert "12 événements retenus par le silence de la règle" in page
+    held = page.split('id="retenues"')[1].split("</table>")[0]
+    assert "198.51.100.23" in held and '<td class="num" data-label="Événements">12</td>' in held
