@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 
 from siem.batch import Batch, read
 from siem.detection import Detection
-from siem.detection.alarms import Teller
 from siem.detection.engine import Engine
 from siem.enrichment import Enrichment
 from siem.enrichment.pseudonyms import Pseudonyms
@@ -66,7 +65,6 @@ class Pipeline:
         self._clock = clock
         self._batch_count = batch_count
         self._engine: Engine | None = None
-        self._teller: Teller | None = None
         #: Sequence of the last record whose effects are committed, and what stands in the way of the next, if anything.
         self.position = 0
         self.trouble: str | None = None
@@ -97,8 +95,7 @@ class Pipeline:
             parsed = read(batch, self._parts.sources, self._parts.enrichments, self._parts.pseudonyms, self._clock(), refused)
             new, refusal = self._store(parsed)
             if refusal is None:
-                detections = engine.evaluate(new)
-                absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
+                absorbed = self._commit(engine, parsed, new, engine.evaluate(new), batch[-1].sequence)
         except Exception as error:  # the guard: one record that we trip over must not stop all others
             refusal = self._blame(batch, error)
             if refusal is None or refused is not None:
@@ -151,7 +148,7 @@ class Pipeline:
                 states = progress.read_states(connection, _SOURCE)
             for name, source in self._parts.sources.items():
                 source.restore(states.get(name))
-            self._engine, self._teller = engine, Teller(engine)
+            self._engine = engine
         return self._engine
 
     def _store(self, parsed: Batch) -> tuple[list[Event], DataError | None]:
@@ -176,8 +173,7 @@ class Pipeline:
             progress.add_dead_letters(connection, parsed.letters)
             progress.add_counts(connection, parsed.counts, parsed.at)
             filter_hits.add(connection, {where: (hits.count, hits.last_at) for where, hits in engine.take_hidden().items()})
-            if self._teller is not None:
-                detection_alarms.note(connection, self._teller.take(), parsed.at)
+            detection_alarms.note(connection, engine.take_alarms(), parsed.at)
             progress.write_states(connection, _ENGINE, engine.changed_state())
             progress.write_states(connection, _SOURCE, {name: source.export_state() for name, source in self._parts.sources.items()})
             progress.write_position(connection, position)

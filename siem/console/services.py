@@ -10,7 +10,7 @@ from siem.declarations.desk import Desk
 from siem.declarations.model import Dossier
 from siem.declarations.service import Dossiers
 from siem.detection import Rule
-from siem.detection.engine import Alarm
+from siem.detection.alarms import Alarm
 from siem.detection.load import Ruleset
 from siem.detection.match import OutOfForce
 from siem.detection.profile import Profiles

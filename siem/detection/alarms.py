@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from siem.detection.engine import Alarm
 from siem.detection.match import OutOfForce
 
 
@@ -19,6 +18,15 @@ class Kind(StrEnum):
     OUT_OF_FORCE = "out_of_force"  # a regular expression took too long; the rule judges nothing
     STATE_LOST = "state_lost"  # a correlation or a baseline reached its bound and gave up its oldest matches
     DISAGREEMENT = "disagreement"  # the index judged an event otherwise than the rule alone
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A rule lost state because it reached its limit: its counts may be too low from now on."""
+
+    rule_id: str
+    tenant: str
+    lost_count: int
 
 
 @dataclass(frozen=True, slots=True)

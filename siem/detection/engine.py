@@ -11,11 +11,11 @@ written in the same transaction as the detections. **If that transaction fails, 
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from siem.detection import Detection, event_time
+from siem.detection.alarms import Alarm, Raised, Teller
 from siem.detection.cache import Cache
 from siem.detection.clocks import Clocks, microseconds, moment
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
@@ -44,15 +44,6 @@ _NOTED_FIRST: Final = 4096
 _NOTED_EVERY: Final = 16
 #: A baseline looks back over weeks, and most of what it remembers is a few numbers.
 _HABITS_TO_MATCHES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A rule lost state because it reached its limit: its counts may be too low from now on."""
-
-    rule_id: str
-    tenant: str
-    lost_count: int
 
 
 class Engine:
@@ -102,6 +93,7 @@ class Engine:
         self._correlators: dict[tuple[str, str], Correlator] = {}
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._gone: set[str] = set()
+        self._teller = Teller(self)
 
     def keep_in(self, cache: Cache) -> None:
         """Keep there, for the next run, what makes the first events cheap. To be called before them; it never changes a result."""
@@ -167,6 +159,10 @@ class Engine:
     def alarms(self) -> tuple[Alarm, ...]:
         """Rules that lost state, and how many matches each."""
         return tuple(self._alarms.values())
+
+    def take_alarms(self) -> list[Raised]:
+        """What went wrong with rules since the last call: to be kept with the detections."""
+        return self._teller.take()
 
     @property
     def out_of_force(self) -> tuple[OutOfForce, ...]:

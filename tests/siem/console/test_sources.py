@@ -2,7 +2,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 from siem.console.sources import fields_read
-from siem.detection.engine import Alarm
+from siem.detection.alarms import Alarm
 from siem.detection.profile import UnseenField
 from siem.event import Event
 from siem.incidents.model import Incident

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime
 
-from siem.detection.alarms import Kind, Raised, Teller
-from siem.detection.engine import Alarm
+from siem.detection.alarms import Alarm, Kind, Raised, Teller
 from siem.detection.match import OutOfForce
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)

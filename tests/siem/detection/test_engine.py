@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from siem.detection.alarms import Kind
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.event import Event, Fields
@@ -233,6 +234,8 @@ def test_a_regular_expression_that_goes_off_takes_its_rule_out_of_force_and_noth
     assert BOMB_ID not in fired
     assert "00000000-0000-4000-8000-000000000001" in fired
     assert engine.out_of_force[0].event_count == 51
+    (alarm,) = engine.take_alarms()
+    assert (alarm.kind, alarm.count, alarm.problem) == (Kind.OUT_OF_FORCE, 51, out.problem) and engine.take_alarms() == []
     assert engine.put_back(BOMB_ID)
     assert not engine.put_back(BOMB_ID)
     assert engine.out_of_force == ()
