@@ -1,7 +1,8 @@
 """Puts the watch together: stores, sources, detection, incidents, response, declarations, console; and its threads.
 
 :func:`build` makes the parts without starting anything; :func:`create_app` serves them over HTTP and runs, for as long as
-the server does, three threads: one follows the files, one is the pipeline, one advances playbooks and filings.
+the server does, its threads: one follows the files, one is the pipeline, one advances playbooks and filings, one looks back with new
+rules, one removes what has been kept long enough.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from siem import console, metrics
+from siem import console, metrics, upkeep
 from siem.access import Principal
 from siem.briefing import facts_of
 from siem.console import users
@@ -43,7 +44,7 @@ from siem.detection.profile import every
 from siem.door import Door
 from siem.enrichment.parts import load_enrichments
 from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
-from siem.errors import DataError, OperationError
+from siem.errors import DataError
 from siem.event import RawRecord
 from siem.evidence import EvidenceStore
 from siem.history import looking_back
@@ -63,6 +64,9 @@ from siem.response.action import Services
 from siem.response.identity_provider import IdentityProvider
 from siem.response.load import load_playbooks
 from siem.response.runs import Runs
+from siem.retention import keeper as retention
+from siem.retention.keeper import Keeper
+from siem.retention.store import Purpose
 from siem.settings import Settings
 from siem.sources import SOURCES
 from siem.sources.configuration import load_sources
@@ -75,10 +79,6 @@ from siem.tuning.proposal import Tuning
 
 _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
-_IDLE_SECONDS = 0.2
-_AFTER_DEFECT_SECONDS = 5.0
-_FILINGS_EVERY = timedelta(seconds=30)
-_RETENTION_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Watch:
     pipeline: Pipeline
     history: History
     looking_back: looking_back.LookingBack
+    retention: Keeper
     files: tuple[FileInput, ...]
     incidents: Incidents
     runs: Runs
@@ -156,6 +157,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         propose=runs.propose,
     )
     pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
+
+    def busy() -> bool:
+        return stores.queue.last_sequence - pipeline.position > settings.batch_count
+
     return Watch(
         settings=settings,
         clock=clock,
@@ -164,9 +169,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         tuning=_tuning(settings, stores, clock, rules, pipeline),
         pipeline=pipeline,
         history=_history(settings, stores, rules, sources),
-        looking_back=_looking_back(
-            settings, parts, rules, clock, lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
-        ),
+        looking_back=_looking_back(settings, parts, rules, clock, busy),
+        retention=_retention(settings, stores, clock, pipeline, busy),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -218,6 +222,23 @@ def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clo
     days, lateness = timedelta(days=settings.history_days), timedelta(seconds=settings.lateness_seconds)
     budget = looking_back.Budget(days, settings.history_rule_cpu_seconds, settings.history_cpu_seconds, settings.history_alert_count)
     return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
+
+
+def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> Keeper:
+    days = {
+        Purpose.SECURITY: settings.event_retention_days,
+        Purpose.ACCESS: settings.access_retention_days,
+        Purpose.RAW: settings.raw_retention_days,
+    }
+    parts = retention.Parts(
+        database=stores.database,
+        events=stores.events,
+        queue=stores.queue,
+        clock=clock,
+        processed_up_to=lambda: pipeline.position,
+        busy=busy,
+    )
+    return Keeper(parts, {purpose: timedelta(days=count) for purpose, count in days.items()})
 
 
 def _open_stores(settings: Settings) -> Stores:
@@ -322,8 +343,9 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], cont
         threads = [
             threading.Thread(target=follow, args=(watch.files, stop), name="files"),
             threading.Thread(target=watch.pipeline.run, args=(stop,), name="pipeline"),
-            threading.Thread(target=_advance, args=(watch, stop), name="response"),
+            threading.Thread(target=upkeep.advance, args=(watch.runs, watch.dossiers, watch.clock, stop), name="response"),
             threading.Thread(target=watch.looking_back.run, args=(stop,), name="history"),
+            threading.Thread(target=watch.retention.run, args=(stop,), name="retention"),
         ]
         door = Door(watch.settings.state, watch.history.answer)
         for thread in threads:
@@ -339,37 +361,6 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], cont
             watch.stores.close()
 
     return run
-
-
-def _advance(watch: Watch, stop: threading.Event) -> None:
-    """Playbooks and what must be done from time to time; what a killed process left half-way is taken up."""
-    due: dict[str, datetime] = {}
-    while not stop.is_set():
-        try:
-            _keep_house(watch, due)
-            worked = watch.runs.advance()
-        except OperationError as error:
-            _log.error("playbooks cannot go on, trying again: %s", error)
-            worked = 0
-        except Exception:  # noqa: BLE001  # the guard: one run that we trip over must not stop all others
-            _log.exception("a defect while advancing playbooks")
-            worked = 0
-            stop.wait(_AFTER_DEFECT_SECONDS)
-        if not worked:
-            stop.wait(_IDLE_SECONDS)
-
-
-def _keep_house(watch: Watch, due: dict[str, datetime]) -> None:
-    """Finish filings left half-way, forget raw records past retention. ``due`` remembers when each is next to be done."""
-    now = watch.clock()
-    if due.setdefault("filings", now) <= now:
-        due["filings"] = now + _FILINGS_EVERY
-        watch.dossiers.resume_filings()
-    if due.setdefault("retention", now) <= now:
-        due["retention"] = now + _RETENTION_EVERY
-        forgotten = watch.stores.queue.forget(now - timedelta(days=watch.settings.raw_retention_days), watch.pipeline.position)
-        if forgotten:
-            _log.info("%d raw records past retention were removed", forgotten)
 
 
 def _own_routes(watch: Watch) -> list[BaseRoute]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from siem.pipeline import Pipeline
+from siem.retention import store as retention
 from siem.store import progress
 from siem.store.database import Database
 from siem.store.queue import Queue
@@ -39,7 +40,18 @@ class _Watch(Collector):
         backlog.add_metric([], max(0, self._queue.last_sequence - self._pipeline.position))
         trouble = GaugeMetricFamily("siem_pipeline_in_trouble", "1 while the pipeline cannot go on and tries again")
         trouble.add_metric([], float(self._pipeline.trouble is not None))
-        return (received, stored, duplicate, dropped, backlog, trouble, *self._detection())
+        return (received, stored, duplicate, dropped, backlog, trouble, *self._retention(), *self._detection())
+
+    def _retention(self) -> Iterable[Metric]:
+        """What was removed after its time, and whether nothing is, because the clock is in doubt."""
+        removed = CounterMetricFamily("siem_retention_removed", "Records and events removed after their time", labels=["purpose"])
+        doubt = GaugeMetricFamily("siem_retention_clock_in_doubt", "1 while nothing is removed because the clock is in doubt")
+        with self._database.reading() as connection:
+            for purpose, count in retention.removed_counts(connection).items():
+                removed.add_metric([purpose], count)
+            clock = retention.read_clock(connection)
+        doubt.add_metric([], float(clock is not None and clock[1] is not None))
+        return (removed, doubt)
 
     def _detection(self) -> Iterable[Metric]:
         """What the engine lost, saw late or out of its time since it was made (each should stay at zero), and what each rule costs."""

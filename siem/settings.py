@@ -127,6 +127,10 @@ class Settings(RuleSettings):
         1800, description="processor time that all rules together may take for it after a start, in seconds", ge=0
     )
     history_alert_count: int = Field(500, description="alerts after which a rule stops looking back: it is too noisy", ge=1)
+    event_retention_days: int = Field(365, description="how long events that name no patient are kept, in days", ge=1)
+    access_retention_days: int = Field(
+        365, description="how long events that name a patient are kept (who opened whose record), in days", ge=1
+    )
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
 
     @field_validator("trusted_proxies", mode="before")

@@ -1,4 +1,4 @@
-"""The command ``siem``: serve, replay, hunt, check rules and playbooks, load indicators, grant roles, look after dead letters.
+"""The command ``siem``: serve, replay, hunt, check rules and playbooks, load indicators, grant roles, look after what is kept.
 
 One module per group of commands. Exit status: 0 all well, 1 findings (each with file, line and field), 2 wrong use or configuration.
 """
@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from siem.cli import alarms, dead_letters, history, indicators, playbooks, replay, rule_sets, rules, signals, users
+from siem.cli import alarms, dead_letters, history, indicators, playbooks, replay, retention, rule_sets, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -19,6 +19,7 @@ app.add_typer(indicators.app, name="indicators")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(signals.app, name="signals")
+app.add_typer(retention.app, name="retention")
 app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)
 rules.app.command("backtest")(history.backtest_rule)

@@ -156,6 +156,8 @@ def _decision(change: Change, names: Mapping[str, str]) -> str | None:
         return f"Attribué à {_name(change.new, names)}" if change.new else "N’est plus attribué"
     if change.field == "qualification" and change.new:
         return "Qualification : " + _answers(json.loads(change.new))
+    if change.field == "hold":
+        return "Événements conservés sans limite de durée" if change.new else "Fin de la conservation sans limite de durée"
     if change.field == "merged":
         return "Incident réuni avec un autre"
     return None

@@ -218,15 +218,61 @@ class EventStore:
             finally:
                 cursor.close()
 
-    def forget(self, before: datetime) -> int:
-        """Remove events that happened before that instant (retention); how many."""
+    def forget(
+        self,
+        before: datetime,
+        *,
+        about_patients: bool | None = None,
+        received_up_to: int | None = None,
+        keep: Collection[str] = (),
+        most: int | None = None,
+    ) -> int:
+        """Remove events that happened before that instant (retention), the oldest first; how many.
+
+        ``about_patients``: only those that name a patient, or only the others. ``received_up_to``: only of raw records up to that
+        sequence. ``keep``: ids that stay. ``most``: about so many (all of one instant go together). Any thread may call it while another
+        appends. The blocks of the file that get free are used again.
+        """
+        condition = '"at" < make_timestamp(?)'
+        parameters: list[object] = [microseconds(before)]
+        if about_patients is not None:
+            condition += f' AND "health.patient.pseudonym" IS {"NOT " if about_patients else ""}NULL'
+        if received_up_to is not None:
+            condition += " AND sequence <= ?"
+            parameters.append(received_up_to)
+        if keep:
+            condition += f" AND id NOT IN ({_EACH_TEXT})"
+            parameters.append(orjson.dumps(sorted(keep)).decode())
         with self._failing_as("removing events past retention"):
             cursor = self._cursor()
             try:
-                row = cursor.execute('DELETE FROM events WHERE "at" < make_timestamp(?)', [microseconds(before)]).fetchone()
+                if most is not None:
+                    oldest = f'SELECT "at" FROM events WHERE {condition} ORDER BY "at" LIMIT ?'
+                    last = cursor.execute(f'SELECT epoch_us(max("at")) FROM ({oldest})', [*parameters, most]).fetchall()[0][0]
+                    if last is None:
+                        return 0
+                    condition, parameters = f'{condition} AND "at" <= make_timestamp(?)', [*parameters, last]
+                row = cursor.execute(f"DELETE FROM events WHERE {condition}", parameters).fetchone()
             finally:
                 cursor.close()
         return int(row[0]) if row else 0
+
+    def give_back(self) -> None:
+        """Write into the file what was removed, so that its space is used again; not while somebody writes, later is as good."""
+        with self._failing_as("giving back the space of removed events"):
+            cursor = self._cursor()
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                pass
+            finally:
+                cursor.close()
+
+    def newest_at(self) -> datetime | None:
+        """When the last event happened, of all tenants; None where there is none."""
+        with self.reading() as cursor:
+            row = cursor.execute('SELECT epoch_us(max("at")) FROM events').fetchall()[0]
+        return None if row[0] is None else instant(row[0])
 
     def close(self) -> None:
         """Write everything into the file and close it."""

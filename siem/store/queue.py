@@ -37,6 +37,9 @@ _INSERT: Final = "INSERT INTO records (source, tenant, position, received_at, da
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+#: Free pages handed to the disk with one call of :meth:`Queue.forget`, 4 KiB each.
+_PAGES_GIVEN_BACK: Final = 2_000
+
 #: What an input remembers of how far it has read; any JSON object.
 Offset = Mapping[str, object]
 _Result = TypeVar("_Result")
@@ -210,15 +213,30 @@ class Queue:
         row = self._reading(lambda reader: reader.execute("SELECT count(*) FROM records WHERE sequence > ?", (after,)).fetchone())
         return int(row[0])
 
-    def forget(self, received_before: datetime, processed_up_to: int) -> int:
-        """Remove records that are processed and were received before that instant; how many.
+    def received_before(self, instant: datetime, now: datetime) -> int:
+        """The last sequence before the first record that was received from that instant on; the last of all where none was.
 
-        What the pipeline has not passed yet stays, however old.
+        A record from beyond ``now`` was received under a wrong clock and is passed over. What follows in the queue came later, whatever
+        its date says.
+        """
+        statement = "SELECT sequence FROM records WHERE received_at BETWEEN ? AND ? ORDER BY sequence LIMIT 1"
+        given = _microseconds(instant), _microseconds(now)
+        row = self._reading(lambda reader: reader.execute(statement, given).fetchone())
+        return self.last_sequence if row is None else int(row[0]) - 1
+
+    def forget(self, received_before: datetime, processed_up_to: int, *, keep: Collection[int] = (), most: int = -1) -> int:
+        """Remove records that are processed and were received before that instant, the oldest first; how many.
+
+        What the pipeline has not passed yet stays, however old, and so does ``keep``. ``most``: at most so many, since whoever sends
+        waits meanwhile; -1: all. Their pages go back to the disk.
         """
         with self._write_lock, self._failing_as("removing records past retention"):
-            statement = "DELETE FROM records WHERE sequence <= ? AND received_at < ?"
-            count = self._writer.execute(statement, (processed_up_to, _microseconds(received_before))).rowcount
-            self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+            old = "SELECT sequence FROM records WHERE sequence <= ? AND received_at < ?"
+            kept = "sequence NOT IN (SELECT value FROM json_each(?))"
+            statement = f"DELETE FROM records WHERE sequence IN ({old} AND {kept} ORDER BY sequence LIMIT ?)"
+            given = (processed_up_to, _microseconds(received_before), json.dumps(sorted(keep)), most)
+            count = self._writer.execute(statement, given).rowcount
+            self._writer.execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK if most >= 0 else 0})").fetchall()
         return count
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ COVERED_BY: dict[str, str] = {
     "siem/app.py": "tests/end_to_end/test_night.py",
     "siem/incidents/model.py": "tests/siem/detection/test_credit.py",
     "siem/metrics.py": "tests/end_to_end/test_night.py",
+    "siem/upkeep.py": "tests/end_to_end/test_night.py",
+    "siem/retention/store.py": "tests/siem/retention/test_keeper.py",
 }
 #: Groups of commands, tried through the whole command line.
 COVERED_BY |= {

@@ -160,6 +160,7 @@ def test_no_other_command_shows_what_rules_matched() -> None:
     tried = {"hunt", "replay", "rules backtest", "rules convert", "rules history", "rules navigator", "rules test"}
     silent = {"playbooks check", "rules check", "rules pull", "rules remove", "rules roll-back", "rules sets", "rules tune", "serve"}
     silent |= {"dead-letters list", "dead-letters replay", "signals subscribe", "users apply"}
+    silent |= {f"retention {name}" for name in ("status", "hold", "release", "trust-clock")}
     silent |= {f"indicators {name}" for name in ("check", "list", "load", "remove")}
     assert set(_commands(get_command(app))) == tried | silent
 
