@@ -4,14 +4,14 @@ Each record is counted once when received and once by what became of it: receive
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from siem.enrichment import Enrichment
 from siem.enrichment.pseudonyms import Pseudonyms
 from siem.errors import DataError
-from siem.event import Event
+from siem.event import Event, RawRecord
 from siem.sources.source import Source
 from siem.store.events import StoredEvent
 from siem.store.progress import BatchCounts, DeadLetter, DropReason, Outcome
@@ -40,6 +40,16 @@ class Batch:
         return [item.event for item, is_new in zip(self.events, fresh, strict=True) if is_new]
 
 
+def read_one(record: RawRecord, source: Source, enrichments: Iterable[Enrichment], pseudonyms: Pseudonyms) -> Sequence[Event]:
+    """The events of one record as rules see them, live and in a replay: parsed, enriched, without identifiers. Raises DataError."""
+    events = source.parse(record)
+    for event in events:
+        for enrichment in enrichments:
+            enrichment.enrich(event.fields)
+        pseudonyms.enrich(event.fields)
+    return events
+
+
 def read(
     records: Sequence[QueuedRecord],
     sources: Mapping[str, Source],
@@ -57,13 +67,9 @@ def read(
             source = sources.get(record.source)
             if source is None:
                 raise DataError(record.source, 0, "", "no such source in the configuration any more")
-            events = source.parse(record)  # one to be set aside too: what follows may refer to it
+            events = read_one(record, source, enrichments, pseudonyms)  # one to be set aside too: what follows may refer to it
             if refused is not None:
                 raise refused
-            for event in events:
-                for enrichment in enrichments:
-                    enrichment.enrich(event.fields)
-                pseudonyms.enrich(event.fields)
         except DataError as error:
             reason = DropReason.DEFECT if refused else DropReason.UNREADABLE if source else DropReason.UNKNOWN_SOURCE
             batch.letters.append(DeadLetter(queued.sequence, record, reason, error.field, error.problem, at))

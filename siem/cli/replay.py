@@ -1,6 +1,7 @@
 """``siem replay``: past logs through the live parts."""
 
 import json
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,8 @@ from siem.settings import load_rule_settings
 if TYPE_CHECKING:
     from siem.detection.engine import Engine
     from siem.detection.load import Ruleset
+    from siem.enrichment import Enrichment
+    from siem.enrichment.pseudonyms import Pseudonyms
 
 
 def replay_files(
@@ -24,12 +27,15 @@ def replay_files(
     service: Annotated[str, typer.Option(help="Name of the service that wrote them.")] = "replay",
     rules: Annotated[list[Path] | None, typer.Option(help="Folder of rules, instead of the watch’s. Repeatable.")] = None,
     geography: Annotated[Path | None, typer.Option(help="CSV network,country_iso_code,city_name,lat,lon.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="CSV national_id,profession,finess.")] = None,
     indicators: Annotated[Path | None, typer.Option(help="Folder of indicator sets: indicators/ in the state of a watch.")] = None,
     verify_sample: Annotated[float, typer.Option(min=0, max=1, help="Share of events also evaluated against every rule.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the rules would have found in past logs. Nothing is stored, no alert is raised."""
-    from siem.enrichment.geography import load_geography
+    """Show what the rules would have found in past logs. Nothing is stored, no alert is raised.
+
+    People appear by pseudonym: those of the watch where its key is in SIEM_STATE, others of this replay alone where it is not.
+    """
     from siem.garbage import settle_down
     from siem.replay import replay
     from siem.sources import SOURCES
@@ -42,8 +48,7 @@ def replay_files(
     settle_down()
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
-        enrichments = [load_geography(geography)] if geography else []
-        done = replay(files, source, engine, enrichments, datetime.now(UTC))
+        done = replay(files, source, engine, _enrichments(geography, directory), _pseudonyms(), datetime.now(UTC))
     except DataError as error:
         fail(str(error))
     if as_json:
@@ -63,6 +68,20 @@ def replay_files(
         typer.echo(f"rule {out.rule_id} went out of force and did not judge {out.event_count} events: {out.problem}", err=True)
     if done.errors or ruleset.errors or engine.disagreement_counts or engine.out_of_force:
         raise typer.Exit(1)
+
+
+def _enrichments(geography: Path | None, directory: Path | None) -> "list[Enrichment]":
+    from siem.enrichment.directory import load_directory
+    from siem.enrichment.geography import load_geography
+
+    return [load(file) for load, file in ((load_geography, geography), (load_directory, directory)) if file is not None]
+
+
+def _pseudonyms() -> "Pseudonyms":
+    from siem.enrichment.pseudonyms import Pseudonyms, load_key
+
+    file = load_rule_settings().state / "keys" / "pseudonyms.key"
+    return Pseudonyms(load_key(file) if file.is_file() else secrets.token_bytes(32))
 
 
 def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float) -> "Engine":

@@ -45,8 +45,7 @@ def test_live_replay_and_hunt_find_the_same(night: Night) -> None:
     live = night.alerts()
     replayed: list[Detection] = []
     for name, source in zip(TYPES, night.sources().values(), strict=True):
-        enrichments = [*night.enrichments(), night.pseudonyms]
-        done = replay([night.files[name]], source, Engine(night.ruleset), enrichments, PLAYED_AT)  # type: ignore[arg-type]
+        done = replay([night.files[name]], source, Engine(night.ruleset), night.enrichments(), night.pseudonyms, PLAYED_AT)  # type: ignore[arg-type]
         assert done.errors == []
         replayed.extend(done.detections)
     from_history = [detection for rule_id in night.ruleset.alerting for detection in hunted(night, rule_id)]

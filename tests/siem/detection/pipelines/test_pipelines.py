@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from siem.detection import pipelines as module
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.pipelines import Pipeline, Pipelines, load_pipelines, product_pipelines
-from siem.event import FIELDS, Event, Fields
+from siem.errors import DataError
+from siem.event import FIELDS, Event, Fields, RawRecord
+from siem.sources import SOURCES
+from siem.sources.source import Source, SourceSettings
 
 START = datetime(2026, 11, 25, tzinfo=UTC)
 AUDIT = """\
@@ -36,7 +39,7 @@ def written(folder: Path, text: str) -> Pipelines:
 def test_the_products_pipelines_have_no_fault_and_select_in_lower_case() -> None:
     found = product_pipelines()
     assert found.errors == ()
-    assert {source.pipeline for source in found.sources} == {"idp", "fhir", "web", "windows", "windows_ecs"}
+    assert {source.pipeline for source in found.sources} == {"idp", "fhir", "caep", "web", "windows", "windows_ecs"}
     for source in found.sources:
         assert source.select
         assert all(value == value.lower() for values in source.select.values() for value in values)
@@ -262,3 +265,42 @@ correlation:
     (tmp_path / "many.yml").write_text(text, encoding="utf-8")
     (error,) = load_rules(tmp_path).errors
     assert (error.field, error.problem) == (place, "the rule «a_login» has no field «akshun»")
+
+
+ENDED = """\
+title: Sessions ended by an administrator
+id: 5f3b0000-0000-4000-8000-0000000000aa
+logsource: {product: openid, category: authentication, service: caep}
+detection:
+  ended: {event_type|endswith: /session-revoked, reason|startswith: 'admin:'}
+  condition: ended
+"""
+
+
+def test_a_rule_on_security_events_reads_what_the_source_makes_of_them(tmp_path: Path) -> None:
+    """The signed tokens of the source's golden log, through its parser."""
+    (tmp_path / "ended.yml").write_text(ENDED, encoding="utf-8")
+    ruleset = load_rules(tmp_path, sources=product_pipelines().sources)
+    assert not ruleset.errors and ruleset.rules["5f3b0000-0000-4000-8000-0000000000aa"].subject == "user.id"
+    source = SOURCES["caep"](SourceSettings("signals", "caep", "Fournisseur", http=True))
+    lines = (Path(__file__).parents[2] / "sources" / "caep" / "events.log").read_bytes().splitlines()
+    events = [event for number, line in enumerate(lines) for event in _parsed(source, number, line)]
+    expected = [
+        one for one in events if one.fields["event.action"] == "caep.session_revoked" and "admin" in str(one.fields["event.reason"])
+    ]
+    found = Engine(ruleset).evaluate(events)
+    assert expected and [one.event_ids for one in found] == [(one.id,) for one in expected]
+    (tmp_path / "ended.yml").write_text(ENDED.replace("reason|", "subject_type|"), encoding="utf-8")
+    assert "subject_type" in str(load_rules(tmp_path, sources=product_pipelines().sources).errors[0])
+
+
+def _parsed(source: Source, number: int, line: bytes) -> Sequence[Event]:
+    try:
+        return source.parse(RawRecord("signals", str(number), START, line))
+    except DataError:
+        return ()
+
+
+def test_a_rule_on_the_providers_log_does_not_judge_its_security_events() -> None:
+    idp, caep = product_pipelines().of("idp"), product_pipelines().of("caep")
+    assert {next(iter(one.select.values())) for one in (*idp, *caep)} == {frozenset({"idp.audit"}), frozenset({"caep.event"})}
