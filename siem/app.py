@@ -157,10 +157,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         propose=runs.propose,
     )
     pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
-
-    def busy() -> bool:
-        return stores.queue.last_sequence - pipeline.position > settings.batch_count
-
     return Watch(
         settings=settings,
         clock=clock,
@@ -169,8 +165,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         tuning=_tuning(settings, stores, clock, rules, pipeline),
         pipeline=pipeline,
         history=_history(settings, stores, rules, sources),
-        looking_back=_looking_back(settings, parts, rules, clock, busy),
-        retention=_retention(settings, stores, clock, pipeline, busy),
+        looking_back=_looking_back(settings, parts, rules, clock, _busy(settings, stores, pipeline)),
+        retention=_retention(settings, stores, clock, pipeline),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -224,7 +220,12 @@ def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clo
     return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
 
 
-def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> Keeper:
+def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[], bool]:
+    """Whether more records wait than one batch takes."""
+    return lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
+
+
+def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline) -> Keeper:
     days = {
         Purpose.SECURITY: settings.event_retention_days,
         Purpose.ACCESS: settings.access_retention_days,
@@ -236,7 +237,7 @@ def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipel
         queue=stores.queue,
         clock=clock,
         processed_up_to=lambda: pipeline.position,
-        busy=busy,
+        busy=_busy(settings, stores, pipeline),
     )
     return Keeper(parts, {purpose: timedelta(days=count) for purpose, count in days.items()})
 
