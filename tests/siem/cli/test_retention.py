@@ -18,8 +18,12 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _environment(state: Path) -> dict[str, str]:
+    return {"SIEM_STATE": str(state), "SIEM_ENVIRONMENT": "development", "COLUMNS": "200"}
+
+
 def _run(state: Path, *words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["retention", *words], env={"SIEM_STATE": str(state), "COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["retention", *words], env=_environment(state))
     return done.exit_code, done.output
 
 
