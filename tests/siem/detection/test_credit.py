@@ -158,7 +158,18 @@ def test_an_incident_and_a_message_about_it_name_the_authors(world: World, incid
 def test_no_other_command_shows_what_rules_matched() -> None:
     """Each command was read for it: one that comes must be tried here, or be listed as one that shows no match."""
     tried = {"hunt", "replay", "rules backtest", "rules convert", "rules history", "rules navigator", "rules test"}
-    silent = {"playbooks check", "rules check", "rules pull", "rules remove", "rules roll-back", "rules sets", "rules tune", "serve"}
+    silent = {
+        "playbooks check",
+        "rules alarms",
+        "rules check",
+        "rules fields",
+        "rules pull",
+        "rules remove",
+        "rules roll-back",
+        "rules sets",
+        "rules tune",
+        "serve",
+    }
     silent |= {"dead-letters list", "dead-letters replay", "signals subscribe", "users apply"}
     silent |= {f"retention {name}" for name in ("status", "hold", "release", "trust-clock")}
     silent |= {f"indicators {name}" for name in ("check", "list", "load", "remove")}
