@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idp import signals
@@ -80,6 +80,8 @@ class _Framework:
 
     PATHS = ("/admin/", "/control/")
     ADMINISTRATION = "/admin/"
+    #: The administration pages, on their own port alone.
+    PAGES = "/administration"
 
     def __init__(self, provider: Provider, *, described: bool) -> None:
         self._provider = provider
@@ -93,7 +95,7 @@ class _Framework:
             if self._app is None:
                 from fastapi import FastAPI
 
-                from idp.endpoints import administration, control, registry_administration
+                from idp.endpoints import administration, console, control, registry_administration
 
                 app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=self._openapi_url, redirect_slashes=False)
                 app.state.provider = self._provider
@@ -101,6 +103,8 @@ class _Framework:
                     app.add_exception_handler(family, handler)
                 app.include_router(administration.router)
                 app.include_router(registry_administration.router)
+                if self._provider.admin_base_url:
+                    app.router.routes.extend(console.routes)
                 if self._provider.control_api:
                     app.include_router(control.router)
                 self._app = app
@@ -177,8 +181,14 @@ def _on_one_host(app: ASGIApp, provider: Provider) -> ASGIApp:
 
 
 def _administration_of(app: _Application) -> ASGIApp:
+    static = Router(assets.routes)
+
     async def administration(scope: Scope, receive: Receive, send: Send) -> None:
-        found = scope["path"].startswith(_Framework.ADMINISTRATION)
+        path = scope["path"]
+        if path.startswith("/assets/"):
+            await static(scope, receive, send)
+            return
+        found = path.startswith((_Framework.ADMINISTRATION, f"{_Framework.PAGES}/")) or path == _Framework.PAGES
         await (app.framework if found else Response(status_code=404))(scope, receive, send)
 
     return administration
@@ -277,6 +287,8 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         base_url=settings.base_url,
         mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
+        admin_base_url=settings.admin_base_url,
+        administrators=frozenset(settings.administrators),
         client_registration=settings.client_registration,
         discovery_paths=settings.discovery_paths,
         development=settings.development,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import perf_counter
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -336,9 +336,9 @@ class BodyCap:
         await self._app(scope, receive_capped, send)
 
 
-def append_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:
+def append_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool, same_site: Literal["Lax", "Strict"] = "Lax") -> None:
     """Set a session cookie of the browser; ``__Host-`` names need ``Secure`` and ``Path=/`` (RFC 6265bis §4.1.3)."""
-    headers.append("set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else ""))
+    headers.append("set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite={same_site}" + ("; Secure" if secure else ""))
 
 
 def append_watched_cookie(headers: MutableHeaders, name: str, value: str, *, secure: bool) -> None:

@@ -53,6 +53,10 @@ class Provider:
     #: Where clients connect with a certificate (``mtls_endpoint_aliases``), without final slash; empty when there is no such place.
     mtls_base_url: str
     issuer: str
+    #: Where the administration pages are, without final slash; empty when there is no port for them.
+    admin_base_url: str
+    #: National identifiers of those who may enter them.
+    administrators: frozenset[str]
     #: Clients may register themselves, with an initial access token.
     client_registration: bool
     #: Under which names the metadata is served (:data:`idp.endpoints.discovery.PATHS`).

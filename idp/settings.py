@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vocabulary.identifiers import PsIdNat
+
 _PREFIX = "IDP_"
 
 
@@ -36,6 +38,13 @@ class Settings(BaseSettings):
         le=65535,
         description="TCP port that has the administration API, its description, metrics and health to itself; "
         "without it the API is served on port, under /admin/, and metrics nowhere.",
+    )
+    admin_base_url: str = Field(
+        "",
+        description="URL of that port as browsers of administrators see it, without final slash; by default http, with host and port.",
+    )
+    administrators: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="National identifiers (comma separated) of the people who may enter the administration pages; without, nobody."
     )
     log_format: Literal["text", "ecs"] = Field("text", description="Lines of the log: text, or ecs (JSON with the names of ECS).")
     base_url: str = Field("http://127.0.0.1:8800", description="URL of the provider as browsers see it, without final slash.")
@@ -131,10 +140,15 @@ class Settings(BaseSettings):
     refusal_client_limit_count: int = Field(100, ge=1, le=10_000, description="Refused requests kept per client; the oldest make room.")
     refusal_source_limit_count: int = Field(20, ge=1, description="Of these, how many may come from one network.")
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "administrators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("administrators")
+    @classmethod
+    def _people(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(PsIdNat.parse(one)) for one in value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -160,9 +174,27 @@ class Settings(BaseSettings):
         self._check_module()
         if self.admin_port == self.port:
             raise ValueError("IDP_ADMIN_PORT must be another port than IDP_PORT: it is there to be kept from those who reach the other")
+        self._check_administration()
         if not self.development:
             self._refuse_unsafe()
         return self
+
+    def _check_administration(self) -> None:
+        """Where administrators go; over plain http only on this machine (a tunnel)."""
+        if self.admin_port is None:
+            if self.admin_base_url or self.administrators:
+                raise ValueError("IDP_ADMIN_BASE_URL and IDP_ADMINISTRATORS need IDP_ADMIN_PORT: the administration pages are there alone")
+            return
+        if not self.admin_base_url:
+            host = f"[{self.admin_host}]" if ":" in self.admin_host else self.admin_host
+            object.__setattr__(self, "admin_base_url", f"http://{host}:{self.admin_port}")
+        _check_url("IDP_ADMIN_BASE_URL", self.admin_base_url)
+        parts = urlsplit(self.admin_base_url)
+        if self.admin_base_url.endswith("/"):
+            raise ValueError("IDP_ADMIN_BASE_URL must not end with a slash")
+        plain = parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost")
+        if plain and self.administrators and not self.development:
+            raise ValueError(f"IDP_ADMIN_BASE_URL is {self.admin_base_url!r}: administrators need https, or loopback (a tunnel)")
 
     def _check_certificates(self) -> None:
         """A header that nobody is trusted to write would be a way in, or a mistake."""

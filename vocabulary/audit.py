@@ -73,6 +73,7 @@ class AuditAction(StrEnum):
     KEY_ROTATED = "key.rotated"
     CLIENT_CHANGED = "client.changed"
     AUDIT_SEARCHED = "audit.searched"
+    ADMINISTRATION_ENTERED = "administration.entered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.KEY_ROTATED: EcsClass(_CONFIGURATION, ("change",)),
     AuditAction.CLIENT_CHANGED: EcsClass(_CONFIGURATION, ("change",)),
     AuditAction.AUDIT_SEARCHED: EcsClass(_CONFIGURATION, ("access",)),
+    AuditAction.ADMINISTRATION_ENTERED: EcsClass(_AUTHENTICATION, ("access",)),
 }
 
 #: Optional fields an audit event may carry, with what each holds. Anything else is refused on both sides.

@@ -4,26 +4,28 @@ Secrets are told once, when they are made. A search of the audit log is itself i
 """
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from idp.audit import search
 from idp.endpoints.administration import Actor, account_of, with_scope
 from idp.keys.signing_key import ALGORITHMS, SigningKey
 from idp.model import AccountState, Client, DeviceState
-from idp.registration import RegistrationError, apply_clients, make_secret, needs_secret, parse_client
+from idp.registration import RegistrationError, apply_clients, make_secret, needs_secret, parse_client, record_change
 from idp.registration.document import document_of
+from idp.store.records import to_bytes
 from vocabulary.audit import AuditAction, Outcome
 
 router = APIRouter(prefix="/admin/v1", tags=["administration"])
 
 #: Nobody gives a client more of the administration than they have themselves.
-_ADMINISTRATION: Final = frozenset(
+ADMINISTRATION_SCOPES: Final = frozenset(
     {
         *("sessions:read", "sessions:revoke", "accounts:read", "accounts:suspend"),
         *("clients:read", "clients:write", "keys:read", "keys:rotate", "audit:read"),
@@ -34,8 +36,12 @@ _MOST_EVENTS: Final = 500
 
 
 class FoundClient(BaseModel):
-    """A client as the file that registers it would say; ``self_registered``: it did so itself (RFC 7591)."""
+    """A client as the file that registers it would say; ``self_registered``: it did so itself (RFC 7591).
 
+    ``version``: what a change may name in ``If-Match``, so that it is made to what was read and to nothing else.
+    """
+
+    version: str
     client: dict[str, Any]
     has_secret: bool
     self_registered: bool
@@ -55,7 +61,14 @@ class AppliedClient(FoundClient):
 
 def _found(client: Client) -> FoundClient:
     has_secret = client.client_secret_hash is not None
-    return FoundClient(client=document_of(client), has_secret=has_secret, self_registered=client.registered_at is not None)
+    return FoundClient(
+        version=version_of(client), client=document_of(client), has_secret=has_secret, self_registered=client.registered_at is not None
+    )
+
+
+def version_of(client: Client) -> str:
+    """The same as long as nothing of the client changes, its secret included."""
+    return hashlib.sha256(to_bytes(client)).hexdigest()[:32]
 
 
 @router.get("/clients")
@@ -65,10 +78,20 @@ async def list_clients(actor: Annotated[Actor, Depends(with_scope("clients:read"
 
 
 _Writer = Annotated[Actor, Depends(with_scope("clients:write"))]
+#: The version that was read (RFC 9110 §13.1.1); without it, a change is made to whatever is there.
+_IfMatch = Annotated[str | None, Header(max_length=100)]
+
+
+@router.get("/clients/{client_id}")
+async def get_client(client_id: str, actor: Annotated[Actor, Depends(with_scope("clients:read"))], response: Response) -> FoundClient:
+    """One relying party; ``ETag`` is its version."""
+    found = _found(await find_client(actor, client_id))
+    response.headers["etag"] = f'"{found.version}"'
+    return found
 
 
 @router.put("/clients/{client_id}")
-async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer) -> AppliedClient:
+async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer, if_match: _IfMatch = None) -> AppliedClient:
     """Register a client, or make it what ``entry`` says (as a file of clients would); 422 names the member at fault."""
     if entry.setdefault("client_id", client_id) != client_id:
         raise HTTPException(422, "client_id is not that of the address")
@@ -76,36 +99,70 @@ async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer) -> A
         client = parse_client(entry, client_id)
     except RegistrationError as error:
         raise HTTPException(422, str(error)) from error
+
+    def check(present: Client | None) -> None:
+        _check_version(present, if_match)
+        _check_reach(actor, client, *([present] if present else []))
+
     provider = actor.provider
-    present = await provider.store.clients.get(client_id)
-    _check_reach(actor, client, *([present] if present else []))
-    made = await apply_clients(provider.store.clients, provider.audit, [client], {}, actor=actor.client_id)
-    return AppliedClient(**_found(await _client(actor, client_id)).model_dump(), client_secret=made.get(client_id))
+    fields = actor.fields(None, "")
+    made = await apply_clients(provider.store.clients, provider.audit, [client], {}, actor=fields, check=check)
+    return AppliedClient(**_found(await find_client(actor, client_id)).model_dump(), client_secret=made.get(client_id))
 
 
 @router.post("/clients/{client_id}/secret")
-async def rotate_secret(client_id: str, actor: _Writer) -> AppliedClient:
-    """A new secret; the old one is worth nothing from now on."""
-    client = await _client(actor, client_id)
-    _check_reach(actor, client)
-    if not needs_secret(client):
-        raise HTTPException(409, f"this client proves itself by {client.token_endpoint_auth_method}, not by a secret")
+async def rotate_secret(client_id: str, actor: _Writer, if_match: _IfMatch = None) -> AppliedClient:
+    """A new secret; the old one is worth nothing from now on. Of two at once, one is refused: its secret would be worth nothing either."""
+    before = await find_client(actor, client_id)
+    if not needs_secret(before):
+        raise HTTPException(409, f"this client proves itself by {before.token_endpoint_auth_method}, not by a secret")
     secret, secret_hash = make_secret()
-    client = replace(client, client_secret_hash=secret_hash)
-    await actor.provider.store.clients.put(client)
-    fields = {"health.relying_party.id": client_id, "health.actor.id": actor.client_id, "event.reason": "a new secret"}
-    actor.provider.audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
-    return AppliedClient(**_found(client).model_dump(), client_secret=secret)
+    after = await _change(actor, before, replace(before, client_secret_hash=secret_hash), if_match)
+    return AppliedClient(**_found(after).model_dump(), client_secret=secret)
+
+
+@router.post("/clients/{client_id}/suspend")
+async def suspend_client(client_id: str, actor: _Writer, if_match: _IfMatch = None) -> FoundClient:
+    """Nobody logs in to it from now on, and its tokens are worth nothing here; again changes nothing."""
+    before = await find_client(actor, client_id)
+    return _found(await _change(actor, before, replace(before, disabled=True), if_match))
+
+
+@router.post("/clients/{client_id}/restore")
+async def restore_client(client_id: str, actor: _Writer, if_match: _IfMatch = None) -> FoundClient:
+    """It is served again."""
+    before = await find_client(actor, client_id)
+    return _found(await _change(actor, before, replace(before, disabled=False), if_match))
+
+
+async def _change(actor: Actor, before: Client, after: Client, if_match: str | None) -> Client:
+    """Put one in the place of the other, audited; 409 when somebody else was faster."""
+    _check_version(before, if_match)
+    _check_reach(actor, before)
+    if after != before:
+        if not await actor.provider.store.clients.exchange(before, after):
+            raise HTTPException(409, "the client was changed meanwhile: read it again")
+        record_change(actor.provider.audit, before, after, actor.fields(None, ""))
+    return after
+
+
+def _check_version(present: Client | None, if_match: str | None) -> None:
+    """412 unless the client is the one that was read."""
+    if if_match is None or (if_match == "*" and present is not None):
+        return
+    if present is None or if_match.strip('"') != version_of(present):
+        raise HTTPException(412, "the client is not the one that was read: read it again")
 
 
 def _check_reach(actor: Actor, *clients: Client) -> None:
     """Whoever can write a client can act as it: 403 where that would be more of the administration than the token itself may do."""
-    beyond = frozenset[str]().union(*(client.scope for client in clients)) & _ADMINISTRATION - actor.scope
+    beyond = frozenset[str]().union(*(client.scope for client in clients)) & ADMINISTRATION_SCOPES - actor.scope
     if beyond:
         raise HTTPException(403, f"scope: {' '.join(sorted(beyond))} is of the administration, and your own token does not have it")
 
 
-async def _client(actor: Actor, client_id: str) -> Client:
+async def find_client(actor: Actor, client_id: str) -> Client:
+    """The client; 404 where there is none."""
     client = await actor.provider.store.clients.get(client_id)
     if client is None:
         raise HTTPException(404, "no such client")
@@ -193,7 +250,7 @@ async def rotate_key(body: Rotation, actor: Annotated[Actor, Depends(with_scope(
     """Publish a successor that takes over later; the present key leaves the JWK set a day after that."""
     algorithm = next(alg for alg in ALGORITHMS if alg == body.alg)
     key = await actor.provider.keys.rotate(algorithm, lead=timedelta(hours=body.lead_hours))
-    fields = {"event.reason": f"{algorithm} key {key.kid}", "health.actor.id": actor.client_id, "source.ip": actor.source_ip}
+    fields = actor.fields(None, f"{algorithm} key {key.kid}, signs from {key.active_at.isoformat(timespec='seconds')}")
     actor.provider.audit.record(AuditAction.KEY_ROTATED, Outcome.SUCCESS, fields)
     return _key(key)
 

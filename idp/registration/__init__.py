@@ -6,7 +6,7 @@ made here, shown once, and kept as SHA-256.
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,14 @@ from pydantic import ValidationError
 from idp.audit import AuditLog
 from idp.model import Client
 from idp.registration.entry import Entry
+from idp.registration.plan import told_change
 from idp.store import ClientStore
-from vocabulary.audit import AuditAction, Outcome
+from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+
+#: Who changes clients by a command on this machine.
+BY_COMMAND_LINE: Final[Mapping[str, AuditValue | None]] = {"health.actor.id": "cli"}
 
 
 class RegistrationError(ValueError):
@@ -73,30 +77,56 @@ def hash_client_secret(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
+#: Called with what is stored before it is changed; raises to refuse.
+Check = Callable[[Client | None], None]
+
+
 async def apply_clients(
-    store: ClientStore, audit: AuditLog, clients: Sequence[Client], known: Mapping[str, str], *, actor: str = "cli"
+    store: ClientStore,
+    audit: AuditLog,
+    clients: Sequence[Client],
+    known: Mapping[str, str],
+    *,
+    actor: Mapping[str, AuditValue | None] = BY_COMMAND_LINE,
+    check: Check = lambda _present: None,
 ) -> dict[str, str]:
     """Store the clients; returns the secrets that were made. ``known``: secrets given beforehand; one already stored keeps its value.
 
-    ``actor``: who asked, for the audit log.
+    ``actor``: audit fields of who asked. Each client is changed from the state that ``check`` saw, or looked at again.
     """
     made: dict[str, str] = {}
     for client in clients:
-        present = await store.get(client.client_id)
-        secret_hash: str | None = None
-        if needs_secret(client):
-            secret_hash = present.client_secret_hash if present else None
-            if client.client_id in known:
-                secret_hash = hash_client_secret(known[client.client_id])
-            elif secret_hash is None:
-                made[client.client_id], secret_hash = make_secret()
-        client = replace(client, client_secret_hash=secret_hash)
-        if present is not None:
-            # One that registered itself goes on managing its registration.
-            kept = {name: getattr(present, name) for name in ("registration_token_hash", "registration_bounds", "registered_at")}
-            client = replace(client, **kept)
-        if client != present:
-            await store.put(client)
-            fields = {"health.relying_party.id": client.client_id, "health.actor.id": actor}
-            audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)
+        stored = False
+        while not stored:
+            present = await store.get(client.client_id)
+            check(present)
+            wanted, secret = _joined(present, client, known.get(client.client_id))
+            stored = wanted == present or await store.exchange(present, wanted)
+        if secret is not None:
+            made[client.client_id] = secret
+        if wanted != present:
+            record_change(audit, present, wanted, actor)
     return made
+
+
+def _joined(present: Client | None, client: Client, known: str | None) -> tuple[Client, str | None]:
+    """What is to be stored, and the secret that had to be made for it."""
+    secret_hash = made = None
+    if needs_secret(client):
+        secret_hash = present.client_secret_hash if present else None
+        if known is not None:
+            secret_hash = hash_client_secret(known)
+        elif secret_hash is None:
+            made, secret_hash = make_secret()
+    client = replace(client, client_secret_hash=secret_hash)
+    if present is not None:
+        # One that registered itself goes on managing its registration.
+        kept = {name: getattr(present, name) for name in ("registration_token_hash", "registration_bounds", "registered_at")}
+        client = replace(client, **kept)
+    return client, made
+
+
+def record_change(audit: AuditLog, before: Client | None, after: Client, actor: Mapping[str, AuditValue | None]) -> None:
+    """One event: which members changed, and from what to what."""
+    fields = {**actor, "health.relying_party.id": after.client_id, "event.reason": told_change(before, after)}
+    audit.record(AuditAction.CLIENT_CHANGED, Outcome.SUCCESS, fields)

@@ -1,12 +1,18 @@
 """What a file of clients would change, before anything is changed."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from idp.model import Client
 from idp.registration.document import document_of
+
+#: Members whose values say who somebody is, or are too long to be read.
+_UNTOLD: Final = frozenset({"developers", "contacts", "jwks"})
+#: Longest text of a change and of one value in it, in characters.
+_LONGEST, _LONGEST_VALUE = 2_000, 200
 
 
 class Kind(StrEnum):
@@ -38,6 +44,22 @@ def plan(present: Sequence[Client], wanted: Sequence[Client], *, prune: bool) ->
     absent = [replace(client, disabled=True) for client in unnamed] if prune else []
     changes = [*_changes(known, wanted), *(Change(client, Kind.DISABLED, (("disabled", None, True),)) for client in absent)]
     return sorted(changes, key=lambda change: change.client.client_id)
+
+
+def told_change(before: Client | None, after: Client) -> str:
+    """The members that differ, with their values before and after, for the audit log; of people and keys only that they changed."""
+    was, is_now = document_of(before) if before else {}, document_of(after)
+    names = [name for name in dict.fromkeys((*is_now, *was)) if was.get(name) != is_now.get(name)]
+    told = [name if name in _UNTOLD else f"{name}: {_short(was.get(name))} → {_short(is_now.get(name))}" for name in names]
+    if before is not None and before.client_secret_hash not in (None, after.client_secret_hash):
+        told.append("a new secret" if after.client_secret_hash else "no secret any more")
+    kind = "registered" if before is None else "changed"
+    return f"{kind}: {'; '.join(told)}"[:_LONGEST]
+
+
+def _short(value: object) -> str:
+    text = "–" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _changes(known: dict[str, Client], wanted: Sequence[Client]) -> Iterator[Change]:

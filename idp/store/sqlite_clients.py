@@ -34,6 +34,18 @@ class SqliteClientStore:
         row = (client.client_id, to_bytes(client))
         await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO clients VALUES (?, ?)", row))
 
+    async def exchange(self, before: Client | None, after: Client) -> bool:
+        document = to_bytes(after)
+
+        def exchange(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT document FROM clients WHERE id = ?", (after.client_id,)).fetchone()
+            if (self._read_client(row[0]) if row else None) != before:
+                return False
+            connection.execute("INSERT OR REPLACE INTO clients VALUES (?, ?)", (after.client_id, document))
+            return True
+
+        return await self._file.write(exchange)
+
     async def all(self) -> Sequence[Client]:
         return [self._read_client(document) for (document,) in self._file.read("SELECT document FROM clients ORDER BY id")]
 

@@ -51,6 +51,8 @@ class Live:
     base_url: str
     app: Starlette
     loop: asyncio.AbstractEventLoop
+    #: Of the administration port.
+    admin_url: str = ""
 
     @property
     def provider(self) -> Provider:
@@ -91,25 +93,27 @@ def sound(page: Page) -> None:
 
 
 @contextmanager
-def live_provider(folder: Path) -> Iterator[Live]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = Settings(state=folder, environment=Environment.DEVELOPMENT, base_url=base_url, outbound_loopback=True)
-        app = create_app(settings)
+def live_provider(folder: Path, **settings: Any) -> Iterator[Live]:
+    with socket.socket() as listener, socket.socket() as admin_listener:
+        for each in (listener, admin_listener):
+            each.bind(("127.0.0.1", 0))
+        base_url, admin_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in (listener, admin_listener))
+        chosen = {"admin_port": admin_listener.getsockname()[1], "outbound_loopback": True, **settings}
+        app = create_app(Settings(state=folder, environment=Environment.DEVELOPMENT, base_url=base_url, **chosen))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         loops: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
 
         async def serve() -> None:
             await app.state.provider.store.accounts.put(PERSON)
             listener.listen()
+            admin_listener.listen()
             loops.put(asyncio.get_running_loop())
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=[listener, admin_listener])
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()))
         thread.start()
         try:
-            yield Live(base_url, app, loops.get(timeout=30))
+            yield Live(base_url, app, loops.get(timeout=30), admin_url)
         finally:
             server.should_exit = True
             thread.join(30)

@@ -31,6 +31,14 @@ BUILT = (
     "developers.door.",
     "developers.rule.",
     "developers.value.",
+    "console.tabs.",
+    "console.problem.",
+    "console.client.done.",
+    "console.person.done.",
+    "console.verdict.",
+    "console.phone.",
+    "console.key.state.",
+    "console.outcome.",
 )
 
 
@@ -57,7 +65,7 @@ def test_no_message_is_defined_twice() -> None:
 
 
 def test_every_message_is_used_and_every_used_one_exists() -> None:
-    sources = [path.read_text("utf-8") for path in (*WEB_FOLDER.glob("templates/*.html"), *WEB_FOLDER.parent.glob("endpoints/*.py"))]
+    sources = [path.read_text("utf-8") for path in (*WEB_FOLDER.glob("templates/**/*.html"), *WEB_FOLDER.parent.glob("endpoints/**/*.py"))]
     scripts = [path.read_text("utf-8") for path in WEB_FOLDER.glob("static/*.js")]
     used = {key for text in sources for key in re.findall(r"""(?:\bt|texts)\(\s*["']([\w.]+)["'][,)]""", text)}
     used |= {key for text in sources for key in re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', text) if key in TEXTS["fr"]}

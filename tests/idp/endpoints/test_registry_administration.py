@@ -1,12 +1,17 @@
 """Clients, people, keys and the audit log by the administration API: each with its scope, secrets told once, searches recorded."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 
+from idp.endpoints.administration import Actor
+from idp.endpoints.registry_administration import put_client, rotate_secret, suspend_client
+from idp.registration import hash_client_secret
 from tests.idp.endpoints.login_flow import BASE_URL, CAMILLE, NOBODY, Provider, running_provider
 
 AGENDA = {"client_name": "Agenda", "redirect_uris": ["https://agenda.example/retour"]}
@@ -127,3 +132,85 @@ def test_nobody_gives_a_client_more_of_the_administration_than_they_have(provide
     assert _ask(provider, "PUT", "clients/robot", renamed, "clients:write").status_code == 403
     assert _ask(provider, "POST", "clients/robot/secret", None, "clients:write").status_code == 403
     assert _ask(provider, "POST", "clients/robot/secret", None, SCOPES).status_code == 200
+
+
+def _version(provider: Provider) -> str:
+    answer = _ask(provider, "GET", "clients/dossier")
+    assert answer.headers["etag"] == f'"{answer.json()["version"]}"'
+    return str(answer.headers["etag"])
+
+
+def _with_version(provider: Provider, method: str, path: str, version: str, document: Any = None) -> Any:
+    headers = {**provider.administrator(SCOPES), "If-Match": version}
+    return provider.client.request(method, f"{BASE_URL}/admin/v1/{path}", json=document, headers=headers)
+
+
+@pytest.mark.spec("RFC9110-13.1.1")
+@pytest.mark.parametrize(
+    ("method", "path", "document"),
+    [
+        ("PUT", "clients/dossier", AGENDA),
+        ("POST", "clients/dossier/secret", None),
+        ("POST", "clients/dossier/suspend", None),
+        ("POST", "clients/dossier/restore", None),
+    ],
+)
+def test_a_change_is_made_to_what_was_read_or_not_at_all(provider: Provider, method: str, path: str, document: Any) -> None:
+    stale = _version(provider)
+    assert _ask(provider, "POST", "clients/dossier/secret").status_code == 200
+    fresh = _version(provider)
+    assert stale != fresh
+    assert _with_version(provider, method, path, stale, document).status_code == 412
+    assert _version(provider) == fresh
+    assert _with_version(provider, method, path, fresh, document).status_code == 200
+
+
+def test_a_client_that_is_not_there_cannot_be_the_one_that_was_read(provider: Provider) -> None:
+    assert _with_version(provider, "PUT", "clients/agenda", "*", AGENDA).status_code == 412
+    assert _with_version(provider, "PUT", "clients/agenda", '"0"', AGENDA).status_code == 412
+    assert _with_version(provider, "PUT", "clients/dossier", "*", AGENDA).status_code == 200
+
+
+def test_of_two_new_secrets_asked_at_once_every_one_that_was_told_counts_or_none_was(provider: Provider) -> None:
+    """Two clerks press the button: at the end the last secret told is the one that counts, and a refused clerk was told none."""
+    actor = Actor(provider.state, "clerk", "192.0.2.1", "Firefox", frozenset({"clients:write"}))
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(*(rotate_secret("dossier", actor) for _ in range(5)), return_exceptions=True)
+
+    answers = provider.call(both())
+    told = [one.client_secret for one in answers if not isinstance(one, BaseException)]
+    refused = [one.status_code for one in answers if isinstance(one, HTTPException)]
+    assert len(told) == 1
+    assert refused == [409] * 4
+    stored = provider.call(provider.state.store.clients.get("dossier"))
+    assert stored.client_secret_hash == hash_client_secret(told[0])
+
+
+def test_changes_made_at_once_from_one_version_have_one_winner_and_nothing_is_lost(provider: Provider) -> None:
+    actor = Actor(provider.state, "clerk", "192.0.2.1", "Firefox", frozenset({"clients:write"}))
+    version = _version(provider)
+    entries = [AGENDA | {"client_name": f"Agenda {number}"} for number in range(5)]
+
+    async def all_at_once() -> list[Any]:
+        changes = (put_client("dossier", dict(entry), actor, version) for entry in entries)
+        return await asyncio.gather(*changes, suspend_client("dossier", actor, version), return_exceptions=True)
+
+    answers = provider.call(all_at_once())
+    assert sum(not isinstance(one, BaseException) for one in answers) == 1
+    assert {one.status_code for one in answers if isinstance(one, HTTPException)} <= {409, 412}
+    assert len([event for event in provider.audit("client.changed") if event.get("health.actor.id") == "clerk"]) == 1
+
+
+def test_what_is_done_to_clients_and_keys_is_recorded_with_who_from_where_and_what(provider: Provider) -> None:
+    entry = {"client_name": "Dossier", "redirect_uris": ["https://dossier.example/retour"], "developers": [CAMILLE]}
+    assert _ask(provider, "PUT", "clients/dossier", entry).status_code == 200
+    assert _ask(provider, "POST", "clients/dossier/secret").status_code == 200
+    assert _ask(provider, "POST", "keys/rotate", {"alg": "ES256"}).status_code == 200
+    changed, rotated, key = provider.audit("client.changed", "key.rotated")[-3:]
+    assert 'client_name: "Dossier patient" → "Dossier"' in changed["event.reason"]
+    assert "developers" in changed["event.reason"] and CAMILLE not in changed["event.reason"]
+    assert rotated["event.reason"] == "changed: a new secret"
+    for event in (changed, rotated, key):
+        assert event["health.actor.id"] == "veilleur-siem"
+        assert event["source.ip"] == "127.0.0.1"

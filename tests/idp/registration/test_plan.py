@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from idp.model import Client
 from idp.registration.document import text_of
-from idp.registration.plan import Kind, plan
+from idp.registration.plan import Kind, plan, told_change
+from tests.idp.wire import client
 
 AGENDA = Client(client_id="agenda", client_name="Agenda", redirect_uris=("https://agenda.example/retour",))
 DOSSIER = Client(client_id="dossier", client_name="Dossier", redirect_uris=("https://dossier.example/retour",))
@@ -40,3 +41,17 @@ def test_a_client_that_registered_itself_is_in_no_file_and_left_alone() -> None:
     itself = replace(DOSSIER, registered_at=datetime(2026, 11, 22, tzinfo=UTC), registration_token_hash="0" * 64)
     assert plan([AGENDA, itself], [AGENDA], prune=True) == []
     assert "dossier" not in text_of([AGENDA, itself])
+
+
+def test_a_change_is_told_by_name_with_before_and_after_and_nothing_of_people_or_secrets() -> None:
+    before = client("one", client_name="Avant", developers=("899700000005",), client_secret_hash="a" * 64)
+    after = replace(before, client_name="Après", developers=("899700000013",), client_secret_hash="b" * 64, disabled=True)
+    told = told_change(before, after)
+    assert told == 'changed: client_name: "Avant" → "Après"; developers; disabled: – → true; a new secret'
+    assert told_change(None, before).startswith('registered: client_id: – → "one"')
+    assert told_change(before, before) == "changed: "
+
+
+def test_what_is_told_of_a_change_has_an_end() -> None:
+    long = client("one", redirect_uris=tuple(f"https://service.example/{number}" for number in range(500)))
+    assert len(told_change(None, long)) <= 2_000
