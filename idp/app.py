@@ -58,7 +58,7 @@ from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
 from idp.provider import Provider
 from idp.settings import Settings
-from idp.state import KeyPlaces, open_state
+from idp.state import KeyPlaces, State, open_state
 from idp.store import Store
 from idp.subject_issuers import SubjectIssuers, read_subject_issuers
 from idp.tokens import Issuer
@@ -265,14 +265,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         audit=state.audit,
         keys=state.keys,
         tokens=Issuer(state.keys, clock, issuer=settings.issuer),
-        clients=Authenticator(
-            store=state.store,
-            keys=client_keys,
-            audit=state.audit,
-            limits=limits,
-            issuer=settings.issuer,
-            endpoints=frozenset(f"{settings.issuer}/protocol/openid-connect/{path}" for path in _ASSERTED),
-        ),
+        clients=_authenticator(settings, state, client_keys, limits),
         client_keys=client_keys,
         sources=sources,
         certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
@@ -293,6 +286,17 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         discovery_paths=settings.discovery_paths,
         development=settings.development,
         control_api=bool(settings.control_api),
+    )
+
+
+def _authenticator(settings: Settings, state: State, client_keys: ClientKeys, limits: Limits) -> Authenticator:
+    return Authenticator(
+        store=state.store,
+        keys=client_keys,
+        audit=state.audit,
+        limits=limits,
+        issuer=settings.issuer,
+        endpoints=frozenset(f"{settings.issuer}/protocol/openid-connect/{path}" for path in _ASSERTED),
     )
 
 
