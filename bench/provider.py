@@ -98,6 +98,7 @@ def _make(folder: Path) -> _Provider:
         "IDP_CLIENT_FAILURE_LIMIT_COUNT": unlimited,
         "IDP_ACCOUNT_ATTEMPT_LIMIT_COUNT": unlimited,
         "IDP_SOURCE_ATTEMPT_LIMIT_COUNT": unlimited,
+        "IDP_AUTHORIZATION_LIMIT_COUNT": unlimited,
     }
     secrets = folder / "secrets.json"
     files = {"--clients": HERE / "clients.yaml", "--accounts": SAMPLES, "--secrets-out": secrets}

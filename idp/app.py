@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idp import signals
+from idp import sessions, signals
 from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
 from idp.authentication.service_notification import notify_answered
@@ -56,6 +56,7 @@ from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, P
 from idp.keys.security_module import signing_token
 from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
+from idp.pace import Pace
 from idp.provider import Provider
 from idp.settings import Settings
 from idp.state import KeyPlaces, State, open_state
@@ -70,7 +71,7 @@ _MAX_BODY_BYTES = 262_144
 #: Endpoints that a client assertion may name under the switch ``legacy`` (RFC 7523 §3, CIBA §7.1).
 _ASSERTED: Final = ("token", "token/introspect", "revoke", "ext/par/request", "ext/ciba/auth", "auth/device")
 _SYNC_SECONDS = 1.0
-_RELOAD_SECONDS = 10.0
+_RELOAD_SECONDS = 1.0
 _EXPIRE_SECONDS = 60.0
 _NOTIFY_SECONDS = 0.5
 
@@ -274,6 +275,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         detail_types=read_detail_types(settings.authorization_details_file),
         lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
         limits=limits,
+        authorization_pace=Pace(settings.authorization_limit_count, timedelta(minutes=1)),
         kept_refusals=_kept_refusals(settings),
         outbound=outbound,
         delivery_horizon=settings.delivery_horizon,
@@ -347,6 +349,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
 async def _expire(provider: Provider) -> None:
     """Questions nobody answered end in the audit log before their rows go."""
     await end_unanswered(doors_of(provider))
+    await sessions.end_expired(provider.store, provider.audit, provider.clock(), provider.lifetimes)
     await provider.store.expire(provider.clock())
 
 

@@ -17,6 +17,7 @@ from idp.http import ForwardedCertificates, Sources
 from idp.keys import KeyRing
 from idp.model import KeptRefusals, Lifetimes, Limits
 from idp.outbound import Outbound
+from idp.pace import Pace
 from idp.store import Store
 from idp.subject_issuers import SubjectIssuers
 from idp.tokens import Issuer
@@ -43,6 +44,8 @@ class Provider:
     subject_issuers: SubjectIssuers
     lifetimes: Lifetimes
     limits: Limits
+    #: Of each network at the authorization endpoint.
+    authorization_pace: Pace
     #: For how long and how many refused requests are kept for the developers of their clients.
     kept_refusals: KeptRefusals
     outbound: Outbound

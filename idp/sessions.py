@@ -19,13 +19,14 @@ from starlette.responses import Response
 from idp.audit import AuditLog
 from idp.clock import Now, ordered_id
 from idp.http import Sources, append_cookie, append_watched_cookie, drop_cookie
-from idp.model import Account, Client, Lifetimes, Session
+from idp.model import Account, Cause, Client, Initiator, Lifetimes, Session
 from idp.profiles import rules_of
 from idp.store import Store
 from vocabulary.audit import AuditAction, Outcome
 
 #: Longest User-Agent kept, in characters.
 _USER_AGENT_LENGTH = 300
+_BY_ITSELF = Cause(initiator=Initiator.POLICY, reason="the session was not used any more, or reached its longest time")
 
 
 class Holder(Protocol):
@@ -204,6 +205,23 @@ async def touch(store: Store, session: Session, now: datetime, lifetimes: Lifeti
     if expires_at - session.expires_at < timedelta(minutes=1):
         return await store.sessions.get(session.id, now) is not None
     return await store.sessions.touch(session, now, expires_at)
+
+
+async def end_expired(store: Store, audit: AuditLog, now: datetime, lifetimes: Lifetimes) -> int:
+    """End the sessions that nobody used any more, or that reached their longest time; the services they reached hear of it."""
+    ended = await store.revocations.end_expired(now, _BY_ITSELF)
+    for session in ended:
+        account = await store.accounts.get(session.account_id)
+        longest = session.expires_at >= session.auth_time + lifetimes.session_max
+        fields = {
+            "user.id": account.national_id if account else None,
+            "health.session.id": session.id,
+            "health.authentication.method": session.method,
+            "health.device.id": session.device_id,
+            "event.reason": "the longest time of a session is over" if longest else "not used any more",
+        }
+        audit.record(AuditAction.SESSION_ENDED, Outcome.SUCCESS, fields)
+    return len(ended)
 
 
 def _next_expiry(auth_time: datetime, now: datetime, lifetimes: Lifetimes) -> datetime:

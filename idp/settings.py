@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     attempt_window: timedelta = Field(
         timedelta(minutes=15), gt=timedelta(), description="Period over which attempts are counted (ISO 8601 or seconds)."
     )
+    authorization_limit_count: int = Field(
+        600, ge=1, description="Authorization requests per network (an address, or an IPv6 /64) and minute; a hospital may be one address."
+    )
     client_failure_limit_count: int = Field(20, ge=1, description="Failed client authentications per client and address in attempt_window.")
     account_attempt_limit_count: int = Field(20, ge=1, description="Logins begun per account in attempt_window.")
     source_attempt_limit_count: int = Field(100, ge=1, description="Logins begun per source address in attempt_window.")

@@ -116,6 +116,7 @@ def _settings(folder: Path, port: int, *, sandbox: bool) -> Settings:
         client_failure_limit_count=_UNLIMITED,
         account_attempt_limit_count=_UNLIMITED,
         source_attempt_limit_count=_UNLIMITED,
+        authorization_limit_count=_UNLIMITED,
     )
 
 

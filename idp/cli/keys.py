@@ -37,7 +37,7 @@ def keys_rotate(
     alg: Annotated[str, typer.Option(help="RS256, ES256 or all.")] = "all",
     lead_hours: Annotated[float, typer.Option(min=0, help="Hours between publication and first signature; 0 for an emergency.")] = 24,
 ) -> None:
-    """Publish a new key that takes over later; the old one leaves the JWK set a day after that. A running server follows within 10 s."""
+    """Publish a new key that takes over later; the old one leaves the JWK set a day after that. A running server follows within seconds."""
     from idp.keys.signing_key import ALGORITHMS
     from vocabulary.audit import AuditAction, Outcome
 

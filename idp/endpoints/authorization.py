@@ -1,6 +1,7 @@
 """The authorization endpoint (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): load, walk the table, act on the decision."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Mapping
 
@@ -19,9 +20,10 @@ from idp.endpoints.error_page import error_page
 from idp.endpoints.own_client import find_client
 from idp.endpoints.refusals import keep_refusal
 from idp.endpoints.request_once import fetch_object, refuse_second_use, take_pushed
+from idp.endpoints.visit import stopped
 from idp.errors import InvalidRequest, OAuthError
 from idp.explanation.facts import authorization_facts
-from idp.http import append_cookie, parse_parameters, read_form
+from idp.http import append_cookie, counted_network, parse_parameters, read_form
 from idp.model import Account, AuthorizationCode, Client, Interaction, Session
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
@@ -33,12 +35,29 @@ from vocabulary.audit import AuditAction, AuditValue, Outcome
 async def authorize(request: Request) -> Response:
     """GET or POST: a new request."""
     provider = provider_of(request)
+    if (busy := _hold_back(request, provider)) is not None:
+        return busy
     try:
         parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
     except OAuthError as error:
         error.allow_redirect = False
         return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, parameters, None)
+
+
+def _hold_back(request: Request, provider: Provider) -> Response | None:
+    """A page for whoever comes too often, before anything is read or looked up; a flood leaves one line in the audit log."""
+    source_ip = provider.sources(request)
+    network = counted_network(source_ip)
+    wait = provider.authorization_pace.wait(network, provider.clock())
+    if wait is None:
+        return None
+    if provider.authorization_pace.first_refusal(network):
+        fields = {"event.reason": "too many authorization requests of this network", "source.ip": source_ip}
+        provider.audit.record(AuditAction.AUTHORIZATION_REFUSED, Outcome.FAILURE, fields)
+    response = stopped(request, "busy", 429)
+    response.headers["retry-after"] = str(math.ceil(wait.total_seconds()))
+    return response
 
 
 async def resume(request: Request) -> Response:

@@ -125,12 +125,12 @@ STEPS: Final[tuple[str, ...]] = (
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
+#: Sessions are not among them: their end is told (:meth:`idp.store.RevocationStore.end_expired`).
 EXPIRING: Final[tuple[str, ...]] = (
     "initial_tokens",
     "enrolments",
     "interactions",
     "pushed_requests",
-    "sessions",
     "codes",
     "awaited",
     "device_codes",

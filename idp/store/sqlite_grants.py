@@ -4,14 +4,16 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from idp.model import BY_SYSTEM, AccessTokenRecord, AuthorizationCode, Cause, Grant, RefreshToken, Revocation
+from idp.model import BY_SYSTEM, AccessTokenRecord, AuthorizationCode, Cause, Grant, RefreshToken, Revocation, Session
 from idp.store.records import Reader, to_bytes
 from idp.store.sqlite_file import SqliteFile
-from idp.store.sqlite_signals import note_visit, signal_grant, signal_sessions
+from idp.store.sqlite_signals import note_visit, signal_expired, signal_grant, signal_sessions
 from idp.store.sqlite_time import from_microseconds, microseconds
 
 #: A consumed code is remembered this long after its expiry, so that a late replay still revokes (RFC 9700 §4.5).
 _CODE_MEMORY = timedelta(hours=12)
+#: Sessions that end by themselves in one transaction; the rest have their turn in the next round.
+_ENDED_AT_ONCE = 200
 
 
 class SqliteCodeStore:
@@ -179,6 +181,7 @@ class SqliteRevocationStore:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self._read_grant = Reader(Grant)
+        self._read_session = Reader(Session)
 
     async def revoke_session(self, session_id: str, now: datetime, cause: Cause = BY_SYSTEM) -> Revocation:
         def revoke(connection: sqlite3.Connection) -> Revocation:
@@ -195,6 +198,18 @@ class SqliteRevocationStore:
             return _revoke(connection, "account_id", "account_id", account_id, now)
 
         return await self._file.write(revoke)
+
+    async def end_expired(self, now: datetime, cause: Cause) -> Sequence[Session]:
+        at = microseconds(now)
+
+        def end(connection: sqlite3.Connection) -> list[bytes]:
+            rows = connection.execute("SELECT id, document FROM sessions WHERE expires_at <= ? LIMIT ?", (at, _ENDED_AT_ONCE)).fetchall()
+            for session_id, _ in rows:
+                signal_expired(connection, session_id, now, cause)
+                _revoke(connection, "session_id", "id", session_id, now)
+            return [document for _, document in rows]
+
+        return [self._read_session(document) for document in await self._file.write(end)]
 
     async def live_grants(self, account_id: str, now: datetime) -> Sequence[Grant]:
         rows = self._file.read(

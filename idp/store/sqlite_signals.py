@@ -60,6 +60,21 @@ def signal_sessions(connection: sqlite3.Connection, visit_column: str, session_c
     connection.execute(f"DELETE FROM visits WHERE {visit_column} = ?", (key,))
 
 
+def signal_expired(connection: sqlite3.Connection, session_id: str, now: datetime, cause: Cause) -> None:
+    """A signal for a session whose time is over. Services that only a browser can tell stay remembered: its person may still log out."""
+    (account_id,) = connection.execute("SELECT account_id FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    visited = connection.execute(
+        "SELECT client_id FROM visits WHERE session_id = ? AND expires_at > ? ORDER BY client_id", (session_id, microseconds(now))
+    )
+    client_ids = tuple(client_id for (client_id,) in visited)
+    _signal(connection, SignalKind.SESSION_ENDED, now, cause, account_id=account_id, session_id=session_id, client_ids=client_ids)
+    connection.execute(
+        "DELETE FROM visits WHERE session_id = ? AND client_id IN "
+        "(SELECT id FROM clients WHERE json_extract(CAST(document AS TEXT), '$.backchannel_logout_uri') IS NOT NULL)",
+        (session_id,),
+    )
+
+
 def signal_grant(connection: sqlite3.Connection, grant_id: str, now: datetime, cause: Cause) -> None:
     """A signal for the client of a grant that lives; none for one that has ended, or has not begun."""
     row = connection.execute(

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import sessions
-from idp.model import Session
+from idp.model import Initiator, Session, Signal, SignalKind
 from idp.provider import Provider
-from tests.idp.wire import PERSON, REDIRECT, Wire, client
+from tests.idp.wire import NATIONAL_ID, PERSON, REDIRECT, START, Wire, client
 
 
 def _request(cookie: str = "") -> Request:
@@ -111,3 +111,67 @@ def test_the_session_state_of_a_service_is_salted_and_its_own(wire: Wire) -> Non
     assert made(uri="com.example.app:/retour") is None
     assert made(quirks={"session_state_parameter": "none"}) is None
     assert made(quirks={"session_state_parameter": "keycloak"}) == session.id
+
+
+def _end_expired(wire: Wire) -> int:
+    return wire.call(lambda p: sessions.end_expired(p.store, p.audit, p.clock(), p.lifetimes))
+
+
+def _signals(wire: Wire) -> list[Signal]:
+    return list(wire.call(lambda provider: provider.store.signals.waiting(at_most=100)))
+
+
+def test_a_session_that_nobody_uses_any_more_ends_as_loudly_as_any_other(wire: Wire) -> None:
+    told = client("told", backchannel_logout_uri="https://service.example/fin")
+    wire.call(lambda provider: provider.store.clients.put(told))
+    tokens = wire.redeem(wire.code("told"), "told").json()
+    wire.wall.advance(30 * 60 - 1)
+    assert _end_expired(wire) == 0
+    wire.wall.advance(1)
+    assert _end_expired(wire) == 1
+    [signal] = _signals(wire)
+    assert (signal.kind, signal.session_id, signal.client_ids) == (SignalKind.SESSION_ENDED, "session-one", ("told",))
+    assert signal.cause_initiator is Initiator.POLICY
+    [ended] = wire.events("session.ended")
+    assert (ended["health.session.id"], ended["event.reason"], ended["user.id"]) == ("session-one", "not used any more", NATIONAL_ID)
+    assert wire.refresh(tokens["refresh_token"], "told").json()["error"] == "invalid_grant"
+    assert _end_expired(wire) == 0, "it ends once"
+    assert len(_signals(wire)) == 1
+
+
+def test_a_session_at_its_longest_ends_however_much_it_is_used(wire: Wire) -> None:
+    wire.log_in(auth_time=START - timedelta(hours=4), expires_at=START)
+    assert _end_expired(wire) == 1
+    assert wire.events("session.ended")[0]["event.reason"] == "the longest time of a session is over"
+
+
+def test_a_service_in_use_keeps_the_session_from_ending(wire: Wire) -> None:
+    tokens = wire.tokens()
+    wire.wall.advance(20 * 60)
+    assert wire.refresh(tokens["refresh_token"]).status_code == 200
+    wire.wall.advance(20 * 60)
+    assert _end_expired(wire) == 0
+    assert _signals(wire) == []
+
+
+def test_sessions_that_end_at_once_are_each_told_once_by_whoever_comes_first(wire: Wire) -> None:
+    for number in range(250):
+        wire.log_in(str(number))
+    wire.wall.advance(31 * 60)
+    rounds = [_end_expired(wire) for _ in range(3)]
+    assert rounds == [200, 50, 0]
+    assert len({signal.session_id for signal in wire.call(lambda p: p.store.signals.waiting(at_most=1000))}) == 250
+
+
+def test_a_service_that_only_the_browser_can_tell_is_remembered_for_a_later_logout(wire: Wire) -> None:
+    for name, members in (
+        ("front", {"frontchannel_logout_uri": "https://service.example/fc"}),
+        ("back", {"backchannel_logout_uri": REDIRECT}),
+    ):
+        registered = client(name, **members)
+        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.redeem(wire.code(name), name)
+    wire.wall.advance(31 * 60)
+    _end_expired(wire)
+    left = wire.call(lambda provider: provider.store.sessions.visits_of_session("session-one", provider.clock()))
+    assert [visit.client_id for visit in left] == ["front"]

@@ -1,10 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from idp.model import Client
-from tests.idp.wire import BASE, ISSUER, PERSON, REDIRECT, Wire, client, query_of
+from tests.idp.endpoints.html_checks import faults_of
+from tests.idp.wire import BASE, CHALLENGE, ISSUER, PERSON, REDIRECT, Wire, client, query_of, running
 
 
 @pytest.mark.spec("OIDCC-3.1.2.5", "RFC6749-4.1.2", "RFC9207-2", "RFC9700-4.12")
@@ -143,3 +146,23 @@ def test_a_client_removed_while_its_person_logs_in_gets_no_code(wire: Wire) -> N
     wire.call(lambda provider: provider.store.clients.put(gone))
     answer = wire.http.get(f"{BASE}/auth/resume/{interaction}", headers={"Cookie": cookie}, follow_redirects=False)
     assert (answer.status_code, answer.headers.get("location")) == (400, None)
+
+
+def test_a_network_that_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
+    with running(tmp_path, trusted_proxies=("127.0.0.0/8",), peer="127.0.0.1", authorization_limit_count=3) as wire:
+
+        def ask(address: str) -> Any:
+            query = {"client_id": "baseline", "redirect_uri": REDIRECT, "response_type": "code", "scope": "openid"}
+            query |= {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+            return wire.http.get(f"{BASE}/auth", params=query, headers={"X-Forwarded-For": address}, follow_redirects=False)
+
+        answers = [ask("2001:db8::1"), ask("2001:db8::2"), ask("2001:db8::3"), ask("2001:db8::4"), ask("2001:db8::5")]
+        assert [answer.status_code for answer in answers] == [303, 303, 303, 429, 429]
+        assert answers[3].headers["retry-after"] == "20"
+        assert faults_of(answers[3].text) == []
+        assert "location" not in answers[3].headers
+        refused = [event for event in wire.events("authorization.refused") if "too many" in event["event.reason"]]
+        assert len(refused) == 1
+        assert ask("2001:db8:0:1::1").status_code == 303
+        wire.wall.advance(20)
+        assert ask("2001:db8::1").status_code == 303

@@ -21,6 +21,7 @@ BUILT = (
     "theme.",
     "gone.",
     "refused.",
+    "busy.",
     "phone.done.",
     "phone.error.",
     "login.error.",

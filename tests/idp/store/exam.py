@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from idp.model import (
+    BY_SYSTEM,
     AccessTokenRecord,
     Account,
     AccountKind,
@@ -324,6 +325,36 @@ class StoreExam:
         async def work(store: Store) -> None:
             await store.devices.grant_enrolment(Enrolment(code_hash="e", account_id="account-one", expires_at=NOW + MINUTE))
             assert await store.devices.consume_enrolment("e", NOW + MINUTE) is None
+
+        self.sit(work)
+
+    def test_of_two_changes_of_one_client_from_the_same_state_one_wins_whole(self) -> None:
+        async def work(store: Store) -> None:
+            first = Client(client_id="one", client_name="Un")
+            assert sorted(await asyncio.gather(*(store.clients.exchange(None, first) for _ in range(3)))) == [False, False, True]
+            wanted = [replace(first, client_name=f"Un {number}") for number in range(5)]
+            won = await asyncio.gather(*(store.clients.exchange(first, one) for one in wanted))
+            assert won.count(True) == 1
+            assert await store.clients.get("one") == wanted[won.index(True)]
+            assert not await store.clients.exchange(first, first)
+            await store.clients.delete("one")
+            assert not await store.clients.exchange(wanted[won.index(True)], first)
+            assert await store.clients.get("one") is None
+
+        self.sit(work)
+
+    def test_a_session_whose_time_is_over_ends_once_with_what_hangs_on_it_and_is_told(self) -> None:
+        async def work(store: Store) -> None:
+            await store.sessions.put(session(expires_at=NOW + MINUTE))
+            await store.tokens.start_grant(grant(), access_token(), refresh_token())
+            assert await store.revocations.end_expired(NOW + MINUTE - timedelta(microseconds=1), BY_SYSTEM) == []
+            cause = Cause(initiator=Initiator.POLICY, reason="idle")
+            ended = await asyncio.gather(*(store.revocations.end_expired(NOW + MINUTE, cause) for _ in range(3)))
+            assert sorted(map(len, ended)) == [0, 0, 1]
+            [signal] = await store.signals.waiting(at_most=10)
+            assert (signal.kind, signal.session_id, signal.cause_initiator) == (SignalKind.SESSION_ENDED, "session-one", Initiator.POLICY)
+            found = await store.tokens.get_grant(grant().id)
+            assert found is not None and found.revoked_at is not None
 
         self.sit(work)
 
@@ -895,7 +926,8 @@ class StoreExam:
             await store.sessions.put(session("long", expires_at=NOW + 60 * MINUTE))
             await store.tokens.start_grant(grant(), access_token(), refresh_token())
             assert await store.expire(NOW) == 0
-            assert await store.expire(NOW + 30 * MINUTE) == 4
+            assert await store.expire(NOW + 30 * MINUTE) == 3
+            assert await store.revocations.end_expired(NOW + 30 * MINUTE, BY_SYSTEM) == [session()]
             assert [s.id for s in await store.sessions.of_account("account-one", NOW)] == ["session-long"]
             assert await store.tokens.get_grant("grant-one") is None
 
