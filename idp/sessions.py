@@ -22,7 +22,7 @@ from idp.http import Sources, append_cookie, append_watched_cookie, drop_cookie
 from idp.model import Account, Cause, Client, Initiator, Lifetimes, Session
 from idp.profiles import rules_of
 from idp.store import Store
-from vocabulary.audit import AuditAction, Outcome
+from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 #: Longest User-Agent kept, in characters.
 _USER_AGENT_LENGTH = 300
@@ -209,19 +209,24 @@ async def touch(store: Store, session: Session, now: datetime, lifetimes: Lifeti
 
 async def end_expired(store: Store, audit: AuditLog, now: datetime, lifetimes: Lifetimes) -> int:
     """End the sessions that nobody used any more, or that reached their longest time; the services they reached hear of it."""
-    ended = await store.revocations.end_expired(now, _BY_ITSELF)
-    for session in ended:
-        account = await store.accounts.get(session.account_id)
-        longest = session.expires_at >= session.auth_time + lifetimes.session_max
-        fields = {
-            "user.id": account.national_id if account else None,
-            "health.session.id": session.id,
-            "health.authentication.method": session.method,
-            "health.device.id": session.device_id,
-            "event.reason": "the longest time of a session is over" if longest else "not used any more",
-        }
-        audit.record(AuditAction.SESSION_ENDED, Outcome.SUCCESS, fields)
-    return len(ended)
+    count = 0
+    while ended := await store.revocations.end_expired(now, _BY_ITSELF):
+        for session in ended:
+            account = await store.accounts.get(session.account_id)
+            audit.record(AuditAction.SESSION_ENDED, Outcome.SUCCESS, _expired_fields(session, account, lifetimes))
+        count += len(ended)
+    return count
+
+
+def _expired_fields(session: Session, account: Account | None, lifetimes: Lifetimes) -> dict[str, AuditValue | None]:
+    longest = session.expires_at >= session.auth_time + lifetimes.session_max
+    return {
+        "user.id": account.national_id if account else None,
+        "health.session.id": session.id,
+        "health.authentication.method": session.method,
+        "health.device.id": session.device_id,
+        "event.reason": "the longest time of a session is over" if longest else "not used any more",
+    }
 
 
 def _next_expiry(auth_time: datetime, now: datetime, lifetimes: Lifetimes) -> datetime:

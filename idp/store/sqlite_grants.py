@@ -12,7 +12,7 @@ from idp.store.sqlite_time import from_microseconds, microseconds
 
 #: A consumed code is remembered this long after its expiry, so that a late replay still revokes (RFC 9700 §4.5).
 _CODE_MEMORY = timedelta(hours=12)
-#: Sessions that end by themselves in one transaction; the rest have their turn in the next round.
+#: Sessions that end by themselves in one transaction; the rest have their turn in the next.
 _ENDED_AT_ONCE = 200
 
 
