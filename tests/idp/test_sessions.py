@@ -6,8 +6,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp import sessions
-from idp.model import Initiator, Session, Signal, SignalKind
+from idp import sessions, signals
+from idp.endpoints.doors import signal_services
+from idp.model import Delivery, DeliveryKind, Session
 from idp.provider import Provider
 from tests.idp.wire import NATIONAL_ID, PERSON, REDIRECT, START, Wire, client
 
@@ -117,8 +118,14 @@ def _end_expired(wire: Wire) -> int:
     return wire.call(lambda p: sessions.end_expired(p.store, p.audit, p.clock(), p.lifetimes))
 
 
-def _signals(wire: Wire) -> list[Signal]:
-    return list(wire.call(lambda provider: provider.store.signals.waiting(at_most=100)))
+def _told(wire: Wire) -> list[Delivery]:
+    """Messages about the person, once what ended is spread: here, or by the running provider, whichever is first."""
+
+    async def spread(provider: Provider) -> list[Delivery]:
+        await signals.spread(signal_services(provider))
+        return list(await provider.store.deliveries.of_account(PERSON.id, provider.clock()))
+
+    return wire.call(spread)
 
 
 def test_a_session_that_nobody_uses_any_more_ends_as_loudly_as_any_other(wire: Wire) -> None:
@@ -129,14 +136,13 @@ def test_a_session_that_nobody_uses_any_more_ends_as_loudly_as_any_other(wire: W
     assert _end_expired(wire) == 0
     wire.wall.advance(1)
     assert _end_expired(wire) == 1
-    [signal] = _signals(wire)
-    assert (signal.kind, signal.session_id, signal.client_ids) == (SignalKind.SESSION_ENDED, "session-one", ("told",))
-    assert signal.cause_initiator is Initiator.POLICY
+    [message] = _told(wire)
+    assert (message.kind, message.session_id, message.recipient) == (DeliveryKind.BACKCHANNEL_LOGOUT, "session-one", "told")
     [ended] = wire.events("session.ended")
     assert (ended["health.session.id"], ended["event.reason"], ended["user.id"]) == ("session-one", "not used any more", NATIONAL_ID)
     assert wire.refresh(tokens["refresh_token"], "told").json()["error"] == "invalid_grant"
     assert _end_expired(wire) == 0, "it ends once"
-    assert len(_signals(wire)) == 1
+    assert len(_told(wire)) == 1
 
 
 def test_a_session_at_its_longest_ends_however_much_it_is_used(wire: Wire) -> None:
@@ -151,7 +157,7 @@ def test_a_service_in_use_keeps_the_session_from_ending(wire: Wire) -> None:
     assert wire.refresh(tokens["refresh_token"]).status_code == 200
     wire.wall.advance(20 * 60)
     assert _end_expired(wire) == 0
-    assert _signals(wire) == []
+    assert _told(wire) == []
 
 
 def test_more_sessions_than_one_transaction_takes_end_in_one_round_and_are_each_told_once(wire: Wire) -> None:
@@ -159,7 +165,7 @@ def test_more_sessions_than_one_transaction_takes_end_in_one_round_and_are_each_
         wire.log_in(str(number))
     wire.wall.advance(31 * 60)
     assert [_end_expired(wire) for _ in range(2)] == [250, 0]
-    assert len({signal.session_id for signal in wire.call(lambda p: p.store.signals.waiting(at_most=1000))}) == 250
+    assert len({event["health.session.id"] for event in wire.events("session.ended")}) == len(wire.events("session.ended")) == 250
 
 
 def test_a_service_that_only_the_browser_can_tell_is_remembered_for_a_later_logout(wire: Wire) -> None:
