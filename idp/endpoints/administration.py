@@ -4,6 +4,7 @@ Bearer access token of a client acting for itself (RFC 6749 §4.4), checked like
 Operations that change something carry who asked (``health.actor.id``) and why into the audit log.
 """
 
+import asyncio
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,10 +15,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from idp.authentication.credential_change import credential_change
 from idp.authentication.limits import normalised_national_id
 from idp.endpoints.access import require_access
 from idp.errors import InsufficientScope
-from idp.model import Account, AccountState, Cause, Delivery, DeliveryKind, DeliveryState, Initiator, Revocation, Session
+from idp.model import Account, AccountState, Cause, Delivery, DeliveryKind, DeliveryState, DeviceState, Initiator, Revocation, Session
 from idp.provider import Provider, provider_of
 from idp.sessions import user_agent
 from vocabulary.audit import AuditAction, AuditValue, Outcome
@@ -293,6 +295,38 @@ async def _change(actor: Actor, body: AccountChange, state: AccountState, action
         if state is AccountState.SUSPENDED:
             _record(actor, body.reason, account, *await _end_all(actor.provider, account, body.reason))
     return AccountAnswer(state=state)
+
+
+class DeviceRemoval(BaseModel):
+    """Why a phone may not answer any more."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class DeviceAnswer(BaseModel):
+    """The phone's state now."""
+
+    state: DeviceState
+
+
+@router.post("/devices/{device_id}/remove")
+async def remove_device(device_id: str, body: DeviceRemoval, actor: _Suspender) -> DeviceAnswer:
+    """A phone that is lost or was given away answers no more; its person needs a new activation code. Again changes nothing.
+
+    Sessions that it let in go on: ending them is an operation of its own.
+    """
+    store, now = actor.provider.store, actor.provider.clock()
+    device = await store.devices.get(device_id)
+    if device is None:
+        raise HTTPException(404, "no such device")
+    if device.state is not DeviceState.REMOVED:
+        account = await store.accounts.get(device.account_id)
+        told = credential_change(device, "revoke", Initiator.ADMIN, body.reason, now)
+        await asyncio.gather(store.devices.put(replace(device, state=DeviceState.REMOVED)), store.signals.put(told))
+        fields = actor.fields(account, body.reason) | {"health.device.id": device.id}
+        actor.provider.audit.record(AuditAction.DEVICE_REMOVED, Outcome.SUCCESS, fields)
+    return DeviceAnswer(state=DeviceState.REMOVED)
 
 
 async def account_of(provider: Provider, national_id: str) -> Account:

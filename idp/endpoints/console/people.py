@@ -20,7 +20,7 @@ from idp.endpoints.pages import pages, preferences
 from idp.model import Account
 
 PATH: Final = "/administration/people"
-NOTICES: Final = frozenset({"suspended", "restored", "ended", "all_ended"})
+NOTICES: Final = frozenset({"suspended", "restored", "ended", "all_ended", "removed"})
 #: Longest reason a form takes, in characters.
 _LONGEST_REASON: Final = 500
 
@@ -70,6 +70,7 @@ async def show_one(request: Request, mine: Entered) -> Response:
     ]
     phones = [
         {
+            "id": one.id,
             "name": one.name,
             "state": one.state,
             "since": moment(one.enrolled_at, texts),
@@ -129,6 +130,17 @@ async def end_sessions(request: Request, mine: Entered, form: Mapping[str, str])
     return RedirectResponse(f"{PATH}/{account.id}?done={'ended' if session_id else 'all_ended'}", 303)
 
 
+@form_page
+async def remove_phone(request: Request, mine: Entered, form: Mapping[str, str]) -> Response:
+    """POST."""
+    account, reason = await _account(request, mine), _reason(form)
+    device = await mine.provider.store.devices.get(form.get("device_id", ""))
+    if device is None or device.account_id != account.id:
+        raise HTTPException(404, "no such device")
+    await api.remove_device(device.id, api.DeviceRemoval(reason=reason), mine.actor(request))
+    return RedirectResponse(f"{PATH}/{account.id}?done=removed", 303)
+
+
 async def _account(request: Request, mine: Entered) -> Account:
     account = await mine.provider.store.accounts.get(request.path_params["account_id"])
     if account is None or not account.national_id:
@@ -151,4 +163,5 @@ routes: list[BaseRoute] = [
     Route(f"{PATH}/{{account_id}}/suspend", suspend, methods=["POST"]),
     Route(f"{PATH}/{{account_id}}/restore", restore, methods=["POST"]),
     Route(f"{PATH}/{{account_id}}/sessions", end_sessions, methods=["POST"]),
+    Route(f"{PATH}/{{account_id}}/phones", remove_phone, methods=["POST"]),
 ]

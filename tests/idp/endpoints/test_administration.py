@@ -53,6 +53,21 @@ def test_each_operation_needs_its_scope(provider: Provider, path: str, document:
     assert _post(provider, path, document, provider.administrator(scope) | key).status_code == 200
 
 
+def test_a_phone_that_is_removed_answers_no_more_and_those_who_must_hear_of_it(provider: Provider) -> None:
+    phone = provider.phone(CAMILLE)
+    assert phone.questions() == []
+    path, headers = f"devices/{phone.device_id}/remove", provider.administrator(ALL)
+    assert _post(provider, path, {"reason": ""}, headers).status_code == 422
+    assert _post(provider, path, {"reason": "perdu"}, provider.administrator("sessions:read")).status_code == 403
+    for _ in range(2):
+        assert _post(provider, path, {"reason": "perdu"}, headers).json() == {"state": "removed"}
+    assert phone.send("GET", "/phone/api/approvals").status_code == 401
+    [event] = provider.audit("device.removed")
+    assert (event["user.id"], event["health.actor.id"], event["event.reason"]) == (CAMILLE, "veilleur-siem", "perdu")
+    assert (event["health.device.id"], event["source.ip"]) == (phone.device_id, "127.0.0.1")
+    assert _post(provider, "devices/unknown/remove", {"reason": "x"}, headers).status_code == 404
+
+
 def test_an_expired_token_opens_nothing(provider: Provider) -> None:
     headers = provider.administrator(ALL)
     provider.wall.advance(121)

@@ -1,9 +1,9 @@
 import pytest
 
-from idp.model import Account, AccountKind
+from idp.model import Account, AccountKind, Device
 from tests.idp.endpoints.console.entering import Console
 from tests.idp.endpoints.html_checks import faults_of
-from tests.idp.wire import NATIONAL_ID
+from tests.idp.wire import NATIONAL_ID, PERSON, START
 
 PEOPLE = "/administration/people"
 OTHER = Account(
@@ -78,6 +78,20 @@ def test_an_account_is_suspended_with_its_sessions_and_restored(console: Console
     assert console.send(f"{THEIRS}/restore", THEIRS, reason="fin de l’enquête").status_code == 303
     assert "● actif" in console.get(THEIRS).text
     assert console.wire.events("account.suspended")[0]["health.actor.id"] == NATIONAL_ID
+
+
+def test_a_phone_is_removed_with_its_reason_and_only_on_its_owner_s_page(console: Console) -> None:
+    for name, owner in (("theirs", OTHER.id), ("mine", PERSON.id)):
+        phone = Device(id=name, account_id=owner, name=f"Téléphone {name}", public_jwk={}, pin_mac="", enrolled_at=START)
+        console.wire.call(lambda provider, phone=phone: provider.store.devices.put(phone))  # type: ignore[misc]
+    assert faults_of(console.get(THEIRS).text) == []
+    assert console.send(f"{THEIRS}/phones", THEIRS, device_id="mine", reason="x").status_code == 404
+    assert console.send(f"{THEIRS}/phones", THEIRS, device_id="theirs").status_code == 422
+    answer = console.send(f"{THEIRS}/phones", THEIRS, device_id="theirs", reason="perdu")
+    assert answer.headers["location"] == f"{THEIRS}?done=removed"
+    assert "retiré" in console.get(THEIRS).text
+    [event] = console.wire.events("device.removed")
+    assert (event["health.device.id"], event["health.actor.id"], event["user.id"]) == ("theirs", NATIONAL_ID, OTHER.national_id)
 
 
 def test_an_address_that_is_nobody_s_is_absent(console: Console) -> None:
