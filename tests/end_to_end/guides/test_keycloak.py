@@ -6,9 +6,14 @@ It takes two minutes of a processor, so `make test` leaves it out; `make test-ke
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from authlib.integrations.httpx_client import OAuth2Client
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from playwright.sync_api import Browser, Page
 
 from idp.testing import running
@@ -47,6 +52,8 @@ def test_a_professional_logs_in_through_keycloak_and_the_session_ends_on_both_si
             answer_login(page, provider)  # the provider asks again who it is: its session is over too
             page.wait_for_selector(IDENTIFIER)
             assert_asked_for(asked)
+            claims = _id_token(page, f"http://127.0.0.1:{port}/realms/hopital/protocol/openid-connect")
+            assert (claims["SubjectNameID"], claims["acr_psc"]) == (DOCTOR, "eidas2")
             end_session_elsewhere(page, provider)
             assert until(lambda: not _knows_someone(page, account)), "nobody told Keycloak that the session is over"
             page.context.close()
@@ -57,3 +64,17 @@ def _knows_someone(page: Page, account: str) -> bool:
     page.goto(account)
     page.wait_for_selector(f"#social-psc, {IDENTIFIER}")
     return page.locator(IDENTIFIER).count() > 0
+
+
+def _id_token(page: Page, endpoints: str) -> dict[str, Any]:
+    """What an application behind Keycloak learns: the browser's session of Keycloak gives it a code at once."""
+    with OAuth2Client(
+        "mon-application", scope="openid", redirect_uri="http://127.0.0.1:8081/retour", code_challenge_method="S256"
+    ) as client:
+        verifier = "v" * 64
+        url, state = client.create_authorization_url(f"{endpoints}/auth", code_verifier=verifier, kc_idp_hint="psc")
+        cookies = {one["name"]: one["value"] for one in page.context.cookies(url)}
+        back = httpx.get(url, cookies=cookies).headers["location"]
+        token = client.fetch_token(f"{endpoints}/token", authorization_response=back, code_verifier=verifier, state=state)
+        keys = KeySet.import_key_set(client.request("GET", f"{endpoints}/certs", withhold_token=True).json())
+    return dict(jwt.decode(token["id_token"], keys, algorithms=["RS256"]).claims)
