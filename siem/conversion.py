@@ -5,7 +5,7 @@ it says itself, rule by rule; the others are converted all the same. Detection h
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,8 @@ def convert(
         formats = ", ".join(known[target].formats)
         raise OperationError(f"choosing a format of {target} ({formats})", output_format, retry_helps=False)
     sources = _sources(documents, pipelines, pipeline)
+    sections = [document.body.get("detection") for document in documents]
+    asked = [name for section in sections if isinstance(section, Mapping) for one in section.values() for name in _asked(one) if name]
     from sigma.collection import SigmaCollection
     from sigma.exceptions import SigmaError
 
@@ -60,7 +62,7 @@ def convert(
         rules = SigmaCollection.from_yaml(text)
     except SigmaError as error:
         raise documents[0].error_at(f"pySigma does not read it: {error}") from error
-    backend = known[target](processing_pipeline=_processing(sources, pipelines), collect_errors=True)
+    backend = known[target](processing_pipeline=_processing(sources, pipelines, asked), collect_errors=True)
     return _converted(backend, rules, documents, output_format)
 
 
@@ -133,8 +135,23 @@ def _sources(documents: Sequence[Document], pipelines: Pipelines, wanted: str) -
     return chosen
 
 
-def _processing(sources: Mapping[tuple[str, str, str], LogSource], pipelines: Pipelines) -> Any:
-    """Our pipeline in pySigma's terms: what is selected is added to the condition, and fields take their names in the event."""
+def _asked(section: object) -> Iterator[str]:
+    """The fields that a detection section speaks of, as the rule names them."""
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            if isinstance(value, Mapping | list):
+                yield from _asked(value)
+            yield str(key).partition("|")[0]
+    elif isinstance(section, list):
+        for one in section:
+            yield from _asked(one)
+
+
+def _processing(sources: Mapping[tuple[str, str, str], LogSource], pipelines: Pipelines, asked: Sequence[str]) -> Any:
+    """Our pipeline in pySigma's terms: what is selected is added to the condition, and fields take their names in the event.
+
+    ``asked`` are the fields that rules speak of: those that no pipeline lists may be behind its prefix.
+    """
     from sigma.processing.conditions import LogsourceCondition
     from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
     from sigma.processing.transformations import AddConditionTransformation, FieldMappingTransformation
@@ -142,7 +159,11 @@ def _processing(sources: Mapping[tuple[str, str, str], LogSource], pipelines: Pi
     items: list[ProcessingItem] = []
     for number, ((product, category, service), source) in enumerate(sources.items()):
         when = pipelines.written.get((source.pipeline, source.product, source.category, source.service), {})
-        names: dict[str | None, str | list[str]] = {name: source.event_names(name)[0] for name in source.fields}
+        # A field that may be in several places is looked for in each of them: the backend joins them with OR.
+        spoken = dict.fromkeys((*source.fields, *asked))
+        names: dict[str | None, str | list[str]] = {
+            name: found[0] if len(found) == 1 else list(found) for name in spoken if (found := source.event_names(name)) != (name,)
+        }
         selected: dict[str, int | str | list[str]] = {name: list(values) for name, values in when.items()}
         steps = (
             (FieldMappingTransformation(names), AddConditionTransformation(selected)) if selected else (FieldMappingTransformation(names),)

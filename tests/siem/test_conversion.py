@@ -1,6 +1,7 @@
 """Rules become queries of other systems with our names of fields, and what a backend cannot express is said by rule."""
 
 import json
+import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -101,7 +102,7 @@ correlation:
 """
     (query,) = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), target, pipeline="windows_ecs").queries
     assert "process.executable" in query and "process.pe.original_file_name" in query
-    assert "Image" not in query and "OriginalFileName" not in query
+    assert not re.search(r"(?<!winlog.event_data.)\b(Image|OriginalFileName)\b", query)
 
 
 def test_a_target_or_format_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
@@ -151,3 +152,36 @@ def test_files_are_queries_on_the_screen_and_wrong_ones_are_named(tmp_path: Path
     assert status == 0 and json.loads(said.splitlines()[-1])
     status, said = _run("nowhere.yml", "-t", "esql")
     assert status == 1 and "nowhere.yml" in said
+
+
+def test_a_field_that_may_be_in_several_places_is_looked_for_in_each(tmp_path: Path) -> None:
+    """In ECS, depending on the collector, the original name stands with the process, with the file, or as the event log wrote it."""
+    rule = WINDOWS.replace("whoami.exe}", "whoami.exe, Signature|contains: Nobody}")
+    (query,) = convert(_written(tmp_path, rule), product_pipelines(), "sqlite", pipeline="windows_ecs").queries
+    places = ["process.pe.original_file_name", "file.pe.original_file_name", "winlog.event_data.OriginalFileName"]
+    assert all(place in query for place in (*places, "winlog.event_data.Signature", "winlog.event_data.Image"))
+    columns = [
+        "winlog.channel",
+        "event.code",
+        *places,
+        "winlog.event_data.Signature",
+        "winlog.event_data.Image",
+        "process.executable",
+        "process.pe.company",
+    ]
+    columns += [name for name in re.findall(r"(?:process|file|winlog)[.][A-Za-z_.]+", query) if name not in columns]
+    with sqlite3.connect(":memory:") as database:
+        names = ", ".join(f'"{name}"' for name in dict.fromkeys(columns))
+        database.execute(f"CREATE TABLE logs ({names})")
+        for place in (*places, "process.pe.company"):
+            row = {"winlog.channel": "Microsoft-Windows-Sysmon/Operational", "event.code": "1", place: "whoami.exe"}
+            row |= {
+                "winlog.event_data.Signature": "signed by Nobody",
+                "process.executable": "C:/innocent.exe",
+                "winlog.event_data.Image": "x",
+            }
+            database.execute(
+                f"INSERT INTO logs ({', '.join(map(repr, row))}) VALUES ({', '.join('?' * len(row))})".replace("'", '"'), list(row.values())
+            )
+        found = database.execute(query.replace("<TABLE_NAME>", "logs")).fetchall()
+    assert len(found) == len(places)
