@@ -83,12 +83,17 @@ class Guide:
                 (place / "done").touch()
         (self.folder / gives).symlink_to(place / gives)
 
-    def write_clients(self) -> Path:
-        """The registrations as printed, at a provider whose access tokens are so short that services renew them at each page."""
+    def write_clients(self, *, told: bool = True) -> Path:
+        """The registrations as printed, at a provider whose access tokens are so short that services renew them at each page.
+
+        ``told``: whether the provider tells services of the end of a session, as Pro Santé Connect may not.
+        """
         path = self.write("clients.yaml")
         document = yaml.safe_load(path.read_text("utf-8"))
         for client in document["clients"]:
             client.setdefault("quirks", {})["access_token_seconds"] = SHORT_TOKEN_SECONDS
+            if not told:
+                del client["backchannel_logout_uri"]
         path.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
         return path
 
@@ -136,11 +141,13 @@ class Service:
 
 
 @contextmanager
-def service_of(page: str, folder: Path, kept: Path, *, installs: Sequence[str], gives: str, files: Sequence[str]) -> Iterator[Service]:
+def service_of(
+    page: str, folder: Path, kept: Path, *, installs: Sequence[str], gives: str, files: Sequence[str], told: bool = True
+) -> Iterator[Service]:
     """The blocks ``clients.yaml``, ``install.sh`` (which reads ``installs``), ``files`` and ``run.sh`` as their reader uses them."""
     guide, port = Guide(page, folder), free_port()
     guide.settle(service=port)
-    with running("--clients", str(guide.write_clients())) as provider:
+    with running("--clients", str(guide.write_clients(told=told))) as provider:
         guide.settle(provider=urlsplit(provider.base_url).port)
         guide.install("install.sh", *installs, kept_in=kept, gives=gives)
         guide.write(*files)
