@@ -60,7 +60,7 @@ class Habits:
             values = combinations(fields, baseline.fields)
             if not keys or not values:
                 continue
-            sighting = Sighting(at, event_id, _values(baseline, values), tuple([_joined(fields[name]) for name in feed.carried]))
+            sighting = Sighting(at, event_id, _values(baseline, values), tuple([(name, _joined(fields[name])) for name in feed.carried]))
             keeper = self._keeper(feed, tenant)
             for key in keys:
                 keeper.add(key, sighting)
@@ -143,7 +143,7 @@ def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:
     if said.type is BaselineType.FIRST_SEEN:
         group += zip(said.fields, found.value.split(BETWEEN_VALUES), strict=True)
     values = dict(group)
-    values.update(zip(feed.carried, found.sightings[-1].carried, strict=True))
+    values.update(found.sightings[-1].carried)
     values.update(found.facts)
     return Detection(
         rule_id=feed.target.rule.id,

@@ -19,7 +19,7 @@ from typing import Final
 import orjson
 
 from siem.detection.baseline.document import DAY, HOUR, Baseline
-from siem.detection.baseline.sighting import BETWEEN_VALUES, Found, Key, Record, Sighting
+from siem.detection.baseline.sighting import BETWEEN_VALUES, Found, Key, Record, Sighting, carried_of
 
 _MINUTE: Final = 60_000_000
 _NEVER: Final = -(2**62)
@@ -305,7 +305,7 @@ class FirstSeen:
         if record.part == _RUN_PART:
             run, waiting = said
             value.run = Run(*run)
-            value.waiting = {event_id: Sighting(at, event_id, (text,), tuple(carried)) for at, event_id, carried in waiting}
+            value.waiting = {event_id: Sighting(at, event_id, (text,), carried_of(carried)) for at, event_id, carried in waiting}
             if value.waiting:
                 group.waiting.add(text)
                 self._waiting.add(key)

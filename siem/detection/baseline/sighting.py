@@ -1,6 +1,6 @@
 """What goes into a baseline, what comes out of it, and what every type of baseline can do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -10,14 +10,21 @@ Key = tuple[str, ...]
 BETWEEN_VALUES: Final = "\x1f"
 
 
+#: Fields that only the summary shows, by name.
+Carried = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One match of a base rule: when (µs), which event, what is new or counted in it (one event may have several), carried fields."""
+    """One match of a base rule: when (µs), which event, what is new or counted in it (one event may have several), carried fields.
+
+    Carried fields go with their names: what a rule's sentence shows may change while a match is remembered.
+    """
 
     at: int
     event_id: str
     values: tuple[str, ...]
-    carried: tuple[str, ...]
+    carried: Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,11 @@ class Keeper(Protocol):
 
     def restore(self, record: Record) -> None:
         """Take back a record, into a keeper that has seen nothing yet."""
+
+
+def carried_of(written: Sequence[object]) -> Carried:
+    """Carried fields as they were written down; those written without their names are left out."""
+    return tuple((str(one[0]), str(one[1])) for one in written if isinstance(one, list) and len(one) == 2)
 
 
 def number_text(measure: float) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from siem.detection.baseline.document import Baseline
-from siem.detection.baseline.sighting import Key, Record, Sighting
+from siem.detection.baseline.sighting import Key, Record, Sighting, carried_of
 
 #: A span's matches are written down in this many parts, so that one more rewrites a small one.
 _PARTS: Final = 24
@@ -136,5 +136,5 @@ class Tally:
         number = record.part * self.part // self.length
         span = self.open.setdefault(number, {}).setdefault(record.key, Span())
         for at, event_id, values, carried, returned in orjson.loads(record.data or b"[]"):
-            self._put(record.key, span, Sighting(at, event_id, tuple(values), tuple(carried)), returned=returned)
+            self._put(record.key, span, Sighting(at, event_id, tuple(values), carried_of(carried)), returned=returned)
         return number

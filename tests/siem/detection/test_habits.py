@@ -272,7 +272,7 @@ def test_a_match_without_the_field_is_of_no_habit() -> None:
 
 def test_tenants_have_habits_of_their_own() -> None:
     here = reads(1)
-    there = [replace(one, tenant="south") for one in reads(1, first=1, hour=0.6, address="203.0.113.66")]
+    there = [one._replace(tenant="south") for one in reads(1, first=1, hour=0.6, address="203.0.113.66")]
     assert [one for one in run([*here, *there], [], []) if one.rule_id == IDS["first_seen"]] == []
 
 
@@ -306,3 +306,24 @@ def test_lists_give_every_combination() -> None:
     assert combinations({"a": None, "b": "1"}, ("a", "b")) == []
     assert combinations({}, ()) == [()]
     assert len(combinations({"a": tuple(map(str, range(20))), "b": tuple(map(str, range(20)))}, ("a", "b"))) == 64
+
+
+def test_a_summary_may_change_while_something_is_remembered() -> None:
+    """What the sentence shows is no part of the habit: nothing is learned anew, and nothing that was kept gets in the way."""
+    engine = Engine(ruleset())
+    engine.evaluate([*reads(9), *reads(1, first=50, user="P-2"), *reads(1, first=60, user="P-3")])
+    told = {
+        "more": lambda rule: replace(rule, summary_fr="{user.id} depuis {source.ip}, {user_agent.original} : {count}"),
+        "other": lambda rule: replace(rule, summary_fr="{health.professional.profession} : {count}", subject="source.ip"),
+        "less": lambda rule: replace(rule, summary_fr="{count}", subject=""),
+    }
+    for change in told.values():
+        rewritten = tuple(replace(one, rule=change(one.rule)) for one in ruleset().baselines)
+        after = Engine(replace(ruleset(), baselines=rewritten))
+        assert after.restore(engine.export_state()) == 0 and after.match_count == engine.match_count
+        ours = {one.rule_id: one for one in after.flush()}
+        expected = Engine(ruleset())
+        expected.restore(engine.export_state())
+        assert IDS["peer_group"] in ours, "what the hour's end alone tells was waiting"
+        assert {rule_id: one.event_ids for rule_id, one in ours.items()} == {one.rule_id: one.event_ids for one in expected.flush()}
+        assert all(dict(one.values).get("user.id", "P").startswith("P") for one in ours.values()), "no value under another's name"

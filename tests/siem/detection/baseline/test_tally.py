@@ -32,7 +32,7 @@ def test_a_match_is_returned_once() -> None:
 def test_a_part_holds_an_hour_of_a_day_and_is_taken_back() -> None:
     made = tally("patient")
     for at in (0, HOUR // 2, HOUR, DAY):
-        made.add(ME, Sighting(at, f"e{at}", ("x",), ("c",)))
+        made.add(ME, Sighting(at, f"e{at}", ("x",), (("user_agent.original", "c"),)))
     made.returned(ME, made.open[0][ME])
     assert made.changed == {(ME, 0), (ME, 1), (ME, 24)}
     other = tally("patient")
