@@ -244,6 +244,7 @@ def once(case: str) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.trap("correlations of correlations", "eq and neq")
 def test_finds_what_the_definition_says_whatever_the_arrival(case: str, tmp_path: Path) -> None:
     loaded = ruleset(tmp_path, *documents_of(case))
 

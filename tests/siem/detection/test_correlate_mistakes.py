@@ -25,12 +25,14 @@ def found(folder: Path, body: str, story: Sequence[tuple[int, str, str]]) -> lis
 
 
 @pytest.mark.parametrize("kind", ["temporal", "temporal_ordered"])
+@pytest.mark.trap("group-by of temporal types")
 def test_what_happens_to_different_people_is_not_put_together(kind: str, tmp_path: Path) -> None:
     body = SECTION.format(type=kind)
     assert found(tmp_path, body, [(0, "a", "P-1"), (1, "b", "P-2"), (2, "c", "P-1")]) == []
     assert found(tmp_path, body, [(0, "a", "P-1"), (1, "b", "P-1"), (2, "c", "P-1")]) == [("e000", "e001", "e002")]
 
 
+@pytest.mark.trap("order of all rules")
 def test_an_order_is_that_of_all_the_rules_not_of_the_first_and_the_rest(tmp_path: Path) -> None:
     body = SECTION.format(type="temporal_ordered")
     assert found(tmp_path, body, [(0, "a", "P-1"), (1, "c", "P-1"), (2, "b", "P-1")]) == []
@@ -38,17 +40,20 @@ def test_an_order_is_that_of_all_the_rules_not_of_the_first_and_the_rest(tmp_pat
     assert found(tmp_path, body, [(0, "a", "P-1"), (1, "c", "P-1"), (2, "b", "P-1"), (3, "c", "P-1")]) == [("e000", "e002", "e003")]
 
 
+@pytest.mark.trap("counts beyond the timespan")
 def test_a_count_is_over_no_more_than_the_timespan(tmp_path: Path) -> None:
     body = "type: event_count\nrules: [a]\ngroup-by: [user.id]\ntimespan: 60s\ncondition: {gte: 3}"
     assert found(tmp_path, body, [(0, "a", "P-1"), (40, "a", "P-1"), (61, "a", "P-1")]) == []
     assert found(tmp_path, body, [(0, "a", "P-1"), (40, "a", "P-1"), (60, "a", "P-1")]) == [("e000", "e001", "e002")]
 
 
+@pytest.mark.trap("windows cut at fixed boundaries")
 def test_a_window_is_not_cut_at_the_full_hour(tmp_path: Path) -> None:
     body = "type: event_count\nrules: [a]\ngroup-by: [user.id]\ntimespan: 1h\ncondition: {gte: 2}"
     assert found(tmp_path, body, [(3590, "a", "P-1"), (3610, "a", "P-1")]) == [("e000", "e001")]
 
 
+@pytest.mark.trap("rules that starve each other")
 def test_a_second_rule_over_the_same_events_takes_nothing_from_the_first(tmp_path: Path) -> None:
     low = correlation("type: event_count\nrules: [a]\ngroup-by: [source.ip]\ntimespan: 60s\ncondition: {gte: 3}", "low", CHILD_ID)
     high = correlation("type: event_count\nrules: [a]\ngroup-by: [source.ip]\ntimespan: 60s\ncondition: {gte: 6}")
@@ -63,6 +68,7 @@ def test_a_second_rule_over_the_same_events_takes_nothing_from_the_first(tmp_pat
         assert events == {PARENT_ID: [one.id for one in story], CHILD_ID: [one.id for one in story]}
 
 
+@pytest.mark.trap("buffers that overflow in silence")
 def test_a_flood_of_one_rule_takes_nothing_from_another_and_is_told(tmp_path: Path) -> None:
     quiet = correlation("type: event_count\nrules: [b]\ngroup-by: [user.id]\ntimespan: 60m\ncondition: {gte: 3}", "quiet", CHILD_ID)
     flooded = correlation("type: value_count\nrules: [a]\ngroup-by: [user.id]\ntimespan: 60m\ncondition: {field: source.ip, gte: 900}")

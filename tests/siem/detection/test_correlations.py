@@ -16,6 +16,7 @@ BASE: dict[str, object] = {
 }
 
 
+@pytest.mark.trap("a range of two comparisons")
 def test_reads_a_range_and_a_timespan() -> None:
     read = read_correlation(BASE)
     assert read.limits == ((Compare.GT, 100.0), (Compare.LTE, 200.0))
@@ -30,6 +31,7 @@ def test_a_temporal_rule_wants_every_rule_unless_told_otherwise() -> None:
     assert read.grows
 
 
+@pytest.mark.trap("several fields")
 def test_reads_aliases_and_several_fields() -> None:
     aliases = {"who": {"a": "user.id", "b": "health.actor.id"}}
     condition = {"field": ["source.ip", "user.id"], "gte": 2}
@@ -39,6 +41,7 @@ def test_reads_aliases_and_several_fields() -> None:
 
 
 @pytest.mark.parametrize("kind", CorrelationType)
+@pytest.mark.trap("every type of correlation")
 def test_knows_every_type(kind: CorrelationType) -> None:
     condition: dict[str, object] = {"gte": 2}
     if kind.value.startswith("value_"):
@@ -89,6 +92,7 @@ def test_knows_every_type(kind: CorrelationType) -> None:
         ({"window": "sliding"}, "window", "unknown key"),
     ],
 )
+@pytest.mark.trap("an order asked of at most so many")
 def test_names_what_is_wrong(change: dict[str, object], path: str, problem: str) -> None:
     with pytest.raises(RuleMistake, match=re.escape(problem)) as caught:
         read_correlation({**BASE, **change})
@@ -110,6 +114,7 @@ def test_a_condition_that_names_rules_needs_no_list_of_them() -> None:
     assert not read.grows
 
 
+@pytest.mark.trap("generate")
 def test_generate_stands_in_the_section_or_beside_it() -> None:
     assert read_correlation(BASE, generate=True).generate
     assert read_correlation({**BASE, "generate": True}).generate

@@ -46,6 +46,7 @@ def matches(loaded: Ruleset, address: str) -> bool:
 
 
 @pytest.mark.parametrize("rules", ["[failed]", "failed", "[00000000-0000-4000-8000-000000000001]", "any", "[any]"])
+@pytest.mark.trap("rules: any")
 def test_a_filter_is_added_to_the_rules_it_names(rules: str, tmp_path: Path) -> None:
     loaded = load(tmp_path, added=FILTER.replace("[failed]", rules))
     assert loaded.errors == ()
@@ -67,6 +68,7 @@ def test_a_filter_of_another_log_source_is_not_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("condition", ["not 1 of selection_*", "not 1 of them", "not (selection_a or selection_b)"])
+@pytest.mark.trap("not 1 of in a filter")
 def test_a_filter_may_leave_out_by_a_pattern(condition: str, tmp_path: Path) -> None:
     selections = "selection_a: {source.ip: 10.2.3.4}\n  selection_b: {source.ip: 10.2.3.5}"
     loaded = load(tmp_path, added=FILTER.replace("probe: {source.ip|cidr: 10.0.0.0/8}", selections).replace("not probe", condition))
