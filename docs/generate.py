@@ -88,6 +88,7 @@ STANDARDS: Final[Mapping[str, str]] = {
     "OAUTHFPM": "OAuth 2.0 Form Post Response Mode",
     "OIDCUAR": "OpenID Connect Core Error Code unmet_authentication_requirements 1.0",
     "JARM": "JWT Secured Authorization Response Mode for OAuth 2.0",
+    "FAPI1B": "FAPI 1.0 Baseline",
     "FAPI2SP": "FAPI 2.0 Security Profile",
     "FAPI2MS": "FAPI 2.0 Message Signing",
     "CIBA": "OpenID Connect Client-Initiated Backchannel Authentication Core 1.0",

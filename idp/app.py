@@ -258,7 +258,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
     )
     limits = _limits(settings)
     sources = Sources(settings.trusted_proxies)
-    outbound = Outbound(allow_loopback=settings.outbound_loopback)
+    outbound = Outbound(allow_loopback=settings.outbound_loopback, authorities=settings.outbound_authorities_file)
     client_keys = ClientKeys(outbound, clock)
     return Provider(
         store=state.store,

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -26,11 +27,16 @@ _EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 
 
 class Outbound:
-    """A client for other people's addresses. ``allow_loopback``: for development, when the service runs on this machine."""
+    """A client for other people's addresses.
 
-    def __init__(self, *, allow_loopback: bool = False, resolve: Resolve | None = None) -> None:
+    ``allow_loopback``: for development, when the service runs on this machine. ``authorities``: a PEM file of certificate
+    authorities that are believed besides the public ones; raises :class:`OperationError` where it cannot be read.
+    """
+
+    def __init__(self, *, allow_loopback: bool = False, resolve: Resolve | None = None, authorities: Path | None = None) -> None:
         self._allow_loopback = allow_loopback
         self._resolve = resolve or _resolve
+        self._verify: ssl.SSLContext | bool = _believing(authorities) if authorities else True
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer, whose body is read up to the cap and dropped; raises :class:`OperationError`.
@@ -74,7 +80,9 @@ class Outbound:
                 # Without compression the cap on what is read is also a cap on what it unfolds to.
                 sent = {**headers, "Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
                 async with (
-                    httpx.AsyncClient(verify=tls or True, trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS) as client,
+                    httpx.AsyncClient(
+                        verify=tls or self._verify, trust_env=False, follow_redirects=False, timeout=_TOTAL_SECONDS
+                    ) as client,
                     client.stream(method, target, headers=sent, content=body, extensions={"sni_hostname": host}) as answer,
                 ):
                     return answer.status_code, await _read(answer.aiter_raw(), url)
@@ -108,6 +116,17 @@ def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if embedded is None and any(address in network for network in _EMBEDDING):
         embedded = IPv4Address(int(address) & 0xFFFFFFFF)
     return embedded or address
+
+
+def _believing(authorities: Path) -> ssl.SSLContext:
+    import httpx
+
+    context = httpx.create_ssl_context(trust_env=False)
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as error:  # of which SSLError is one
+        raise OperationError(f"reading certificate authorities in PEM ({error})", str(authorities), retry_helps=False) from error
+    return context
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:

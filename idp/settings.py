@@ -118,6 +118,11 @@ class Settings(BaseSettings):
     outbound_loopback: bool = Field(
         default=False, description="Notifications and look-ups may go to services on this machine (loopback addresses; development only)."
     )
+    outbound_authorities_file: Path | None = Field(
+        None,
+        description="PEM file of certificate authorities that notifications and look-ups believe besides the public ones "
+        "(such as IGC-Santé, or the establishment's own).",
+    )
     delivery_horizon: timedelta = Field(
         timedelta(hours=12),
         gt=timedelta(),

@@ -56,7 +56,7 @@ def _fetched(request: AuthorizationRequest, request_uri: str) -> str:
     if request_uri not in request.proved_client.request_uris:
         raise RequestUriNotSupported("request_uri must be one that this client pushed, or one of its registered request_uris")
     if request.fetched_object is None:
-        raise InvalidRequestUri("request_uri cannot be read, or does not hold what its fragment says")
+        raise InvalidRequestUri("request_uri cannot be read")
     return request.fetched_object
 
 

@@ -174,7 +174,8 @@ async def apply(state: "State", clients: "list[Client]", known: dict[str, str]) 
     from idp.registration import apply_clients
     from idp.registration.sector import check_sector_document
 
-    outbound = Outbound(allow_loopback=load().outbound_loopback)
+    settings = load()
+    outbound = Outbound(allow_loopback=settings.outbound_loopback, authorities=settings.outbound_authorities_file)
     for client in (client for client in clients if not client.disabled):
         await check_sector_document(client, outbound)
     return await apply_clients(state.store.clients, state.audit, clients, known)

@@ -80,7 +80,12 @@ async def _authenticate(request: Request, provider: Provider, form: dict[str, st
     client = await prove_client(request, provider, form)
     try:
         _check_client(client)
-        asked = _read(await _opened(provider, client, form), client, rules_of(client))
+        try:
+            parameters = await _opened(provider, client, form)
+        except InvalidRequestObject as error:
+            # RFC 9101 gave the authorization endpoint a name for it; §13 has none but this one.
+            raise InvalidRequest(error.description, detail=error.detail) from error
+        asked = _read(parameters, client, rules_of(client))
         approval = await _ask(request, provider, client, asked)
         return await _answer(provider, client, asked, approval)
     except OAuthError as error:

@@ -14,8 +14,8 @@ from idp.endpoints.answers import json_answer
 from idp.endpoints.authorization import best_acr
 from idp.endpoints.refusals import explained
 from idp.endpoints.request_once import refuse_second_use
-from idp.endpoints.sender import prove_client
-from idp.errors import OAuthError
+from idp.endpoints.sender import nonce_header, proof_header, prove_client, prove_key
+from idp.errors import InvalidDpopProof, OAuthError
 from idp.http import read_form
 from idp.model import Client, PushedRequest
 from idp.provider import Provider, provider_of
@@ -48,6 +48,7 @@ async def _push(request: Request, provider: Provider, form: dict[str, str]) -> R
     )
     try:
         check_pushed(asked)
+        bound = _bound_key(asked, await prove_key(request, provider, client, now))
         await refuse_second_use(provider.store.counters, asked)
     except OAuthError as error:
         _record(provider, AuditAction.AUTHORIZATION_REFUSED, client, source_ip, error)
@@ -57,13 +58,23 @@ async def _push(request: Request, provider: Provider, form: dict[str, str]) -> R
         PushedRequest(
             request_hash=hash_token(reference),
             client_id=client.client_id,
-            parameters={name: value for name, value in asked.parameters.items() if name in KEPT_PARAMETERS},
+            parameters={name: value for name, value in asked.parameters.items() if name in KEPT_PARAMETERS} | bound,
             expires_at=now + provider.lifetimes.pushed_request,
         )
     )
     _record(provider, AuditAction.AUTHORIZATION_PUSHED, client, source_ip, None)
     seconds = int(provider.lifetimes.pushed_request.total_seconds())
-    return json_answer({"request_uri": f"{PUSHED_PREFIX}{reference}", "expires_in": seconds}, 201)
+    headers = nonce_header(provider, client, proof_header(request), now)
+    return json_answer({"request_uri": f"{PUSHED_PREFIX}{reference}", "expires_in": seconds}, 201, headers)
+
+
+def _bound_key(asked: AuthorizationRequest, proved: str | None) -> dict[str, str]:
+    """What a proof adds to the request: its key is that of the code (RFC 9449 §10.1). It and ``dpop_jkt`` must name the same."""
+    if proved is None:
+        return {}
+    if asked.get("dpop_jkt") not in (None, proved):
+        raise InvalidDpopProof("dpop_jkt names another key than that of the proof")
+    return {"dpop_jkt": proved}
 
 
 def _record(provider: Provider, action: AuditAction, client: Client, source_ip: str, error: OAuthError | None) -> None:

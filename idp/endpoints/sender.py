@@ -10,7 +10,7 @@ from idp.model import Client
 from idp.profiles import rules_of
 from idp.provider import Provider
 from idp.tokens.certificate import Certificate, read_certificate
-from idp.tokens.dpop import Nonces
+from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
 
 
 def proof_header(request: Request) -> str | None:
@@ -56,3 +56,16 @@ def nonce_header(provider: Provider, client: Client, proof: str | None, now: dat
     if proof is None or not rules_of(client).dpop_nonce_required:
         return {}
     return {"DPoP-Nonce": nonces(provider).current(now)}
+
+
+async def prove_key(request: Request, provider: Provider, client: Client, now: datetime) -> str | None:
+    """The thumbprint of the key that the ``DPoP`` header proves at this very endpoint; None without one.
+
+    Raises as :func:`idp.tokens.dpop.check_proof`.
+    """
+    proof = proof_header(request)
+    if proof is None:
+        return None
+    wanted = nonces(provider) if rules_of(client).dpop_nonce_required else None
+    expected = ProofExpectation(method=request.method, urls=urls(request, provider), now=now, nonces=wanted)
+    return await check_proof(proof, expected, provider.store.counters)

@@ -1,6 +1,8 @@
 """The userinfo endpoint (OpenID Connect Core §5.3), by GET or POST."""
 
 from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +21,8 @@ from idp.tokens.step_up import LoginRequirement
 from idp.tokens.told import as_told
 from vocabulary.audit import AuditAction, Outcome
 
+_INTERACTION: Final = "x-fapi-interaction-id"
+
 
 async def userinfo(request: Request) -> Response:
     """Claims of the person, as far as the token's scope goes."""
@@ -31,8 +35,6 @@ async def userinfo(request: Request) -> Response:
     if access.account is not None:
         demand_login(provider, access, _requirement(access))
     claims = _claims(provider, access)
-    if access.record.confirmation:
-        claims["cnf"] = access.record.confirmation
     provider.audit.record(
         AuditAction.USERINFO_RELEASED,
         Outcome.SUCCESS,
@@ -45,11 +47,20 @@ async def userinfo(request: Request) -> Response:
             "health.claims.count": len(claims),
         },
     )
-    headers = nonce_header(provider, access.client, proof_header(request), provider.clock())
+    headers = nonce_header(provider, access.client, proof_header(request), provider.clock()) | _interaction(request)
     if access.client.userinfo_signed_response_alg is None:
         return json_answer(claims, headers=headers)
     client = await provider.client_keys.of(access.client)
     return Response(await provider.tokens.sign_userinfo(client, claims), headers=headers, media_type="application/jwt")
+
+
+def _interaction(request: Request) -> dict[str, str]:
+    """The service's name of this exchange, given back where it is a UUID, or one of ours (FAPI 1.0 Baseline §6.2.1, 11)."""
+    try:
+        name = UUID(request.headers.get(_INTERACTION, ""))
+    except ValueError:
+        name = uuid4()
+    return {_INTERACTION: str(name)}
 
 
 def _requirement(access: Access) -> LoginRequirement:

@@ -36,8 +36,11 @@ def check_client(client: Client) -> None:
     for member in _PLACES:
         if (place := getattr(client, member)) is not None:
             check_uri(member, place, public=False)
+    if client.initiate_login_uri is not None and urlsplit(client.initiate_login_uri).scheme != "https":
+        # Other addresses of this machine may be http; this one never (OpenID Connect Core §4, Registration §2).
+        raise ValueError("initiate_login_uri: must use https, on this machine too")
     for uri in client.request_uris:
-        # A fragment is the hash of what is there (OpenID Connect Core §6.2).
+        # A fragment is for caches (OpenID Connect Core §6.2).
         check_uri("request_uris", uri.partition("#")[0], public=False)
     _check_logout(client)
 

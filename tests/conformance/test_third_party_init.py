@@ -24,9 +24,10 @@ def test_oidcc_3rd_party_init_login(registrar: Registrar) -> None:
 
 
 @pytest.mark.spec("OIDCC-4", "OIDCR-2")
-def test_oidcc_3rd_party_init_login_nohttps(registrar: Registrar) -> None:
-    """An initiate_login_uri without TLS is refused on registration."""
+@pytest.mark.parametrize("host", ["service.example", "localhost:8443", "127.0.0.1"])
+def test_oidcc_3rd_party_init_login_nohttps(registrar: Registrar, host: str) -> None:
+    """An initiate_login_uri without TLS is refused on registration, on this machine too."""
     registrar.grant()
-    answer = registrar.register(initiate_login_uri="http://service.example/debut")
+    answer = registrar.register(initiate_login_uri=f"http://{host}/debut")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
     assert "initiate_login_uri" in answer.json()["error_description"]

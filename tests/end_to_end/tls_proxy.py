@@ -29,10 +29,11 @@ _CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 64; }}
 http {{
-  access_log off;
+  access_log off; large_client_header_buffers 4 32k;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384;
   ssl_client_certificate {folder}/authority.pem; ssl_verify_client optional_no_ca;
   {servers}
 }}
@@ -75,9 +76,9 @@ class Proxy:
 
 
 @contextmanager
-def tls_proxy(folder: Path, upstreams: Mapping[int, str]) -> Iterator[Proxy]:
-    """``upstreams``: TLS port to the URL behind it."""
-    server = Issued("CN=127.0.0.1", NOW, AUTHORITY, host="127.0.0.1")
+def tls_proxy(folder: Path, upstreams: Mapping[int, str], host: str = "127.0.0.1") -> Iterator[Proxy]:
+    """``upstreams``: TLS port to the URL behind it; ``host``: the name in the certificate."""
+    server = Issued(f"CN={host}", NOW, AUTHORITY, host=host, with_rsa=True)
     for name, content in (("server.pem", server.pem), ("server.key", server.key_pem), ("authority.pem", AUTHORITY.pem)):
         (folder / name).write_bytes(content)
     servers = "".join(_SERVER.format(port=port, upstream=url, address=PROXY_ADDRESS) for port, url in upstreams.items())

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 NAMES: list[x509.GeneralName] = [
@@ -18,13 +18,27 @@ NAMES: list[x509.GeneralName] = [
 ]
 
 
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 class Issued:
     """A certificate with its key; self-signed without ``authority``."""
 
     def __init__(
-        self, subject: str, at: datetime, authority: "Issued | None" = None, *, is_authority: bool = False, host: str | None = None
+        self,
+        subject: str,
+        at: datetime,
+        authority: "Issued | None" = None,
+        *,
+        is_authority: bool = False,
+        host: str | None = None,
+        with_rsa: bool = False,
     ) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key = rsa.generate_private_key(65537, 2048) if with_rsa else ec.generate_private_key(ec.SECP256R1())
         name = x509.Name.from_rfc4514_string(subject)
         builder = (
             x509.CertificateBuilder()
@@ -35,7 +49,7 @@ class Issued:
             .not_valid_before(at - timedelta(days=1))
             .not_valid_after(at + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))] if host else NAMES), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_name(host)] if host else NAMES), critical=False)
         )
         self.certificate = builder.sign(authority.key if authority else self.key, hashes.SHA256())
 

@@ -1,7 +1,9 @@
 import asyncio
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
@@ -9,6 +11,8 @@ import pytest
 
 from idp.errors import OperationError
 from idp.outbound import Outbound
+from tests.end_to_end.tls_proxy import NOW
+from tests.idp.certificates import Issued
 
 PRIVATE = [
     "127.0.0.1",
@@ -35,7 +39,7 @@ PRIVATE = [
 
 @contextmanager
 def listening(
-    status: int = 204, headers: dict[str, str] | None = None, body: bytes = b""
+    status: int = 204, headers: dict[str, str] | None = None, body: bytes = b"", tls: ssl.SSLContext | None = None
 ) -> Iterator[tuple[str, SimpleQueue[dict[str, str]]]]:
     """A service's endpoint on this machine: its URL, and what it was sent."""
     heard: SimpleQueue[dict[str, str]] = SimpleQueue()
@@ -57,10 +61,12 @@ def listening(
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/ping", heard
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/ping", heard
     finally:
         server.shutdown()
         server.server_close()
@@ -129,3 +135,35 @@ def test_an_answer_without_end_is_cut_off() -> None:
 def test_an_address_that_is_none_is_an_error_of_the_operator_s(url: str) -> None:
     with pytest.raises(OperationError):
         _post(_resolving(), url)
+
+
+def test_an_authority_of_a_file_is_believed_and_no_other(tmp_path: Path) -> None:
+    ours, strange = (Issued(f"CN=Autorite {name}", NOW, is_authority=True) for name in ("interne", "autre"))
+    shown = Issued("CN=service", NOW, ours, host="127.0.0.1")
+    for name, content in (("service.pem", shown.pem + shown.key_pem), ("ours.pem", ours.pem), ("strange.pem", strange.pem)):
+        (tmp_path / name).write_bytes(content)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "service.pem")
+    with listening(tls=tls) as (url, heard):
+        assert _post(Outbound(allow_loopback=True, authorities=tmp_path / "ours.pem"), url) == 204
+        assert heard.get_nowait()["path"] == "/ping"
+        for stranger in (Outbound(allow_loopback=True), Outbound(allow_loopback=True, authorities=tmp_path / "strange.pem")):
+            with pytest.raises(OperationError, match="ConnectError"):
+                _post(stranger, url)
+        assert heard.empty()
+
+
+def test_authorities_do_not_take_the_place_of_the_public_ones(tmp_path: Path) -> None:
+    (tmp_path / "ours.pem").write_bytes(Issued("CN=Autorite interne", NOW, is_authority=True).pem)
+    context = Outbound(authorities=tmp_path / "ours.pem")._verify
+    assert isinstance(context, ssl.SSLContext)
+    assert context.cert_store_stats()["x509_ca"] > 100
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_file_of_authorities_that_cannot_be_read_is_named(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "authorities.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OperationError, match="authorities\\.pem"):
+        Outbound(authorities=path)

@@ -74,7 +74,7 @@ def test_a_client_of_the_profile_must_sign_and_so_must_one_that_registered_it(se
     signed = sign(_claims(services, "signer", scope="openid scope_all"), typ=None)
     assert services.post("ext/ciba/auth", "signer", request=signed).status_code == 200
     other = sign(_claims(services, "signer", jti="other"), alg="PS256", typ=None)
-    assert services.post("ext/ciba/auth", "signer", request=other).json()["error"] == "invalid_request_object"
+    assert services.post("ext/ciba/auth", "signer", request=other).json()["error"] == "invalid_request"
 
 
 @pytest.mark.spec("CIBA-7.1.1", "FAPICIBA-5.2.2")
@@ -98,7 +98,7 @@ def test_a_client_of_the_profile_must_sign_and_so_must_one_that_registered_it(se
 def test_each_claim_that_is_missing_or_wrong_is_refused(services: Services, changed: dict[str, Any]) -> None:
     phone = services.provider.phone(CAMILLE)
     answer = _ask(services, sign(_claims(services, **changed), typ=None))
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request_object")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert phone.questions() == []
 
 
@@ -114,7 +114,7 @@ def test_no_weak_and_no_strange_signature_counts(services: Services, kind: str) 
         "encrypted": lambda: "a.b.c.d.e",
     }[kind]()
     answer = _ask(services, made)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request_object")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.spec("CIBA-7.1.1")
@@ -129,7 +129,7 @@ def test_nothing_stands_beside_a_signed_request(services: Services, name: str) -
 def test_a_signed_request_counts_once(services: Services) -> None:
     signed = sign(_claims(services), typ=None)
     assert _ask(services, signed).status_code == 200
-    assert _ask(services, signed).json()["error"] == "invalid_request_object"
+    assert _ask(services, signed).json()["error"] == "invalid_request"
 
 
 @pytest.mark.spec("CIBA-7.1", "FAPICIBA-5.2.2")

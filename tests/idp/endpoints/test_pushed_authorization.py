@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from idp.model import Profile
+from tests.idp.dpop_proofs import ClientKey, redeem
 from tests.idp.relying_party import public_jwks, request_claims, sign
-from tests.idp.wire import BASE, CHALLENGE, CONNECT, ISSUER, REDIRECT, START, Wire, client, query_of
+from tests.idp.wire import BASE, CHALLENGE, CONNECT, ISSUER, REDIRECT, SECRET, START, Wire, client, query_of
 
 ASKED = {
     "response_type": "code",
@@ -18,6 +19,8 @@ ASKED = {
     "code_challenge": CHALLENGE,
     "code_challenge_method": "S256",
 }
+PUSH = f"{CONNECT}/ext/par/request"
+KEY, OTHER = ClientKey(), ClientKey()
 AT = int(START.timestamp())
 
 
@@ -33,6 +36,10 @@ def _clients(wire: Wire) -> None:
 
 def _push(wire: Wire, client_id: str | None = "baseline", /, **changes: str | None) -> Any:
     return wire.post("ext/par/request", client_id, **{**ASKED, **changes})
+
+
+def _push_proved(wire: Wire, proof: str, client_id: str = "baseline", **changes: str) -> Any:
+    return wire.http.post(PUSH, data={**ASKED, **changes}, auth=(client_id, SECRET), headers={"DPoP": proof})
 
 
 def _bring(wire: Wire, client_id: str, request_uri: str, *, cookie: str = "", **more: str) -> Any:
@@ -190,3 +197,56 @@ def test_a_fapi2_client_pushes_a_signed_request_and_gets_a_signed_answer(wire: W
     answer = query_of(_bring(wire, "fapi", pushed.json()["request_uri"], cookie=wire.log_in()))
     assert answer.keys() == {"response"}
     assert query_of(wire.authorize("fapi", cookie=wire.log_in(), request=sign(request_claims("fapi"))))["error"] == "invalid_request"
+
+
+@pytest.mark.spec("RFC9449-10.1")
+@pytest.mark.parametrize("named", [{}, {"dpop_jkt": KEY.jkt}], ids=["by the proof alone", "by dpop_jkt too"])
+def test_a_proof_beside_a_pushed_request_binds_the_code_to_its_key(wire: Wire, named: dict[str, str]) -> None:
+    pushed = _push_proved(wire, KEY.proof(wire, PUSH), **named)
+    assert pushed.status_code == 201, pushed.text
+    code = query_of(_bring(wire, "baseline", pushed.json()["request_uri"], cookie=wire.log_in()))["code"]
+    for stranger in (OTHER.proof(wire), None):
+        assert redeem(wire, code, stranger).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.spec("RFC9449-10.1")
+def test_the_holder_of_the_key_of_a_pushed_request_gets_the_token(wire: Wire) -> None:
+    pushed = _push_proved(wire, KEY.proof(wire, PUSH)).json()
+    code = query_of(_bring(wire, "baseline", pushed["request_uri"], cookie=wire.log_in()))["code"]
+    assert redeem(wire, code, KEY.proof(wire)).json()["token_type"] == "DPoP"
+
+
+@pytest.mark.spec("RFC9449-10.1", "RFC9449-4.3")
+@pytest.mark.parametrize(
+    ("proof", "changes"),
+    [
+        (lambda wire: KEY.proof(wire, PUSH), {"dpop_jkt": OTHER.jkt}),
+        (lambda wire: KEY.proof(wire), {}),
+        (lambda wire: KEY.proof(wire, PUSH, "GET"), {}),
+        (lambda wire: KEY.proof(wire, PUSH, iat=AT - 3600), {}),
+        (lambda wire: "x.y.z", {}),
+    ],
+    ids=["of another key than dpop_jkt", "for the token endpoint", "for another method", "old", "no proof at all"],
+)
+def test_a_proof_that_does_not_fit_its_pushed_request_is_refused(wire: Wire, proof: Any, changes: dict[str, str]) -> None:
+    answer = _push_proved(wire, proof(wire), **changes)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
+    assert "invalid_dpop_proof" in wire.events("authorization.refused")[-1]["event.reason"]
+
+
+@pytest.mark.spec("RFC9449-11.1")
+def test_a_proof_counts_once_for_pushed_requests_too(wire: Wire) -> None:
+    proof = KEY.proof(wire, PUSH)
+    assert _push_proved(wire, proof).status_code == 201
+    assert _push_proved(wire, proof).json()["error"] == "invalid_dpop_proof"
+
+
+@pytest.mark.spec("RFC9449-8")
+def test_a_client_that_needs_a_nonce_gets_it_at_the_pushed_request(wire: Wire) -> None:
+    careful = client("careful", quirks={"dpop_nonce_required": True})
+    wire.call(lambda provider: provider.store.clients.put(careful))
+    first = _push_proved(wire, KEY.proof(wire, PUSH), "careful")
+    assert (first.status_code, first.json()["error"]) == (400, "use_dpop_nonce")
+    again = _push_proved(wire, KEY.proof(wire, PUSH, nonce=first.headers["dpop-nonce"]), "careful")
+    assert again.status_code == 201
+    assert again.headers["dpop-nonce"]

@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import pytest
 
 from idp.errors import InvalidToken
@@ -92,3 +94,12 @@ def test_a_level_that_is_too_low_is_challenged_by_its_name(wire: Wire) -> None:
     assert "/login/" in wire.authorize("careful", cookie=wire.log_in("low", acr="eidas1"), acr_values="eidas2").headers["location"]
     high = wire.redeem(wire.code("careful", cookie=wire.log_in("high")), "careful").json()["access_token"]
     assert wire.userinfo(high).status_code == 200
+
+
+@pytest.mark.spec("FAPI1B-6.2.1")
+@pytest.mark.parametrize("sent", [None, "c770aef3-6784-41f7-8e0e-ff5f97bddb3a", "another text, not to be given back"])
+def test_the_name_that_a_service_gives_an_exchange_comes_back_or_one_of_ours(wire: Wire, sent: str | None) -> None:
+    headers = {"Authorization": f"Bearer {wire.tokens()['access_token']}", **({"x-fapi-interaction-id": sent} if sent else {})}
+    told = wire.http.get(f"{CONNECT}/userinfo", headers=headers).headers["x-fapi-interaction-id"]
+    assert str(UUID(told)) == told
+    assert (told == sent) == (sent is not None and " " not in sent)

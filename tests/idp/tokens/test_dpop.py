@@ -37,7 +37,7 @@ def test_a_proof_binds_the_token_to_its_key(wire: Wire) -> None:
     assert body["token_type"] == "DPoP"
     assert claims_of(token)["cnf"] == {"jkt": KEY.jkt}
     shown = userinfo(wire, token, KEY.proof(wire, f"{TOKEN[:-5]}userinfo", "GET", token))
-    assert (shown.status_code, shown.json()["cnf"]) == (200, {"jkt": KEY.jkt})
+    assert (shown.status_code, "cnf" in shown.json()) == (200, False)
     assert wire.events("access_token.issued")[-1]["health.token.binding"] == "dpop"
 
 
