@@ -275,7 +275,7 @@ def rfc9700() -> str:
 
 
 def _table_of_tests(path: str) -> Any:
-    """A module of the tests that holds nothing but a table, loaded from its file: the tests are no package."""
+    """A module of the tests that holds a table, loaded from its file: the tests are no package."""
     specification = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     if specification is None or specification.loader is None:
         raise RuntimeError(f"{path} is gone")
@@ -323,17 +323,32 @@ def _rule(path: Path, document: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def conformance() -> str:
-    """The modules of the certification plans, and the test that looks at what each looks at."""
-    table = _table_of_tests("tests/conformance/plans.py")
+    """The modules of the certification plans: the test that looks at what each looks at, and what the Foundation's suite found."""
+    plans = _table_of_tests("tests/conformance/plans.py")
+    reasons = _table_of_tests("tests/conformance/foundation/reasons.py")
+    verdicts = _table_of_tests("tests/conformance/foundation/verdicts.py")
+    runs = verdicts.load(ROOT / "tests/conformance/foundation/verdicts.json")
     tests = dict(_module_tests())
     parts = [
-        f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module. "
-        "The Foundation's suite is a server of its own and "
-        "was not run for this page: each module is looked at by a test of ours, of the same name, over the same routes.\n"
+        f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module: the test of ours of the same "
+        "name, which runs at every change, and the verdict of the Foundation's own suite, which is run by hand "
+        "([how](../how-to/run-the-conformance-suite.md)). "
+        "`review` is a module that passed and shows a picture of a page, for a person to look at; `skipped` is the suite's own "
+        "decision, from what discovery announces.\n\n",
+        _table(("plan", "variant", "found", "on", "suite"), map(verdicts.row, runs.values())),
     ]
-    for plan, modules in table.PLANS.items():
-        rows = [(f"`{module}`", *_module_state(module, tests, table.NOT_APPLICABLE)) for module in modules]
-        parts.append(f"\n## `{plan}`\n\n{_table(('module', 'state', 'what is looked at, or why it is not'), rows)}")
+    for plan, modules in plans.PLANS.items():
+        found = verdicts.by_module(plan, runs.values())
+        rows = (
+            (f"`{module}`", found.get(module, "–"), reasons.reason(plan, module), *_module_state(module, tests, plans.NOT_APPLICABLE))
+            for module in modules
+        )
+        head = ("module", "the suite", "why", "here", "what is looked at, or why it is not")
+        parts.append(f"\n## `{plan}`\n\n{_table(head, rows)}")
+    for plan in sorted({run["plan"] for run in runs.values()} - set(plans.PLANS)):
+        found = verdicts.by_module(plan, runs.values())
+        short = ((f"`{module}`", verdict, reasons.reason(plan, module)) for module, verdict in found.items())
+        parts.append(f"\n## `{plan}`\n\nThe worst of its variants.\n\n{_table(('module', 'the suite', 'why'), short)}")
     return "".join(parts)
 
 

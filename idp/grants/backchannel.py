@@ -43,12 +43,13 @@ async def _approved(awaited: AwaitedRequest, services: Services) -> Approval:
     """The approval once it says yes; everything else is one of the errors of §11."""
     if awaited.expires_at <= services.now:
         raise ExpiredToken("nobody answered in time")
-    if not await services.store.awaited.poll(awaited.handle_hash, services.now):
-        raise SlowDown("asked again too soon: wait five seconds longer from now on")
     approval = await services.store.interactions.get_approval(awaited.approval_id or "")
     if approval is None or approval.state is ApprovalState.EXPIRED:
         raise ExpiredToken("nobody answered in time")
     if approval.state in (ApprovalState.REQUESTED, ApprovalState.SEEN):
+        # Only who still has to wait can ask too soon: a service that was pinged comes at once, whenever it asked last.
+        if not await services.store.awaited.poll(awaited.handle_hash, services.now):
+            raise SlowDown("asked again too soon: wait five seconds longer from now on")
         # The words of PSC, which its clients may look for.
         raise AuthorizationPending("The authorization request is still pending as the end-user hasn't yet been authenticated.")
     if approval.state is not ApprovalState.APPROVED:

@@ -50,9 +50,9 @@ async def _check_answer(asked: DeviceAuthorization, services: Services) -> None:
     """Everything but a yes is one of the errors of §3.5."""
     if asked.expires_at <= services.now:
         raise ExpiredToken("nobody answered in time: ask for a new device_code")
-    if not await services.store.device_codes.poll(asked.device_code_hash, services.now):
-        raise SlowDown("asked again too soon: wait five seconds longer from now on")
     if asked.state is DeviceAuthorizationState.PENDING:
+        if not await services.store.device_codes.poll(asked.device_code_hash, services.now):
+            raise SlowDown("asked again too soon: wait five seconds longer from now on")
         raise AuthorizationPending("the person has not answered yet")
     if asked.state is DeviceAuthorizationState.DENIED:
         raise RequestDenied("the person refused")

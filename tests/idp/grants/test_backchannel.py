@@ -80,6 +80,19 @@ def test_polling_too_fast_slows_down_and_the_interval_stays_longer(services: Ser
     assert _error(services.poll(auth_req_id)) == "authorization_pending"
 
 
+@pytest.mark.spec("CIBA-10.2", "CIBA-11")
+@pytest.mark.parametrize(("decision", "told"), [("approve", None), ("deny", "access_denied")])
+def test_who_has_nothing_to_wait_for_any_more_is_not_told_to_slow_down(services: Services, decision: str, told: str | None) -> None:
+    phone = services.provider.phone(CAMILLE)
+    auth_req_id = services.ask().json()["auth_req_id"]
+    assert _error(services.poll(auth_req_id)) == "authorization_pending"
+    [question] = phone.questions()
+    phone.answer(question, decision)
+    answer = services.poll(auth_req_id)
+    assert answer.json().get("error") == told
+    assert ("access_token" in answer.json()) == (told is None)
+
+
 @pytest.mark.spec("CIBA-11")
 @pytest.mark.parametrize("decision", ["deny", "report"])
 def test_a_no_is_access_denied(services: Services, decision: str) -> None:

@@ -58,6 +58,15 @@ def test_a_device_that_hurries_is_told_to_slow_down_and_stays_slower(devices: De
 
 
 @pytest.mark.spec("RFC8628-3.5")
+def test_a_device_whose_person_has_answered_is_not_told_to_slow_down(devices: Devices) -> None:
+    asked = devices.ask().json()
+    assert _error(devices.poll(asked["device_code"])) == "authorization_pending"
+    browser = devices.provider.browser()
+    assert devices.decide(browser, devices.warned(browser, asked["user_code"]), "refuse").status_code == 200
+    assert _error(devices.poll(asked["device_code"])) == "access_denied"
+
+
+@pytest.mark.spec("RFC8628-3.5")
 def test_a_refusal_and_an_absence_have_their_own_errors(devices: Devices) -> None:
     refused, late = devices.ask().json(), devices.ask().json()
     browser = devices.provider.browser()
