@@ -21,10 +21,6 @@ REASONS: Final[Mapping[str, str]] = {
 _LEAK: Final = "in a run of all modules the notification of an earlier module's login, which nobody answered, may come while this one runs"
 #: (plan, module) → reason.
 REASONS_IN_PLAN: Final[Mapping[tuple[str, str], str]] = {
-    (
-        "oidcc-session-management-certification-test-plan",
-        "oidcc-session-management-rp-initiated-logout",
-    ): "the suite's frames came to no answer in our browser; the same exchange is tested here in a real Chromium. To look into",
     ("fapi-ciba-id1-test-plan", "fapi-ciba-id1-ensure-other-scope-order-succeeds"): _LEAK,
     ("fapi-ciba-id1-test-plan", "fapi-ciba-id1-ensure-without-client-assertion-in-backchannel-authorization-request"): _LEAK,
     (
