@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from siem.detection.conditions import predicates
 from siem.detection.correlations import Correlation, CorrelationType
 from siem.detection.heading import placeholders_of
 from siem.detection.load import CompiledCorrelation, Ruleset
+from siem.detection.predicates import ANYWHERE, TIMESTAMP
 
 #: Names of a summary that the detection gives, not the event.
 OF_DETECTION: Final = frozenset({"count", "usual", "limit", "since", "peers", "value", "indicator", "feed", "confidence", "tlp"})
@@ -105,6 +107,34 @@ def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
             names.update(dict.fromkeys(read[child]))
         read[compared.rule.id] = tuple(names)
     return read
+
+
+def fields_of_events(ruleset: Ruleset) -> frozenset[str] | None:
+    """Every field of an event that these rules can read, under the names that events have; None where keywords read all of them."""
+    variants = [variant for one in ruleset.singles for variant in one.variants]
+    trees = [tree for variant in variants for tree in (variant.tree, *(added.tree for added in variant.filters))]
+    if any(predicate.field == ANYWHERE for tree in trees for predicate in predicates(tree)):
+        return None
+    spoken = _spoken(ruleset)
+    read: set[str] = set()
+    for variant in variants:
+        read.update(variant.fields)
+        read.update(name for source in variant.sources for name in source.select)
+        read.update(one for name in spoken for one in variant.event_names(name))
+    return frozenset(read - {TIMESTAMP})
+
+
+def _spoken(ruleset: Ruleset) -> set[str]:
+    """Fields that rules name outside of their conditions."""
+    spoken: set[str] = set()
+    for rule in ruleset.rules.values():
+        spoken.update((rule.subject, *rule.group_by, *summary_fields(rule.summary_fr)))
+    for one in ruleset.correlations:
+        said = one.correlation
+        spoken.update((*said.group_by, *said.fields, *(name for names in said.aliases.values() for name in names.values())))
+    for habit in ruleset.baselines:
+        spoken.update((*habit.baseline.key_fields, *habit.baseline.fields))
+    return spoken
 
 
 def _translated(correlation: Correlation, reference: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ A field that holds a list matches if one of its elements does. Numbers, booleans
 
 import ipaddress
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -98,7 +98,7 @@ class View:
         return found
 
 
-class Renamed(Mapping[str, Text]):
+class Renamed(dict[str, Text]):
     """Texts of an event under the names that rules use: the first field that is there of those that ``event_names`` gives."""
 
     __slots__ = ("_event_names", "_texts")
@@ -107,18 +107,14 @@ class Renamed(Mapping[str, Text]):
         self._texts = texts
         self._event_names = event_names
 
-    def __getitem__(self, name: str) -> Text:
+    def __missing__(self, name: str) -> Text:
+        text = None
         for one in self._event_names(name):
             text = self._texts[one]
             if text is not None:
-                return text
-        return None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
-
-    def __len__(self) -> int:
-        return len(self._texts)
+                break
+        self[name] = text
+        return text
 
 
 class Compare(Enum):

@@ -15,10 +15,10 @@ from typing import Final
 from siem.detection import Detection, Rule
 from siem.detection.engine import Engine
 from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledRule, Ruleset
-from siem.detection.plan import keeping
+from siem.detection.plan import fields_of_events, keeping
 from siem.errors import DataError
 from siem.event import Event
-from siem.history.leaves import ALWAYS, Bounds
+from siem.history.bounds import ALWAYS, Bounds
 from siem.history.translation import of_rules
 from siem.store.events import EventStore, Scope, Search
 from siem.store.scan import scan, slices
@@ -48,6 +48,8 @@ class Plan:
     ruleset: Ruleset
     bounds: Bounds
     margin: timedelta
+    #: The fields that these rules read of an event; None: all.
+    fields: frozenset[str] | None = None
 
     @property
     def how(self) -> How:
@@ -107,7 +109,7 @@ def plan(ruleset: Ruleset, rule_id: str) -> Plan:
     # What a baseline compares with lies before what it finds.
     compared = [max(one.baseline.lookback, one.baseline.learning, one.baseline.per) + one.baseline.fresh for one in chosen.baselines]
     margin = max([0, *keeping(chosen.correlations).values(), *compared])
-    return Plan(chosen.rules[rule_id], chosen, of_rules(chosen.singles), timedelta(microseconds=margin))
+    return Plan(chosen.rules[rule_id], chosen, of_rules(chosen.singles), timedelta(microseconds=margin), fields_of_events(chosen))
 
 
 def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int = SLICE_COUNT) -> Iterator[Step]:
@@ -121,7 +123,7 @@ def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int
     for part in slices(events, stretch.scope, begin, stretch.to_at, size=slice_count):
         # The bars that slices are made of may reach beyond the stretch.
         reached_at = part.to_at if stretch.to_at is None else min(part.to_at, stretch.to_at)
-        for batch in scan(events, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at)):
+        for batch in scan(events, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at), wanted.fields):
             yield _since(stretch.from_at, search.step(batch))
         yield Step((), part.count, 0, reached_at)
     if reached_at is not None:

@@ -11,7 +11,6 @@ A test compares all of Unicode.
 import ipaddress
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from siem.detection.patterns import How, Pattern, Wild
@@ -34,34 +33,8 @@ from siem.detection.predicates import (
 from siem.detection.regex import needed_literal
 from siem.errors import DataError
 from siem.event import FIELDS, Kind, text_of
+from siem.history.bounds import ALWAYS, NEVER, Bounds, any_of, at_most, exactly
 from siem.store.query import Query, column, kind_of
-
-ALWAYS: Final = Query("TRUE")
-NEVER: Final = Query("FALSE")
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Events sure to match (``least``), and events that may (``most``). They are the same where the translation is exact."""
-
-    least: Query
-    most: Query
-
-    @property
-    def exact(self) -> bool:
-        """Whether the condition means what the engine means."""
-        return self.least == self.most
-
-
-def exactly(query: Query) -> Bounds:
-    """A condition that means what the engine means."""
-    return Bounds(query, query)
-
-
-def at_most(query: Query) -> Bounds:
-    """A condition that leaves nothing out, and proves nothing."""
-    return exactly(query) if query == NEVER else Bounds(NEVER, query)
-
 
 _TEXTS: Final = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
 _OPERATORS: Final = {Compare.LT: "<", Compare.LTE: "<=", Compare.GT: ">", Compare.GTE: ">=", Compare.EQ: "=", Compare.NEQ: "<>"}
@@ -71,6 +44,8 @@ _DATE_PARTS: Final = {part: part.value for part in TimePart}
 _IN_INTEGERS: Final = frozenset("-0123456789")
 _IN_FLOATS: Final = frozenset("-+.e0123456789")
 _LARGEST: Final = 2**63
+#: Texts looked for by one expression: the size of those is limited.
+_AT_ONCE: Final = 50
 #: What ``İ`` becomes in lower case in Python: an i and a dot above.
 _DOT_ABOVE: Final = "\u0307"
 _SIGMAS: Final = frozenset("σς")
@@ -185,17 +160,42 @@ def of_pattern(target: str, pattern: Pattern, *, cased: bool) -> Bounds:
 
 def of_equalities(target: str, texts: Sequence[str]) -> Bounds:
     """A text column compared without case with several texts in lower case: it is one of them."""
+    return _of_several(target, texts, _among)
+
+
+def of_contained(target: str, texts: Sequence[str]) -> Bounds:
+    """A text column compared without case with several texts in lower case: it holds one of them."""
+    return _of_several(target, texts, _holding)
+
+
+def _of_several(target: str, texts: Sequence[str], compared: Callable[[str, Sequence[str]], Query]) -> Bounds:
     kept = [text for text in dict.fromkeys(texts) if _storable(text)]
-    if not kept:
-        return exactly(NEVER)
-    if any(_SIGMAS.intersection(text) for text in kept):
-        return at_most(_present(target))
-    every = ", ".join("?" * len(kept))
-    precisely = Query(f"({_lower(target)} IN ({every}))", tuple(kept))
-    if any(_DOT_ABOVE in text for text in kept):
+    together = "".join(kept)
+    if not kept or _SIGMAS.intersection(together):
+        return at_most(_present(target)) if kept else exactly(NEVER)
+    precisely = compared(_lower(target), kept)
+    if _DOT_ABOVE in together:
         return exactly(precisely)
-    loosely = Query(f"(lower({target}) IN ({every}))", tuple(kept))
-    return exactly(_guarded(target, loosely, precisely) if any("i" in text for text in kept) else loosely)
+    loosely = compared(f"lower({target})", kept)
+    return exactly(_guarded(target, loosely, precisely) if "i" in together else loosely)
+
+
+def _among(expression: str, texts: Sequence[str]) -> Query:
+    return Query(f"({expression} IN ({', '.join('?' * len(texts))}))", tuple(texts))
+
+
+def _holding(expression: str, texts: Sequence[str]) -> Query:
+    """Looked for together: one by one, each would put the whole text in lower case anew."""
+    if len(texts) == 1:
+        return Query(f"contains({expression}, ?)", tuple(texts))
+    rows = [texts[first : first + _AT_ONCE] for first in range(0, len(texts), _AT_ONCE)]
+    condition = " OR ".join([f"regexp_matches({expression}, ?)"] * len(rows))
+    return Query(f"({condition})", tuple("|".join(map(_quoted, row)) for row in rows))
+
+
+def _quoted(text: str) -> str:
+    """A text as a regular expression of DuckDB (RE2): whatever is neither letter nor digit of ASCII, by its number."""
+    return "".join(one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in text)
 
 
 def _guarded(target: str, loosely: Query, precisely: Query) -> Query:
@@ -345,41 +345,3 @@ def _float_with_text(target: str, text: str) -> Query:
     except ValueError:
         return NEVER
     return Query(f"({target} = ?)", (number,)) if text_of(number) == text else NEVER
-
-
-# ---------------------------------------------------------------------------------------------- joining
-def all_of(parts: Sequence[Bounds]) -> Bounds:
-    """Every part holds."""
-    return _joined(parts, " AND ", absorbing=NEVER, neutral=ALWAYS)
-
-
-def any_of(parts: Sequence[Bounds]) -> Bounds:
-    """At least one part holds."""
-    return _joined(parts, " OR ", absorbing=ALWAYS, neutral=NEVER)
-
-
-def negated(part: Bounds) -> Bounds:
-    """The part does not hold; what the event does not say makes a comparison unknown, which is not holding."""
-    if part.exact:
-        return exactly(_not(part.least))
-    return Bounds(_not(part.most), _not(part.least))
-
-
-def _not(query: Query) -> Query:
-    if query in (ALWAYS, NEVER):
-        return NEVER if query == ALWAYS else ALWAYS
-    return Query(f"(NOT coalesce({query.condition}, FALSE))", query.parameters)
-
-
-def _joined(parts: Sequence[Bounds], connective: str, *, absorbing: Query, neutral: Query) -> Bounds:
-    def join(queries: Sequence[Query]) -> Query:
-        kept = [query for query in queries if query != neutral]
-        if absorbing in kept:
-            return absorbing
-        if len(kept) < 2:
-            return kept[0] if kept else neutral
-        condition = connective.join(query.condition for query in kept)
-        return Query(f"({condition})", tuple(value for query in kept for value in query.parameters))
-
-    least = join([part.least for part in parts])
-    return exactly(least) if all(part.exact for part in parts) else Bounds(least, join([part.most for part in parts]))

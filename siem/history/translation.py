@@ -14,12 +14,15 @@ from siem.detection.logsource import LogSource
 from siem.detection.patterns import How
 from siem.detection.predicates import Predicate, TextIs
 from siem.event import FIELDS, Kind
-from siem.history.leaves import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated, of_equalities, of_predicate
+from siem.history.bounds import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated
+from siem.history.leaves import of_contained, of_equalities, of_predicate
 from siem.store.query import Query, column, kind_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TEXTS = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
+#: Comparisons of one field with several texts that are asked together.
+_TOGETHER: Final = {How.EQUALS: of_equalities, How.CONTAINS: of_contained}
 
 
 def of_rules(rules: Sequence[CompiledRule]) -> Bounds:
@@ -89,23 +92,23 @@ def of_tree(node: Node) -> Bounds:
 
 
 def _of_row(children: Sequence[Node]) -> Bounds:
-    """A disjunction; equalities about one text field are one look-up."""
-    together: dict[str, list[str]] = {}
+    """A disjunction; what is asked alike of one text field is one look-up, or one search."""
+    together: dict[tuple[How, str], list[str]] = {}
     parts: list[Bounds] = []
     for child in children:
-        if isinstance(child, Leaf) and _is_plain(child.predicate):
-            together.setdefault(child.predicate.field, []).append(child.predicate.pattern.classify()[1])  # type: ignore[union-attr]
-        else:
+        alike = _alike(child.predicate) if isinstance(child, Leaf) else None
+        if alike is None:
             parts.append(of_tree(child))
-    return any_of([*(of_equalities(column(name), texts) for name, texts in together.items()), *parts])
+        else:
+            how, name, text = alike
+            together.setdefault((how, name), []).append(text)
+    joined = (_TOGETHER[how](column(name), texts) for (how, name), texts in together.items())
+    return any_of([*joined, *parts])
 
 
-def _is_plain(predicate: Predicate) -> bool:
-    """Whether it is an equality without case about a text field."""
-    return (
-        isinstance(predicate, TextIs)
-        and not predicate.cased
-        and predicate.field in FIELDS
-        and FIELDS[predicate.field] in _TEXTS
-        and predicate.pattern.classify()[0] is How.EQUALS
-    )
+def _alike(predicate: Predicate) -> tuple[How, str, str] | None:
+    """Of a comparison without case of a text field that is asked together with its like: how, the field, and the text."""
+    if not isinstance(predicate, TextIs) or predicate.cased or FIELDS.get(predicate.field) not in _TEXTS:
+        return None
+    how, text = predicate.pattern.classify()
+    return (how, predicate.field, text) if text and how in _TOGETHER else None

@@ -1,6 +1,6 @@
 """The table of events in DuckDB: a column for each field of :data:`siem.event.FIELDS`, two maps for the others; its rows, in and out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -96,10 +96,19 @@ def _load_source(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]
     cursor.execute(statement, [orjson.dumps(document).decode()])
 
 
-def event_of(row: tuple[Any, ...]) -> Event:
-    """The event of a row, read as :data:`READ_COLUMNS`."""
+def columns_of(wanted: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """What to read of rows so that their events have these fields at least (None: all), and which fields have a column in it."""
+    if wanted is None:
+        return READ_COLUMNS, tuple(FIELDS)
+    names = tuple(name for name in FIELDS if name in wanted)
+    others = "NULL, NULL" if FIELDS.keys() >= set(wanted) else "other, other_lists"
+    return ", ".join(['id, epoch_us("at"), source, tenant', others, *(f'"{name}"' for name in names)]), names
+
+
+def event_of(row: tuple[Any, ...], names: Iterable[str] = FIELDS) -> Event:
+    """The event of a row, read as :data:`READ_COLUMNS`, or as :func:`columns_of` has it for these ``names``."""
     identity, at, source, tenant, other, lists = row[:6]
-    fields: Fields = {name: value for name, value in zip(FIELDS, row[6:], strict=True) if value is not None}
+    fields: Fields = {name: value for name, value in zip(names, row[6:], strict=True) if value is not None}
     if other or lists:
         fields |= other_fields.restored(other, lists)
     return Event(str(identity), instant(int(at)), str(source), str(tenant), fields)

@@ -193,6 +193,8 @@ class EventStore:
 
     def get(self, ids: Collection[str], scope: Scope) -> list[Event]:
         """The events of these ids that the scope may see, in event time order; unknown ones are missing."""
+        if not ids:
+            return []
         condition, parameters = _of_ids(ids, scope)
         with self.reading() as cursor:
             rows = cursor.execute(f'SELECT {READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters).fetchall()

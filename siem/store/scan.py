@@ -1,12 +1,12 @@
 """Stored events as a stream, for reading many of them in the order in which they happened."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from siem.event import Event
-from siem.store.event_table import READ_COLUMNS, event_of, instant
+from siem.store.event_table import columns_of, event_of, instant
 from siem.store.events import EventStore, Scope, Search, where
 
 #: Events handed on together.
@@ -50,10 +50,14 @@ def first_at(store: EventStore, scope: Scope) -> datetime | None:
     return None if row[0] is None else instant(row[0])
 
 
-def scan(store: EventStore, search: Search) -> Iterator[list[Event]]:
-    """Matching events in event time order, on one snapshot of the store. DuckDB sorts them, within its memory limit."""
+def scan(store: EventStore, search: Search, fields: Collection[str] | None = None) -> Iterator[list[Event]]:
+    """Matching events in event time order, on one snapshot of the store. DuckDB sorts them, within its memory limit.
+
+    ``fields`` are those that are needed, where not all are: of seven an event costs a third of what it costs of sixty.
+    """
     condition, parameters = where(search)
+    columns, names = columns_of(fields)
     with store.reading() as cursor:
-        cursor.execute(f'SELECT {READ_COLUMNS} FROM events WHERE {condition} ORDER BY "at", id', parameters)
+        cursor.execute(f'SELECT {columns} FROM events WHERE {condition} ORDER BY "at", id', parameters)
         while rows := cursor.fetchmany(_BATCH_COUNT):
-            yield [event_of(row) for row in rows]
+            yield [event_of(row, names) for row in rows]

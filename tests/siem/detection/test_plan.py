@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from siem.detection.load import Ruleset, load_rules
-from siem.detection.plan import carried_fields, feeds, fields_looked_at, keeping
+from siem.detection.plan import carried_fields, feeds, fields_looked_at, fields_of_events, keeping
 
 RULES = """\
 title: Login
@@ -67,3 +67,22 @@ def test_an_alias_stands_for_the_field_that_is_counted_too(tmp_path: Path) -> No
     assert ruleset.errors == ()
     (feed,) = feeds(ruleset.correlations, carried_fields(ruleset.correlations))[MANY]
     assert (feed.group, feed.values) == (("user.id",), ("health.device.id",))
+
+
+def test_of_an_event_only_what_some_rule_speaks_of_is_read(tmp_path: Path) -> None:
+    assert fields_of_events(loaded(tmp_path)) == {
+        "event.action",
+        "event.dataset",
+        "source.ip",
+        "user.id",
+        "who",
+        "health.device.id",
+        "service.name",
+    }
+
+
+def test_a_keyword_reads_every_field(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(RULES.replace("selection: {event.action: login.failed}", "selection: [kiwi]"), encoding="utf-8")
+    ruleset = load_rules(tmp_path)
+    assert ruleset.errors == ()
+    assert fields_of_events(ruleset) is None

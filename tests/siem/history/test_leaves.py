@@ -48,6 +48,9 @@ def found(shelf: Shelf, field: str, values: list[Value], line: str, value: objec
         ("user.id|cased", "A"),
         ("user.id|contains|cased", "B"), ("user.id|startswith", "a\x00"), ("user.id", "*"), ("user.id", "?"), ("user.id", ""),
         ("user.id", "\ud800"),
+        ("user.id|contains", ["i", "a%", "\\", ".", "b"]), ("user.id|contains", ["(", "É", "\x00", "]x{"]),
+        ("user.id|contains", ["\u0307", "z"]),
+        ("user.id|contains", [*(f"x{number}" for number in range(60)), "é"]),
         ("user.id", None), ("user.id|exists", True), ("user.id", 1), ("user.id", True),
     ],
 )  # fmt: skip

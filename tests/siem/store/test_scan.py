@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siem.event import Event
+from siem.event import Event, Fields
 from siem.store.events import EventStore, Scope, Search, StoredEvent
 from siem.store.query import parse_query
 from siem.store.scan import first_at, scan, slices
@@ -34,6 +34,21 @@ def test_slices_hold_each_event_once_in_order(seconds: list[int], size: int) -> 
     assert sum(part.count for part in parts) == len(seconds)
     assert all(part.count >= size for part in parts[:-1])
     assert first_at(store, Scope()) == AT + timedelta(seconds=min(seconds))
+    store.close()
+
+
+def test_of_the_fields_asked_for_events_have_all() -> None:
+    store = EventStore(None)
+    fields: Fields = {"event.action": "read", "user.id": "u", "Channel": "Security", "Several": ["a", "b"]}
+    store.append([StoredEvent(1, Event("e1", AT, "s", "default", fields))])
+    for wanted in (None, {"Channel"}, {"Several", "user.id"}, {"event.action"}, {"message"}):
+        (batch,) = scan(store, Search(Scope()), wanted)
+        assert (batch[0].id, batch[0].at, batch[0].source, batch[0].tenant) == ("e1", AT, "s", "default")
+        kept = {name: value for name, value in fields.items() if wanted is None or name in wanted}
+        assert batch[0].fields.items() >= kept.items()
+        assert wanted is None or batch[0].fields.keys() <= fields.keys()
+    (batch,) = scan(store, Search(Scope()), {"event.action"})
+    assert batch[0].fields == {"event.action": "read"}
     store.close()
 
 
