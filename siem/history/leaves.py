@@ -194,7 +194,7 @@ def _holding(expression: str, texts: Sequence[str]) -> Query:
 
 
 def _quoted(text: str) -> str:
-    """A text as a regular expression of DuckDB (RE2): whatever is neither letter nor digit of ASCII, by its number."""
+    """A text as a regular expression of DuckDB: whatever is neither letter nor digit of ASCII, by its number."""
     return "".join(one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in text)
 
 
