@@ -160,11 +160,9 @@ class Pipeline:
 
     def _commit(self, engine: Engine, parsed: Batch, new: Sequence[Event], detections: Sequence[Detection], position: int) -> Absorbed:
         events_by_id = {event.id: event for event in new}
-        earlier: dict[str, set[str]] = {}
-        for detection in detections:
-            earlier.setdefault(detection.tenant, set()).update(one for one in detection.event_ids if one not in events_by_id)
-        for tenant, ids in earlier.items():
-            events_by_id.update((event.id, event) for event in self._parts.events.get(ids, Scope(tenant)))
+        for tenant in {detection.tenant for detection in detections}:
+            named = {one for detection in detections if detection.tenant == tenant for one in detection.event_ids}
+            events_by_id.update((event.id, event) for event in self._parts.events.get(named - events_by_id.keys(), Scope(tenant)))
         with progress.naming_failures(), self._parts.database.transaction() as connection:
             absorbed = self._parts.incidents.absorb(connection, detections, events_by_id)
             for incident_id in absorbed.incidents_touched:
