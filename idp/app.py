@@ -50,7 +50,7 @@ from idp.endpoints import (
 )
 from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of, signal_services
-from idp.endpoints.faults import ERROR_HANDLERS, answer_bug
+from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid
 from idp.errors import OperationError
 from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
 from idp.keys.security_module import signing_token
@@ -95,6 +95,7 @@ class _Framework:
         with self._lock:
             if self._app is None:
                 from fastapi import FastAPI
+                from fastapi.exceptions import RequestValidationError
 
                 from idp.endpoints import administration, console, control, registry_administration
 
@@ -102,6 +103,7 @@ class _Framework:
                 app.state.provider = self._provider
                 for family, handler in ERROR_HANDLERS.items():
                     app.add_exception_handler(family, handler)
+                app.add_exception_handler(RequestValidationError, answer_invalid)
                 app.include_router(administration.router)
                 app.include_router(registry_administration.router)
                 if self._provider.admin_base_url:

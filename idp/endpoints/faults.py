@@ -43,6 +43,24 @@ async def _answer_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
+async def answer_invalid(request: Request, error: Exception) -> Response:
+    """Which member of a document is wrong and how (422). What was sent is not repeated: it may be a secret, or no text at all."""
+    from fastapi.exceptions import RequestValidationError  # by whom it was raised
+
+    if not isinstance(error, RequestValidationError):
+        raise error
+    detail = [
+        {"loc": [_printable(part) for part in found["loc"]], "msg": _printable(found["msg"]), "type": found["type"]}
+        for found in error.errors()
+    ]
+    return json_answer({"detail": detail}, 422)
+
+
+def _printable(part: object) -> object:
+    """A name of a member may hold half a character, which no answer can."""
+    return part.encode("utf-8", "replace").decode() if isinstance(part, str) else part
+
+
 async def answer_bug(request: Request, error: Exception) -> Response:
     """The text of a bug never leaves; its reference leads from the report to the log."""
     reference = secrets.token_hex(6)

@@ -3,10 +3,11 @@ from typing import Any
 
 import orjson
 import pytest
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from idp.authentication.refusal import AuthenticationRefused
-from idp.endpoints.faults import ERROR_HANDLERS, answer_bug
+from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid
 from idp.errors import InvalidGrant, OAuthError, OperationError
 
 REQUEST = Request({"type": "http", "method": "POST", "path": "/token", "headers": [], "query_string": b""})
@@ -36,6 +37,17 @@ def test_a_bug_leaves_a_reference_alone() -> None:
     assert answer.status_code == 500
     assert b"reference" in answer.body
     assert b"secret" not in answer.body
+
+
+def test_what_is_wrong_with_a_document_is_told_without_repeating_it() -> None:
+    sent = [
+        {"type": "model_attributes_type", "loc": ("body", "pin\ud800"), "msg": "no object", "input": b"secret \xff", "ctx": {"error": 1}}
+    ]
+    answer = asyncio.run(_answered(answer_invalid(REQUEST, RequestValidationError(sent))))
+    assert answer.status_code == 422
+    assert orjson.loads(answer.body) == {"detail": [{"loc": ["body", "pin?"], "msg": "no object", "type": "model_attributes_type"}]}
+    with pytest.raises(RuntimeError):
+        asyncio.run(_answered(answer_invalid(REQUEST, RuntimeError("another family"))))
 
 
 def test_who_hung_up_gets_an_empty_answer() -> None:
