@@ -107,6 +107,8 @@ CLASSES: Final = (
             "CVE-2026-109373": "Zitadel, unsigned cookie",
             "CVE-2026-119128": "Zitadel, forgeable check cookie",
             "RFC9449-11.1": "a proof of possession replayed",
+            "CWE-384": "a session fixed beforehand",
+            "RFC6265-8.5": "cookies of another port",
         },
     ),
     AttackClass(

@@ -1,7 +1,7 @@
 """The administration pages let nobody in by another door, and no other page act in an administrator's name.
 
-Precedents: cross-site requests (CWE-352), frames (CWE-1021), session fixation (CWE-384), codes of other clients (RFC 9700 §4.4), cookies
-that cross ports (RFC 6265 §8.5).
+Precedents: cross-site requests (CWE-352), frames (CWE-1021), session fixation (CWE-384), codes of other clients (RFC9700-4.4), cookies
+that cross ports (RFC6265-8.5).
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,8 @@ import pytest
 from idp.sessions import hash_secret
 from tests.idp.endpoints.console.entering import ADMIN, CLIENTS, Console, administering
 from tests.idp.wire import BASE
+
+pytestmark = pytest.mark.precedent("CWE-352", "CWE-1021", "CWE-384", "RFC9700-4.4", "RFC6265-8.5")
 
 ACTS = (
     (f"{CLIENTS}/baseline/suspend", {}),
