@@ -47,7 +47,7 @@ from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
 from siem.errors import DataError
 from siem.event import RawRecord
 from siem.evidence import EvidenceStore
-from siem.history import looking_back
+from siem.history import looking_back, trials
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
@@ -110,6 +110,7 @@ class Watch:
     history: History
     looking_back: looking_back.LookingBack
     retention: Keeper
+    trials: trials.Trials
     files: tuple[FileInput, ...]
     incidents: Incidents
     runs: Runs
@@ -157,6 +158,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         propose=runs.propose,
     )
     pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
+
+    def busy() -> bool:
+        return stores.queue.last_sequence - pipeline.position > settings.batch_count
+
     return Watch(
         settings=settings,
         clock=clock,
@@ -165,8 +170,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         tuning=_tuning(settings, stores, clock, rules, pipeline),
         pipeline=pipeline,
         history=_history(settings, stores, rules, sources),
-        looking_back=_looking_back(settings, parts, rules, clock, _busy(settings, stores, pipeline)),
-        retention=_retention(settings, stores, clock, pipeline),
+        looking_back=_looking_back(settings, parts, rules, clock, busy),
+        retention=_retention(settings, stores, clock, pipeline, busy),
+        trials=_trials(settings, stores, rules, clock, busy),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
         incidents=incidents,
         runs=runs,
@@ -220,12 +226,7 @@ def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clo
     return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
 
 
-def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[], bool]:
-    """Whether more records wait than one batch takes."""
-    return lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
-
-
-def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline) -> Keeper:
+def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> Keeper:
     days = {
         Purpose.SECURITY: settings.event_retention_days,
         Purpose.ACCESS: settings.access_retention_days,
@@ -237,9 +238,15 @@ def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipel
         queue=stores.queue,
         clock=clock,
         processed_up_to=lambda: pipeline.position,
-        busy=_busy(settings, stores, pipeline),
+        busy=busy,
     )
     return Keeper(parts, {purpose: timedelta(days=count) for purpose, count in days.items()})
+
+
+def _trials(settings: Settings, stores: Stores, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> trials.Trials:
+    sets = settings.state / INDICATORS
+    parts = trials.Parts(events=stores.events, rules=lambda: rules.current, clock=clock, book=lambda: Sets(sets), busy=busy)
+    return trials.Trials(parts, budget_seconds=settings.history_rule_cpu_seconds)
 
 
 def _open_stores(settings: Settings) -> Stores:
@@ -311,6 +318,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             ruleset=lambda: watch.rules.current,
             profiles=lambda: watch.pipeline.engine.profiles if watch.pipeline.engine else None,
             tuning=watch.tuning,
+            trials=watch.trials,
             sources=watch.sources,
             backlog=lambda: max(0, watch.stores.queue.last_sequence - watch.pipeline.position),
             desk=watch.desk,
@@ -347,6 +355,7 @@ def _lifespan(watch: Watch, stop: threading.Event) -> Callable[[Starlette], cont
             threading.Thread(target=upkeep.advance, args=(watch.runs, watch.dossiers, watch.clock, stop), name="response"),
             threading.Thread(target=watch.looking_back.run, args=(stop,), name="history"),
             threading.Thread(target=watch.retention.run, args=(stop,), name="retention"),
+            threading.Thread(target=watch.trials.run, args=(stop,), name="trials"),
         ]
         door = Door(watch.settings.state, watch.history.answer)
         for thread in threads:

@@ -33,6 +33,7 @@ from siem.console import (
     run,
     search,
     sources,
+    trials,
     tuning,
 )
 from siem.console.language import load
@@ -94,6 +95,8 @@ PAGES: Final = (
     Page("GET", "/regles", rules.index, P.READ_RULES, "regles"),
     Page("GET", "/regles/navigator.json", rules.layer, P.READ_RULES, "regles"),
     Page("GET", "/regles/{id}", rules.show, P.READ_RULES, "regles"),
+    Page("GET", "/regles/{id}/essai", trials.show, P.READ_RULES, "regles"),
+    Page("POST", "/regles/{id}/essai", trials.act, P.SEARCH, "regles"),
     Page("GET", "/regles/{id}/filtre", tuning.show, P.READ_RULES, "regles"),
     Page("POST", "/regles/{id}/filtre", tuning.write, P.TUNE_RULES, "regles"),
     Page("GET", "/identites/revelation", identities.ask, P.REVEAL_IDENTITY),

@@ -14,6 +14,7 @@ from siem.detection.alarms import Alarm
 from siem.detection.load import Ruleset
 from siem.detection.match import OutOfForce
 from siem.detection.profile import Profiles
+from siem.history.trials import Trials
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.response.runs import Runs
@@ -67,6 +68,7 @@ class Services:
     ruleset: Callable[[], Ruleset]
     profiles: Callable[[], Profiles | None]
     tuning: Tuning
+    trials: Trials
     sources: Sequence[SourceSettings]
     backlog: Callable[[], int]
     desk: Desk

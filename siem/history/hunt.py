@@ -14,12 +14,13 @@ from typing import Final
 
 from siem.detection import Detection, Rule
 from siem.detection.engine import Engine
+from siem.detection.indicators import Book
 from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledRule, Ruleset
 from siem.detection.plan import fields_of_events, keeping
 from siem.errors import DataError
 from siem.event import Event
 from siem.history.bounds import ALWAYS, Bounds
-from siem.history.translation import of_rules
+from siem.history.translation import of_indicators, of_rules
 from siem.store.events import EventStore, Scope, Search
 from siem.store.scan import scan, slices
 
@@ -41,7 +42,8 @@ class How(StrEnum):
 class Plan:
     """A rule ready to be looked for: the rules it rests on, and what SQL knows of the events that they match.
 
-    ``margin`` is how far back a detection may reach: earlier events are read too, so that no window is cut at the begin.
+    ``margin`` is how far back a detection may reach: earlier events are read too, so that no window is cut at the begin. ``book`` holds the
+    sets of indicators, for a rule about them.
     """
 
     rule: Rule
@@ -50,6 +52,7 @@ class Plan:
     margin: timedelta
     #: The fields that these rules read of an event; None: all.
     fields: frozenset[str] | None = None
+    book: Book | None = None
 
     @property
     def how(self) -> How:
@@ -98,7 +101,7 @@ def find_rule(ruleset: Ruleset, reference: str) -> Rule:
     return found
 
 
-def plan(ruleset: Ruleset, rule_id: str) -> Plan:
+def plan(ruleset: Ruleset, rule_id: str, book: Book | None = None) -> Plan:
     """Make a rule of a set ready. It alone returns detections, also where in force it only feeds others."""
     kept = ruleset.only([rule_id])
     chosen = replace(
@@ -109,7 +112,16 @@ def plan(ruleset: Ruleset, rule_id: str) -> Plan:
     # What a baseline compares with lies before what it finds.
     compared = [max(one.baseline.lookback, one.baseline.learning, one.baseline.per) + one.baseline.fresh for one in chosen.baselines]
     margin = max([0, *keeping(chosen.correlations).values(), *compared])
-    return Plan(chosen.rules[rule_id], chosen, of_rules(chosen.singles), timedelta(microseconds=margin), fields_of_events(chosen))
+    # What the sets list may be anywhere that their rules look: such an event is read whole.
+    listed = bool(chosen.indicators)
+    return Plan(
+        rule=chosen.rules[rule_id],
+        ruleset=chosen,
+        bounds=of_indicators(chosen.indicators) if listed else of_rules(chosen.singles),
+        margin=timedelta(microseconds=margin),
+        fields=None if listed else fields_of_events(chosen),
+        book=book,
+    )
 
 
 def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int = SLICE_COUNT) -> Iterator[Step]:
@@ -141,6 +153,8 @@ class _Search:
 
     def __init__(self, wanted: Plan) -> None:
         self.engine = Engine(wanted.ruleset, lateness=_LATENESS, max_lag=timedelta(0))
+        if wanted.book is not None:
+            self.engine.indicators.book = wanted.book
         self.lost_count = 0
 
     def step(self, batch: list[Event]) -> Step:

@@ -9,6 +9,7 @@ from typing import Final
 
 from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated, Node
 from siem.detection.filters import AddedFilter
+from siem.detection.indicators import CompiledIndicators
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How
@@ -28,6 +29,12 @@ _TOGETHER: Final = {How.EQUALS: of_equalities, How.CONTAINS: of_contained}
 def of_rules(rules: Sequence[CompiledRule]) -> Bounds:
     """Events that match one rule at least."""
     return any_of([of_rule(rule) for rule in rules])
+
+
+def of_indicators(rules: Sequence[CompiledIndicators]) -> Bounds:
+    """Events that have a field in which rules look for indicators; what the sets list, only the engine knows."""
+    names = sorted({name for one in rules for name, _ in one.wanted.fields})
+    return any_of([at_most(Query(f"({column(name)} IS NOT NULL)")) for name in names])
 
 
 def of_rule(rule: CompiledRule) -> Bounds:

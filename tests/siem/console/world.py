@@ -32,6 +32,8 @@ from siem.enrichment.pseudonyms import identities
 from siem.errors import DataError
 from siem.event import Event, Fields, RawRecord
 from siem.evidence import EvidenceStore
+from siem.history.trials import Parts as TrialParts
+from siem.history.trials import Trials
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.response import action
@@ -191,6 +193,7 @@ class World:
             ruleset=lambda: replace(self.load_rules(()), rules=self.services.rules, errors=(BROKEN,)),
             profiles=lambda: None,
             tuning=Tuning(self.database, self.events, self.load_rules, folder / "local-rules", self.clock),
+            trials=Trials(TrialParts(events=self.events, rules=lambda: self.load_rules(()), clock=self.clock), budget_seconds=60),
             sources=SOURCES,
             backlog=lambda: 0,
             desk=self.desk,
