@@ -43,10 +43,9 @@ from siem.detection.pipelines import load_pipelines
 from siem.detection.profile import every
 from siem.door import Door
 from siem.enrichment.parts import load_enrichments
-from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolve
+from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolver
 from siem.errors import DataError
-from siem.event import RawRecord
-from siem.evidence import EvidenceStore
+from siem.evidence import EvidenceStore, collector
 from siem.history import looking_back, trials
 from siem.history.questions import History
 from siem.incidents.model import Incident
@@ -72,7 +71,7 @@ from siem.sources import SOURCES
 from siem.sources.configuration import load_sources
 from siem.sources.source import SourceSettings
 from siem.store.database import Database
-from siem.store.events import EventStore, Scope
+from siem.store.events import EventStore
 from siem.store.migrations import migrate
 from siem.store.queue import Queue
 from siem.tuning.proposal import Tuning
@@ -285,8 +284,8 @@ def _services(settings: Settings, stores: Stores, open_dossier: Callable[[Incide
             settings.idp_client_id,
             settings.idp_client_secret.get_secret_value(),
         ),
-        resolve=lambda pseudonym: _resolve(stores.database, pseudonym),
-        collect=lambda tenant, ids: _collect(stores, tenant, ids),
+        resolve=resolver(stores.database),
+        collect=collector(stores.events, stores.queue),
         open_dossier=open_dossier,
     )
 
@@ -381,15 +380,3 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
 
     exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys.get("metrics", ""))
     return [Route("/health", health), Route("/metrics", exposed)]
-
-
-def _resolve(database: Database, pseudonym: str) -> str | None:
-    with database.reading() as connection:
-        return resolve(connection, pseudonym)
-
-
-def _collect(stores: Stores, tenant: str, ids: Sequence[str]) -> Mapping[str, RawRecord]:
-    """The raw records of events, as received; those past retention are missing."""
-    sequences = stores.events.sequences(ids, Scope(tenant))
-    records = stores.queue.get(sequences.values())
-    return {event_id: records[sequence] for event_id, sequence in sequences.items() if sequence in records}

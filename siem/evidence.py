@@ -11,13 +11,16 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from siem.errors import DataError, OperationError
+from siem.event import RawRecord
+from siem.store.events import EventStore, Scope
+from siem.store.queue import Queue
 
 #: What the first line of a journal refers to.
 _FIRST: Final = "0" * 64
@@ -198,3 +201,14 @@ def _as_problem(error: DataError | OperationError, reference: str) -> DataError:
     if isinstance(error, DataError):
         return DataError(error.path, error.line, error.field, f"{error.problem} ({reference})")
     return DataError(error.subject, 0, "", f"{error} ({reference})")
+
+
+def collector(events: EventStore, queue: Queue) -> Callable[[str, Sequence[str]], Mapping[str, RawRecord]]:
+    """Finds the raw records of a tenant's events, as received, by event id; those past retention are missing."""
+
+    def collected(tenant: str, ids: Sequence[str]) -> Mapping[str, RawRecord]:
+        sequences = events.sequences(ids, Scope(tenant))
+        records = queue.get(sequences.values())
+        return {event_id: records[sequence] for event_id, sequence in sequences.items() if sequence in records}
+
+    return collected

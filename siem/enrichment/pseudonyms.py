@@ -12,7 +12,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from siem.access import Permission, Principal
 from siem.accounts import homes_renamed, names_home, renamed, sessions_renamed
 from siem.errors import DataError, OperationError
 from siem.event import FIELDS, Fields
-from siem.store.database import Instant, metadata
+from siem.store.database import Database, Instant, metadata
 
 _KEY_BYTES: Final = 32
 _LENGTH: Final = 10
@@ -190,6 +190,16 @@ def resolve(connection: Connection, pseudonym: str) -> str | None:
     """The identifier behind a pseudonym, for an action that must name the person to another system. Leaves no trace by itself."""
     identifier: str | None = connection.execute(select(identities.c.identifier).where(identities.c.pseudonym == pseudonym)).scalar()
     return identifier
+
+
+def resolver(database: Database) -> Callable[[str], str | None]:
+    """The same, for whoever holds no connection."""
+
+    def resolved(pseudonym: str) -> str | None:
+        with database.reading() as connection:
+            return resolve(connection, pseudonym)
+
+    return resolved
 
 
 def reveal(connection: Connection, pseudonym: str, principal: Principal, reason: str, at: datetime) -> str | None:

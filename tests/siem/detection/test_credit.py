@@ -87,7 +87,7 @@ def test_a_page_that_names_a_rule_names_its_author_and_licence(world: World, inc
         opened = path.replace("{id}", incident.id).replace("{run}", world.runs.of_incident(LEAD, incident.id)[0].id)
     if path.startswith("/dossiers"):
         opened = path.replace("{id}", _dossier(world, incident))
-    if path.endswith("/filtre"):
+    if path.endswith(("/filtre", "/essai")):
         opened = path.replace("{id}", next(one.id for one in RULES.values() if one.title == "Repeated break-glass"))
     if path == "/risques/detail":
         opened += f"?sorte=user&valeur={quote(worlds.DOCTOR)}"
