@@ -9,7 +9,6 @@ import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,31 +42,32 @@ class AuditLog:
         self._unsynced = False
         #: Events recorded by this process, for the metrics.
         self.counts: Counter[tuple[AuditAction, Outcome]] = Counter()
-        with self._locked():
-            pass
+        try:
+            self._lock()
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def record(self, action: AuditAction, outcome: Outcome, fields: Mapping[str, AuditValue | None] | None = None) -> None:
         """Write one event now; None and empty values are left out. Raises :class:`OperationError` when the disk refuses."""
-        kept = {name: value for name, value in (fields or {}).items() if value is not None and value not in ("", [])}
+        kept = {name: value for name, value in (fields or {}).items() if value is not None and value != "" and value != []}
         if trace := request_id.get():
             kept["trace.id"] = trace
         event = AuditEvent(action, outcome, self._clock(), kept)
-        with self._locked():
+        try:
+            self._lock()
             line, digest = event.to_json_line(sequence=self._sequence + 1, previous_hash=self._hash, provider=self._provider)
             self._append(f"{line}\n".encode())
             self._sequence += 1
             self._hash = digest
-        self.counts[action, outcome] += 1
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            if os.fstat(self._file).st_size != self._length:
-                self._recover()
-            yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+        self.counts[action, outcome] += 1
+
+    def _lock(self) -> None:
+        """Be the only one who writes, and know how the file ends; whoever calls it unlocks, whatever happens."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        if os.fstat(self._file).st_size != self._length:
+            self._recover()
 
     def _append(self, data: bytes) -> None:
         try:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from json.encoder import encode_basestring
 from typing import Final
 
 
@@ -177,9 +179,6 @@ _INVISIBLE: Final = re.compile("[\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 
 AuditValue = str | int | bool | list[str]
 
-#: Made once: ``json.dumps`` would make an encoder for each event.
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
@@ -195,9 +194,9 @@ class AuditEvent:
 
     def __post_init__(self) -> None:
         """Refuse a field the contract does not know, and a time without zone."""
-        unknown = self.fields.keys() - AUDIT_FIELDS.keys()
-        if unknown:
-            raise ValueError(f"audit event {self.action}: unknown field {min(unknown)!r}; declare it in AUDIT_FIELDS")
+        if not self.fields.keys() <= AUDIT_FIELDS.keys():
+            unknown = min(self.fields.keys() - AUDIT_FIELDS.keys())
+            raise ValueError(f"audit event {self.action}: unknown field {unknown!r}; declare it in AUDIT_FIELDS")
         if self.occurred_at.tzinfo is None:
             raise ValueError(f"audit event {self.action}: occurred_at has no time zone")
 
@@ -207,25 +206,37 @@ class AuditEvent:
         ``event.hash`` is SHA-256, in hex, over the previous hash and the line as it stands without that key:
         a line removed or changed breaks every later one.
         """
-        ecs = ECS_CLASSES[self.action]
-        document: dict[str, object] = {
-            "@timestamp": self.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "ecs.version": "8.17.0",
-            "event.kind": "event",
-            "event.dataset": "idp.audit",
-            "event.provider": provider,
-            "event.sequence": sequence,
-            "event.action": str(self.action),
-            "event.category": list(ecs.category),
-            "event.type": list(ecs.type),
-            "event.outcome": str(self.outcome),
-            **self.fields,
-        }
-        body = _ENCODE(document)
+        at = self.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        # Put together from parts that are JSON already: encoding the whole anew was a third of what an event costs.
+        own = "".join([f',"{name}":{_encoded(value)}' for name, value in self.fields.items()])
+        body = f'{{"@timestamp":"{at}",{_of_log(provider)},"event.sequence":{sequence},{_of_action(self.action, self.outcome)}{own}}}'
         if not body.isascii():
             body = _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", body)
         digest = chain_hash(previous_hash, body)
         return f'{body[:-1]},"event.hash":"{digest}"}}', digest
+
+
+@cache
+def _of_log(provider: str) -> str:
+    """Members that are the same in every line of a log."""
+    return f'"ecs.version":"8.17.0","event.kind":"event","event.dataset":"idp.audit","event.provider":{encode_basestring(provider)}'
+
+
+@cache
+def _of_action(action: AuditAction, outcome: Outcome) -> str:
+    """Members that an action and its outcome decide."""
+    ecs = ECS_CLASSES[action]
+    return (
+        f'"event.action":"{action}","event.category":{_encoded(list(ecs.category))},"event.type":{_encoded(list(ecs.type))},'
+        f'"event.outcome":"{outcome}"'
+    )
+
+
+def _encoded(value: AuditValue) -> str:
+    """One value as JSON, in UTF-8 where it can be."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    return f"[{','.join(map(encode_basestring, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
 def chain_hash(previous_hash: str, body: str) -> str:

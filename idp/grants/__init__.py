@@ -6,7 +6,6 @@ grant: a grant only says what it authorises. Start with :func:`run`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from idp.authorization_details import narrowed
@@ -17,6 +16,7 @@ from idp.grants.phases import (
     GrantType,
     Services,
     TokenRequest,
+    changed,
     prove_sender,
     record_issue,
     record_refusal,
@@ -46,13 +46,13 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         check_bound(sender, authorization.grant, authorization.bound_jkt)
         if authorization.spent:
             return await repeat(request, authorization, sender, services)
-        authorization = replace(authorization, grant=bind(authorization.grant, request.client, sender))
+        authorization = changed(authorization, grant=bind(authorization.grant, request.client, sender))
         scope = spoken_scope(request, authorization)
         audience = spoken_resources(request.client, authorization.grant, request.parameters.get("resource"), issuer=services.tokens.issuer)
         details = narrowed(authorization.grant.authorization_details, request.parameters.get("authorization_details"))
         tokens = await services.tokens.issue(
             request.client,
-            replace(authorization.grant, resources=audience, authorization_details=details, pushed_as=request.pushed_as),
+            changed(authorization.grant, resources=audience, authorization_details=details, pushed_as=request.pushed_as),
             authorization.account,
             scope,
             refreshable=authorization.refreshable_by(request.client),

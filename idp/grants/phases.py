@@ -1,9 +1,9 @@
 """What passes between the phases of the token endpoint, and the phases that are the same for every grant."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from idp.audit import AuditLog
 from idp.errors import InvalidScope, OAuthError
@@ -87,6 +87,14 @@ class GrantType(Protocol):
     async def authorize(self, request: TokenRequest, services: Services) -> Authorization:
         """Consume what the request presents; raises an OAuthError when it authorises nothing."""
         ...
+
+
+R = TypeVar("R", Authorization, Grant)
+
+
+def changed(record: R, **members: Any) -> R:
+    """The record with these members; itself where they are what it has, as nearly always: a copy of so many members is dear."""
+    return record if all(getattr(record, name) == value for name, value in members.items()) else replace(record, **members)
 
 
 async def prove_sender(request: TokenRequest, services: Services) -> Sender:
