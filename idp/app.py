@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -16,10 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idp import sessions, signals
-from idp.authentication.device_login import end_unanswered
 from idp.authentication.places import Places, read_places
-from idp.authentication.service_notification import notify_answered
 from idp.authorization_details import read_detail_types
 from idp.client_auth import Authenticator
 from idp.client_keys import ClientKeys
@@ -48,10 +45,9 @@ from idp.endpoints import (
     token,
     userinfo,
 )
-from idp.endpoints.backchannel_push import compose_push
-from idp.endpoints.doors import doors_of, signal_services
 from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid
-from idp.errors import OperationError
+from idp.endpoints.pages import pages
+from idp.housekeeping import chores
 from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
 from idp.keys.security_module import signing_token
 from idp.model import KeptRefusals, Lifetimes, Limits
@@ -70,10 +66,6 @@ _LOG = logging.getLogger("idp")
 _MAX_BODY_BYTES = 262_144
 #: Endpoints that a client assertion may name under the switch ``legacy`` (RFC 7523 §3, CIBA §7.1).
 _ASSERTED: Final = ("token", "token/introspect", "revoke", "ext/par/request", "ext/ciba/auth", "auth/device")
-_SYNC_SECONDS = 1.0
-_RELOAD_SECONDS = 1.0
-_EXPIRE_SECONDS = 60.0
-_NOTIFY_SECONDS = 0.5
 
 
 class _Framework:
@@ -126,6 +118,7 @@ class _Application(Starlette):
 
     front: ASGIApp
     framework: _Framework
+    on_complete: Callable[[], object]
     #: The port that has the administration API, metrics and health to itself, and what answers there; None: there is none.
     own_port: int | None
     administration: ASGIApp
@@ -147,9 +140,12 @@ class _Application(Starlette):
             await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, store: Store | None = None, clock: Clock | None = None, on_complete: Callable[[], object] = lambda: None
+) -> Starlette:
     """The whole application. Tests give a store and a clock; otherwise both are made from ``settings``.
 
+    ``on_complete`` is called once what is built off the way of the first answer is there too.
     Raises :class:`OperationError` when the state folder, the store or the seal key cannot be used.
     """
     provider = build_provider(settings, store=store, clock=clock)
@@ -159,6 +155,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock |
     app.router.redirect_slashes = False
     app.state.provider = provider
     app.own_port = settings.admin_port
+    app.on_complete = on_complete
     app.framework = _Framework(provider, described=app.own_port is not None)
     requests = Requests()
     handlers = {**ERROR_HANDLERS, Exception: answer_bug}
@@ -329,14 +326,7 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
     await provider.keys.load()
     if provider.development:
         await provider.keys.create_missing()
-    house = [
-        asyncio.create_task(asyncio.to_thread(app.framework.build)),
-        asyncio.create_task(_every(_SYNC_SECONDS, lambda: asyncio.to_thread(provider.audit.sync))),
-        asyncio.create_task(_every(_RELOAD_SECONDS, provider.keys.load)),
-        asyncio.create_task(_every(_EXPIRE_SECONDS, lambda: _expire(provider))),
-        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: _notify(provider))),
-        asyncio.create_task(_every(_NOTIFY_SECONDS, lambda: _tell(provider))),
-    ]
+    house = [asyncio.create_task(work) for work in (_complete(app), *chores(provider))]
     try:
         yield
     finally:
@@ -348,29 +338,8 @@ async def _lifespan(app: _Application) -> AsyncIterator[None]:
         provider.audit.close()
 
 
-async def _expire(provider: Provider) -> None:
-    """Questions nobody answered end in the audit log before their rows go."""
-    await end_unanswered(doors_of(provider))
-    await sessions.end_expired(provider.store, provider.audit, provider.clock(), provider.lifetimes)
-    await provider.store.expire(provider.clock())
-
-
-async def _tell(provider: Provider) -> None:
-    """Services hear within a second of what ended, or later when they do not answer."""
-    services = signal_services(provider)
-    await signals.spread(services)
-    await signals.deliver(services)
-
-
-async def _notify(provider: Provider) -> None:
-    await notify_answered(doors_of(provider), provider.outbound, partial(compose_push, provider))
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Housekeeping goes on whatever one round meets: the next request that needs the store says what is wrong."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except (OperationError, OSError):
-            _LOG.exception("housekeeping failed; trying again in %s s", seconds)
+async def _complete(app: _Application) -> None:
+    """Import, read and build what no first answer needs."""
+    await asyncio.to_thread(app.framework.build)
+    await asyncio.to_thread(pages)
+    app.on_complete()

@@ -94,7 +94,8 @@ async def prove(doors: Doors, call: SignedCall) -> Holder:
     if device is None or device.state is DeviceState.REMOVED:
         raise AuthenticationRefused("invalid_device_request", "no such device", status=401)
     jti = verify_signed_request(request, device.public_jwk, method=call.method, url=call.url, body=call.body, now=now)
-    if not await doors.store.counters.remember_once(f"device-jti:{device.id}:{jti}", until=now + JTI_MEMORY, now=now):
+    # A note: what a request of a phone can do is itself done once, and asking again what waits does no harm.
+    if not await doors.store.counters.remember_once(f"device-jti:{device.id}:{jti}", until=now + JTI_MEMORY, now=now, lasting=False):
         raise AuthenticationRefused("invalid_device_request", "the jti was seen before", status=401)
     if device.state is DeviceState.BLOCKED:
         raise _blocked()
@@ -129,7 +130,7 @@ async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, 
     wanted = answered(approval, given, account_id=holder.account.id, device_id=holder.device.id, now=doors.clock())
     opened = await _opened(doors, holder, wanted, pin, origin) if given.decision is Decision.APPROVE else None
     ending = end(doors, wanted, wanted.state, origin, device_id=holder.device.id, reason=_reason(wanted.state))
-    settled = (await asyncio.gather(ending, doors.store.devices.put(opened)))[0] if opened else await ending
+    settled = (await asyncio.gather(ending, doors.store.devices.note_right_pin(opened)))[0] if opened else await ending
     if (settled.state, settled.device_id) != (wanted.state, wanted.device_id):
         raise already_settled(settled)
     return settled
@@ -146,6 +147,8 @@ async def _opened(doors: Doors, holder: Holder, approval: Approval, pin: str, or
         return replace(counted, state=DeviceState.ACTIVE, wrong_pin_count=0, last_used_at=doors.clock())
     national_id = holder.account.national_id or holder.account.id
     await count_failure(doors.store.counters, doors.limits, shadow_id=shadow_account_id(doors.pepper, national_id), now=doors.clock())
+    # A power cut gives no second try.
+    await doors.store.settle()
     remaining = max(0, doors.limits.wrong_pin_count - counted.wrong_pin_count)
     reason = "wrong PIN" if remaining else "wrong PIN, the device is blocked"
     fields = device_fields(replace(approval, device_id=counted.id), holder.account, origin, reason)

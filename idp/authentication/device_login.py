@@ -104,7 +104,7 @@ async def take_approved(doors: Doors, interaction: Interaction, approval: Approv
         fields = _fields(approval, account, origin, "the account is suspended") | _client_fields(interaction.client_id)
         doors.audit.record(AuditAction.LOGIN_FAILED, Outcome.FAILURE, fields)
         return None
-    if not await doors.store.counters.remember_once(f"approval:{approval.id}", until=interaction.expires_at, now=now):
+    if not await doors.store.counters.remember_once(f"approval:{approval.id}", until=interaction.expires_at, now=now, lasting=False):
         return None
     shadow_id = shadow_account_id(doors.pepper, account.national_id or account.id)
     await forgive(doors.store.counters, shadow_id=shadow_id, ip=origin.ip, now=now)

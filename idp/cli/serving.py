@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def serve() -> None:
     """Answer requests until interrupted."""
-    import gc
     import logging
 
     from idp.app import create_app
@@ -30,14 +29,20 @@ def serve() -> None:
         sockets = [listening(settings.host, settings.port)]
         if settings.admin_port is not None:
             sockets.append(listening(settings.admin_host, settings.admin_port))
-        application = create_app(settings)
+        application = create_app(settings, on_complete=_keep)
     if not (settings.development or settings.trusted_proxies):
         logging.getLogger("idp").warning(
             "IDP_TRUSTED_PROXIES is empty: everyone seems to come from the TLS proxy, and one person's failed attempts limit all"
         )
-    # What is loaded by now lives as long as the process: the collector need not look at it again and again.
-    gc.freeze()
     run(server(application, settings), sockets)
+
+
+def _keep() -> None:
+    """What is loaded by now lives as long as the process: the collector need not look at it again and again, in the middle of a request."""
+    import gc
+
+    gc.collect()
+    gc.freeze()
 
 
 def begin_logging(log_format: str = "text") -> None:

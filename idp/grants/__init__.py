@@ -67,6 +67,8 @@ async def run(request: TokenRequest, services: Services) -> dict[str, Any]:
         # Not an outcome: the service asks again in a few seconds.
         raise
     except OAuthError as error:
+        # What was shown is used up, whatever it was worth.
+        await services.store.settle()
         record_refusal(request, error, services)
         raise
     record_issue(request, authorization, tokens, services)

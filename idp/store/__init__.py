@@ -1,7 +1,9 @@
 """The provider's stores: small ports named for their promise, and the engines that keep it.
 
 Registry ports hold what is durable and administrable; grant-state ports hold what is used once or expires.
-A port says «expired means absent»: the caller passes ``now``. Writes return only once durable.
+A port says «expired means absent»: the caller passes ``now``. Writes return only once durable, except *notes*, of what could at
+worst have to be begun again: seen by all when they return, they survive the process; a power cut takes back the last of them, never
+one before a write (docs/decisions/0020). Who refuses for good calls :meth:`Store.settle` first, which puts them on the disk.
 Writes begun together (``asyncio.gather``) become durable together, at the price of one.
 Every engine sits the exam of ``tests/idp/store/exam.py``.
 """
@@ -77,9 +79,10 @@ class DeviceStore(Protocol):
     async def of_account(self, account_id: str) -> Sequence[Device]: ...
     async def put(self, device: Device) -> None: ...
     async def count_wrong_pin(self, device_id: str, *, blocked_at: int) -> Device:
-        """Add one wrong PIN, atomically; block the device at ``blocked_at``."""
+        """Add one wrong PIN, atomically; block the device at ``blocked_at``. A note: settle it before a refusal."""
         ...
 
+    async def note_right_pin(self, device: Device) -> None: ...
     async def grant_enrolment(self, enrolment: Enrolment) -> None: ...
     async def consume_enrolment(self, code_hash: str, now: datetime) -> Enrolment | None:
         """Return it once and only once."""
@@ -87,7 +90,7 @@ class DeviceStore(Protocol):
 
 
 class InteractionStore(Protocol):
-    """Authorization requests that wait for a person, and the questions put to their devices."""
+    """Authorization requests that wait for a person, and the questions put to their devices. Its writes are notes."""
 
     async def get(self, interaction_id: str, now: datetime) -> Interaction | None: ...
     async def put(self, interaction: Interaction) -> None: ...
@@ -115,7 +118,7 @@ class InteractionStore(Protocol):
 
 
 class PushedRequestStore(Protocol):
-    """Authorization requests that clients pushed."""
+    """Authorization requests that clients pushed. Pushing is a note."""
 
     async def put(self, request: PushedRequest) -> None: ...
     async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
@@ -124,7 +127,7 @@ class PushedRequestStore(Protocol):
 
 
 class SessionStore(Protocol):
-    """Single sign-on sessions."""
+    """Single sign-on sessions. Beginning and using one are notes, ending one is not."""
 
     async def get(self, session_id: str, now: datetime) -> Session | None: ...
     async def find_by_cookie(self, cookie_hash: str, now: datetime) -> Session | None: ...
@@ -143,7 +146,7 @@ class SessionStore(Protocol):
 
 
 class CodeStore(Protocol):
-    """Authorization codes."""
+    """Authorization codes. Its writes are notes: what a code gives is a write, and a refusal settles."""
 
     async def put(self, code: AuthorizationCode) -> None: ...
     async def consume(self, code_hash: str, now: datetime) -> AuthorizationCode | None:
@@ -158,7 +161,7 @@ class CodeStore(Protocol):
 class AwaitedStore(Protocol):
     """Requests of services that a person answers elsewhere (CIBA).
 
-    One that has expired is still found for a while, so that the service hears that it has.
+    One that has expired is still found for a while, so that the service hears that it has. Putting, asking and consuming are notes.
     """
 
     async def put(self, request: AwaitedRequest) -> None: ...
@@ -180,7 +183,7 @@ class AwaitedStore(Protocol):
 
 
 class DeviceCodeStore(Protocol):
-    """What devices without browser ask for (RFC 8628). One that has expired is still found for a while by its ``device_code``."""
+    """What devices without browser ask for (RFC 8628), also for a while after it has expired. Its writes are notes."""
 
     async def put(self, authorization: DeviceAuthorization) -> None: ...
     async def get(self, device_code_hash: str) -> DeviceAuthorization | None:
@@ -232,10 +235,7 @@ class TokenStore(Protocol):
         """End one access token; one that is not stored (a client's own) is denied until it expires."""
         ...
 
-    async def is_denied(self, jti: str) -> bool:
-        """Whether a token that is not stored was revoked."""
-        ...
-
+    async def is_denied(self, jti: str) -> bool: ...
     async def revoke_grant(self, grant_id: str, now: datetime, cause: Cause | None = None) -> None:
         """End the family; also one that begins later under this identifier (its code was replayed meanwhile).
 
@@ -266,10 +266,10 @@ class RevocationStore(Protocol):
 
 
 class CounterStore(Protocol):
-    """Things seen once and things counted: JWT ids, attempts."""
+    """Things seen once and things counted: JWT ids, attempts. Counting is a note."""
 
-    async def remember_once(self, key: str, *, until: datetime, now: datetime) -> bool:
-        """True the first time; false while remembered."""
+    async def remember_once(self, key: str, *, until: datetime, now: datetime, lasting: bool = True) -> bool:
+        """True the first time; false while remembered. A note where it need not be ``lasting``."""
         ...
 
     async def count(self, key: str, *, within: timedelta, now: datetime, anew: bool = False) -> int:
@@ -333,6 +333,7 @@ class Store(Protocol):
     keys: KeyStore
 
     async def migrate(self) -> None: ...
+    async def settle(self) -> None: ...
     async def expire(self, now: datetime) -> int:
         """Delete what has expired; return how many rows went."""
         ...

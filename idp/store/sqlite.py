@@ -119,7 +119,11 @@ class SqliteDeviceStore:
             connection.execute("UPDATE devices SET document = ? WHERE id = ?", (to_bytes(device), device_id))
             return device
 
-        return await self._file.write(count)
+        return await self._file.note(count)
+
+    async def note_right_pin(self, device: Device) -> None:
+        row = (to_bytes(device), device.id)
+        await self._file.note(lambda connection: connection.execute("UPDATE devices SET document = ? WHERE id = ?", row))
 
     async def grant_enrolment(self, enrolment: Enrolment) -> None:
         row = (enrolment.code_hash, microseconds(enrolment.expires_at), to_bytes(enrolment))
@@ -139,9 +143,10 @@ class SqliteCounterStore:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    async def remember_once(self, key: str, *, until: datetime, now: datetime) -> bool:
+    async def remember_once(self, key: str, *, until: datetime, now: datetime, lasting: bool = True) -> bool:
         row = (key, microseconds(until), microseconds(now))
-        return await self._file.write(
+        remember = self._file.write if lasting else self._file.note
+        return await remember(
             lambda connection: (
                 connection.execute(
                     "INSERT INTO remembered VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at "
@@ -159,7 +164,7 @@ class SqliteCounterStore:
             connection.execute("INSERT INTO counted VALUES (?, ?, ?)", (key, microseconds(now), microseconds(now + within)))
             return _count_since(connection, key, now - within)
 
-        return await self._file.write(count)
+        return await self._file.note(count)
 
     async def peek(self, key: str, *, within: timedelta, now: datetime) -> int:
         (number,) = self._file.read("SELECT count(*) FROM counted WHERE key = ? AND at > ?", (key, microseconds(now - within))).fetchone()
@@ -167,7 +172,7 @@ class SqliteCounterStore:
 
     async def reset(self, *keys: str) -> None:
         rows = [(key,) for key in keys]
-        await self._file.write(lambda connection: connection.executemany("DELETE FROM counted WHERE key = ?", rows))
+        await self._file.note(lambda connection: connection.executemany("DELETE FROM counted WHERE key = ?", rows))
 
 
 def _count_since(connection: sqlite3.Connection, key: str, since: datetime) -> int:
@@ -232,6 +237,9 @@ class SqliteStore:
             return gone + connection.execute("DELETE FROM grants WHERE last_expires_at <= ?", (at,)).rowcount
 
         return await self._file.write(expire)
+
+    async def settle(self) -> None:
+        await self._file.settle()
 
     async def close(self) -> None:
         await self._file.close()

@@ -35,7 +35,7 @@ class SqliteAwaitedStore:
             microseconds(request.expires_at + MEMORY),
             to_bytes(request),
         )
-        await self._file.write(
+        await self._file.note(
             lambda connection: connection.execute(
                 "INSERT INTO awaited (handle_hash, approval_id, to_notify, interval, valid_until, expires_at, document) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -48,7 +48,7 @@ class SqliteAwaitedStore:
         return self._read_request(row[0]) if row else None
 
     async def poll(self, handle_hash: str, now: datetime) -> bool:
-        return await self._file.write(lambda connection: note_poll(connection, "awaited", "handle_hash", handle_hash, now))
+        return await self._file.note(lambda connection: note_poll(connection, "awaited", "handle_hash", handle_hash, now))
 
     async def consume(self, handle_hash: str, now: datetime) -> AwaitedRequest | None:
         def consume(connection: sqlite3.Connection) -> bytes | None:
@@ -58,7 +58,7 @@ class SqliteAwaitedStore:
             ).fetchone()
             return row[0] if row else None
 
-        document = await self._file.write(consume)
+        document = await self._file.note(consume)
         return self._read_request(document) if document else None
 
     async def claim_notifications(self, now: datetime) -> Sequence[tuple[AwaitedRequest, Approval]]:

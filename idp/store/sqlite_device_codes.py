@@ -27,7 +27,7 @@ class SqliteDeviceCodeStore:
             microseconds(authorization.expires_at + MEMORY),
             to_bytes(authorization),
         )
-        await self._file.write(
+        await self._file.note(
             lambda connection: connection.execute(
                 "INSERT INTO device_codes (device_code_hash, user_code_hash, state, interval, valid_until, expires_at, document) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -57,10 +57,10 @@ class SqliteDeviceCodeStore:
             microseconds(now),
         )
         statement = "UPDATE device_codes SET state = ?, document = ? WHERE device_code_hash = ? AND state = ? AND valid_until > ?"
-        return await self._file.write(lambda connection: connection.execute(statement, row).rowcount == 1)
+        return await self._file.note(lambda connection: connection.execute(statement, row).rowcount == 1)
 
     async def poll(self, device_code_hash: str, now: datetime) -> bool:
-        return await self._file.write(lambda connection: note_poll(connection, "device_codes", "device_code_hash", device_code_hash, now))
+        return await self._file.note(lambda connection: note_poll(connection, "device_codes", "device_code_hash", device_code_hash, now))
 
     async def consume(self, device_code_hash: str, now: datetime) -> DeviceAuthorization | None:
         key = (device_code_hash, DeviceAuthorizationState.APPROVED, microseconds(now))
@@ -73,5 +73,5 @@ class SqliteDeviceCodeStore:
             ).fetchone()
             return row[0] if row else None
 
-        document = await self._file.write(consume)
+        document = await self._file.note(consume)
         return self._read(document) if document else None

@@ -25,7 +25,7 @@ class SqliteCodeStore:
 
     async def put(self, code: AuthorizationCode) -> None:
         row = (code.code_hash, code.grant_id, 0, microseconds(code.expires_at + _CODE_MEMORY), to_bytes(code))
-        await self._file.write(lambda connection: connection.execute("INSERT INTO codes VALUES (?, ?, ?, ?, ?)", row))
+        await self._file.note(lambda connection: connection.execute("INSERT INTO codes VALUES (?, ?, ?, ?, ?)", row))
 
     async def consume(self, code_hash: str, now: datetime) -> AuthorizationCode | None:
         def consume(connection: sqlite3.Connection) -> bytes | None:
@@ -35,7 +35,7 @@ class SqliteCodeStore:
             ).fetchone()
             return row[0] if row else None
 
-        document = await self._file.write(consume)
+        document = await self._file.note(consume)
         return self._read_code(document) if document else None
 
     async def consumed_grant(self, code_hash: str) -> str | None:

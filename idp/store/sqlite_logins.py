@@ -22,7 +22,7 @@ class SqlitePushedRequestStore:
 
     async def put(self, request: PushedRequest) -> None:
         row = (request.request_hash, request.client_id, microseconds(request.expires_at), to_bytes(request))
-        await self._file.write(lambda connection: connection.execute("INSERT INTO pushed_requests VALUES (?, ?, ?, ?)", row))
+        await self._file.note(lambda connection: connection.execute("INSERT INTO pushed_requests VALUES (?, ?, ?, ?)", row))
 
     async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
         key = (request_hash, client_id, microseconds(now))
@@ -53,20 +53,20 @@ class SqliteInteractionStore:
 
     async def put(self, interaction: Interaction) -> None:
         row = (interaction.id, microseconds(interaction.expires_at), to_bytes(interaction))
-        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO interactions VALUES (?, ?, ?)", row))
+        await self._file.note(lambda connection: connection.execute("INSERT OR REPLACE INTO interactions VALUES (?, ?, ?)", row))
 
     async def delete(self, interaction_id: str) -> None:
-        await self._file.write(lambda connection: connection.execute("DELETE FROM interactions WHERE id = ?", (interaction_id,)))
+        await self._file.note(lambda connection: connection.execute("DELETE FROM interactions WHERE id = ?", (interaction_id,)))
 
     async def put_approval(self, approval: Approval) -> None:
         row = _approval_row(approval)
-        await self._file.write(lambda connection: connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?)", row))
+        await self._file.note(lambda connection: connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?)", row))
 
     async def see_approval(self, approval: Approval) -> bool:
         # A late «seen» must not reopen what was answered meanwhile: the row must still hold the question as it was asked.
         row = (to_bytes(replace(approval, state=ApprovalState.SEEN)), approval.id, to_bytes(approval))
         statement = "UPDATE approvals SET document = ? WHERE id = ? AND document = ? AND pending = 1"
-        return await self._file.write(lambda connection: connection.execute(statement, row).rowcount == 1)
+        return await self._file.note(lambda connection: connection.execute(statement, row).rowcount == 1)
 
     async def get_approval(self, approval_id: str) -> Approval | None:
         row = self._file.read("SELECT document FROM approvals WHERE id = ?", (approval_id,)).fetchone()
@@ -94,7 +94,7 @@ class SqliteInteractionStore:
             )
             return changed.rowcount == 1
 
-        return await self._file.write(settle)
+        return await self._file.note(settle)
 
 
 def _approval_row(approval: Approval) -> tuple[str, str, int, int, bool, bytes]:
@@ -127,13 +127,13 @@ class SqliteSessionStore:
 
     async def put(self, session: Session) -> None:
         row = (session.id, session.cookie_hash, session.account_id, microseconds(session.expires_at), to_bytes(session))
-        await self._file.write(lambda connection: connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", row))
+        await self._file.note(lambda connection: connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", row))
 
     async def touch(self, session: Session, now: datetime, expires_at: datetime) -> bool:
         """Note the use, only if the session still exists: a use that races with a revocation must not bring it back."""
         used = replace(session, last_used_at=now, expires_at=expires_at)
         row = (microseconds(expires_at), to_bytes(used), session.id)
-        return await self._file.write(
+        return await self._file.note(
             lambda connection: connection.execute("UPDATE sessions SET expires_at = ?, document = ? WHERE id = ?", row).rowcount == 1
         )
 
