@@ -248,7 +248,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         places=KeyPlaces(
             seal_key=settings.seal_key,
             may_create_seal_key=settings.development,
-            token=signing_token(settings.pkcs11_module, settings.pkcs11_token_label, settings.pkcs11_pin_file),
+            token=signing_token(settings.pkcs11_module, settings.pkcs11_label, settings.pkcs11_pin_file),
         ),
         issuer=settings.issuer,
         clock=clock,

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     pkcs11_module: Path | None = Field(
         None, description="Library (PKCS #11) of a security module that makes and keeps the signing keys; by default they are in the store."
     )
-    pkcs11_token_label: str = Field("", description="Label of the token of that module.")
+    pkcs11_label: str = Field("", description="Label of the token that holds the keys in that module.")
     pkcs11_pin_file: Path | None = Field(None, description="File with the user PIN of the token, readable by its owner alone.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Networks (CIDR, comma separated) whose X-Forwarded-For is believed."
@@ -216,9 +216,9 @@ class Settings(BaseSettings):
                 raise ValueError("IDP_MTLS_BASE_URL must be https, without final slash, and needs IDP_CLIENT_CERTIFICATE_HEADER")
 
     def _check_module(self) -> None:
-        given = (self.pkcs11_module, self.pkcs11_token_label, self.pkcs11_pin_file)
+        given = (self.pkcs11_module, self.pkcs11_label, self.pkcs11_pin_file)
         if any(given) and not all(given):
-            raise ValueError("IDP_PKCS11_MODULE, IDP_PKCS11_TOKEN_LABEL and IDP_PKCS11_PIN_FILE go together")
+            raise ValueError("IDP_PKCS11_MODULE, IDP_PKCS11_LABEL and IDP_PKCS11_PIN_FILE go together")
 
     def _refuse_unsafe(self) -> None:
         """What a development provider may do and a production one may not."""

@@ -134,7 +134,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     stores = _open_stores(settings)
     rules = LiveRules(lambda more: _load_rules(settings, sources, more))
     incidents = _incidents(settings, stores.database, clock, rules)
-    incidents.keep_risks()
     forms = load_forms(settings.playbooks / "declarations")
     dossiers = _dossiers(settings, stores.database, clock, forms)
 
@@ -157,10 +156,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         propose=runs.propose,
     )
     pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
-
-    def busy() -> bool:
-        return stores.queue.last_sequence - pipeline.position > settings.batch_count
-
+    busy = _busy(settings, stores, pipeline)
     return Watch(
         settings=settings,
         clock=clock,
@@ -195,7 +191,9 @@ def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettin
 def _incidents(settings: Settings, database: Database, clock: Clock, rules: Mapping[str, Rule]) -> Incidents:
     limit = Limit(settings.alert_limit_count, settings.alert_limit_seconds, settings.alert_silence_seconds)
     alerting = AlertPolicy(limit, timedelta(days=settings.risk_half_life_days), settings.entity_risk_count)
-    return Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
+    incidents = Incidents(database, clock, rules, threshold=settings.incident_risk_count, alerting=alerting)
+    incidents.keep_risks()
+    return incidents
 
 
 def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, pipeline: Pipeline) -> Tuning:
@@ -223,6 +221,11 @@ def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clo
     days, lateness = timedelta(days=settings.history_days), timedelta(seconds=settings.lateness_seconds)
     budget = looking_back.Budget(days, settings.history_rule_cpu_seconds, settings.history_cpu_seconds, settings.history_alert_count)
     return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
+
+
+def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[], bool]:
+    """Whether more records wait than one batch takes."""
+    return lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
 
 
 def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> Keeper:

@@ -45,7 +45,7 @@ def with_state(work: "Callable[[State], Awaitable[T]]", *, create_keys: bool = F
             places=KeyPlaces(
                 seal_key=chosen.seal_key,
                 may_create_seal_key=chosen.development,
-                token=signing_token(chosen.pkcs11_module, chosen.pkcs11_token_label, chosen.pkcs11_pin_file),
+                token=signing_token(chosen.pkcs11_module, chosen.pkcs11_label, chosen.pkcs11_pin_file),
             ),
             issuer=chosen.issuer,
             clock=Clock(lambda: datetime.now(UTC), start_at=chosen.clock_start),

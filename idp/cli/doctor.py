@@ -32,7 +32,7 @@ def doctor(
         issuer=settings.issuer,
         trusted_proxies=settings.trusted_proxies,
         development=settings.development,
-        token=signing_token(settings.pkcs11_module, settings.pkcs11_token_label, settings.pkcs11_pin_file),
+        token=signing_token(settings.pkcs11_module, settings.pkcs11_label, settings.pkcs11_pin_file),
     )
     found = list(examine(where, now))
     if online:

@@ -50,7 +50,7 @@ class SoftHsm:
     @property
     def settings(self) -> dict[str, object]:
         """Those of the provider."""
-        return {"pkcs11_module": LIBRARY, "pkcs11_token_label": LABEL, "pkcs11_pin_file": self.pin_file}
+        return {"pkcs11_module": LIBRARY, "pkcs11_label": LABEL, "pkcs11_pin_file": self.pin_file}
 
 
 def softhsm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
