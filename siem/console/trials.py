@@ -17,6 +17,8 @@ from siem.store.events import Bucket, Search
 SPANS: Final = (7, 30, 90, 365)
 _DEFAULT: Final = 30
 _DAY: Final = timedelta(days=1)
+#: At least so many days are drawn.
+_LEAST_DAYS_DRAWN: Final = 14
 
 
 def show(visit: Visit) -> Response:
@@ -71,4 +73,8 @@ def _drawing(trial: Trial | None) -> histogram.Drawing | None:
         return None
     begins = [datetime.combine(one.day, time(), UTC) for one in trial.result.days]
     counts = [one.alert_count for one in trial.result.days]
+    # A bar is a day, never as wide as the page: few days stand at the end of empty ones.
+    missing = max(0, _LEAST_DAYS_DRAWN - len(begins))
+    begins = [begins[0] - _DAY * n for n in range(missing, 0, -1)] + begins
+    counts = [0] * missing + counts
     return histogram.draw([Bucket(begin, begin + _DAY, count) for begin, count in zip(begins, counts, strict=True)])
