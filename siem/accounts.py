@@ -40,7 +40,10 @@ _SID: Final = re.compile(r"s-1-[0-9-]+")
 _FIRST_PERSONAL_RID: Final = 1000
 _PERSONAL_SID: Final = re.compile(r"s-1-(?:5-21(?:-\d+){3}|12-1(?:-\d+){3})-(\d+)")
 #: The folder of a person's files, in a path of Windows, macOS or Linux.
-_HOME: Final = re.compile(r"(?i)([\\/](?:users|home|documents and settings|utilisateurs)[\\/])([^\\/:*?\"<>|\r\n]+)")
+#: The registry names accounts below ``\SAM\SAM\Domains\Account\Users\Names\``, which is no folder of anybody called Names.
+_HOME: Final = re.compile(
+    r"(?i)([\\/](?:users|home|documents and settings|utilisateurs)[\\/](?:(?<=\\account\\users\\)names\\)?)([^\\/:*?\"<>|\r\n]+)"
+)
 _SESSION: Final = re.compile(r"(?i)(\b(?:connected )?(?:user|utilisateur) ?= ?)([^\r\n;,]+)")
 _NO_HOMES: Final = frozenset(
     {"public", "default", "default user", "all users", "defaultapppool", "shared", "appdata", "$user", "%username%", "linuxbrew"}

@@ -10,6 +10,7 @@ from siem.incidents.model import AlertState, IncidentState, Severity, Verdict
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "authorization.refused": ("Demande d’autorisation refusée", "{n} demandes d’autorisation refusées"),
     "authorization_code.replayed": ("Code d’autorisation rejoué", "{n} codes d’autorisation rejoués"),
+    "administration.entered": ("Entrée dans l’administration", "{n} entrées dans l’administration"),
     "audit.searched": ("Recherche dans le journal d’audit", "{n} recherches dans le journal d’audit"),
     "client.refused": ("Authentification d’une application refusée", "{n} authentifications d’application refusées"),
     "login.started": ("Connexion commencée", "{n} connexions commencées"),

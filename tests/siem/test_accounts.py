@@ -64,3 +64,9 @@ def test_folders_of_people_are_renamed_and_those_of_nobody_are_not(text: str, sh
 def test_whose_session_a_command_ran_in_is_renamed() -> None:
     text = "Host Name = ConsoleHost\r\nConnected User = HOPITAL\\claire\r\nUser = PC-1\\SYSTEM\r\nUser = bob"
     assert sessions_renamed(text, mark) == text.replace("claire", "<claire>").replace("bob", "<bob>")
+
+
+def test_an_account_in_the_registry_is_renamed_and_its_place_is_not() -> None:
+    place = r"HKLM\SAM\SAM\Domains\Account\Users\Names"
+    assert homes_renamed(rf"{place}\alice\(Default)", lambda person: f"<{person}>") == rf"{place}\<alice>\(Default)"
+    assert homes_renamed(rf"{place}\hideme0007$\(Default)", lambda person: f"<{person}>") == rf"{place}\hideme0007$\(Default)"
