@@ -50,12 +50,14 @@ def rules_fields(as_json: AsJson = False) -> None:
 
     Exit status 1 when there is any.
     """
+    from dataclasses import asdict
+
     found = _unseen()
     if as_json:
-        rows = [{"source": one.source, "field": one.field, "rule_ids": list(one.rule_ids)} for one in found]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
     for one in () if as_json else found:
-        typer.echo(f"{one.source}: {one.field} was never there; asked for by {', '.join(one.rule_ids)}")
+        places = " nor ".join((one.field, *one.elsewhere))
+        typer.echo(f"{one.source}: {places} was never there; asked for by {', '.join(one.rule_ids)}")
     if found:
         raise typer.Exit(1)
     if not as_json:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from siem.console.event_view import scope
 from siem.console.visit import Visit
 from siem.detection import Rule
-from siem.detection.load import Ruleset
+from siem.detection.plan import fields_named
 from siem.detection.profile import UnseenField
 from siem.sources.source import SourceSettings
 from siem.store.events import Search
@@ -65,7 +65,7 @@ def _fields(visit: Visit, sources: Sequence[Health]) -> list[Fields]:
     """For each source: what rules miss in it, and what it sends for nobody; sources with nothing of either are left out."""
     profiles = visit.services.profiles()
     missing = profiles.unseen() if profiles is not None else []
-    read, held = fields_read(visit.services.ruleset()), visit.services.events.other_names(visit.principal.tenant)
+    read, held = fields_named(visit.services.ruleset()), visit.services.events.other_names(visit.principal.tenant)
     found = []
     for name in sorted(health.settings.name for health in sources):
         expected = tuple(one for one in missing if one.source == name)
@@ -73,16 +73,6 @@ def _fields(visit: Visit, sources: Sequence[Health]) -> list[Fields]:
         if expected or unread:
             found.append(Fields(name, expected, unread))
     return found
-
-
-def fields_read(ruleset: Ruleset) -> frozenset[str]:
-    """Every field of events that some rule in force names, whether it selects, groups, counts or tells by it."""
-    names = {name for one in ruleset.singles for variant in one.variants for name in variant.fields}
-    for rule in ruleset.rules.values():
-        names.update((rule.subject, *rule.group_by))
-    for one in ruleset.correlations:
-        names.update(one.correlation.group_by)
-    return frozenset(names)
 
 
 def _forgetful(visit: Visit) -> list[tuple[Rule, int]]:

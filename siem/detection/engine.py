@@ -25,7 +25,7 @@ from siem.detection.habits import Habits
 from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher, OutOfForce
-from siem.detection.plan import Feed, carried_fields, feeds, fields_looked_at, keeping, summary_fields
+from siem.detection.plan import Feed, asked_of_matches, carried_fields, feeds, fields_looked_at, keeping, summary_fields
 from siem.detection.predicates import Renamed, Text, View, number
 from siem.detection.profile import Profiles
 from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
@@ -79,7 +79,7 @@ class Engine:
         self._max_matches = max_matches
         #: What each rule costs and finds, and which fields its sources never had.
         self.profiles = Profiles(ruleset.rules)
-        self._matcher = Matcher(ruleset.singles, self.profiles.tallies, digest=ruleset.digest)
+        self._matcher = Matcher(ruleset.singles, self.profiles.tallies, asked=asked_of_matches(ruleset), digest=ruleset.digest)
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
         self._fingerprints = {one.rule.id: fingerprint(one) for one in ruleset.correlations}
         self._carried = carried_fields(ruleset.correlations)

@@ -32,13 +32,14 @@ from siem.errors import DataError
 class Variant:
     """A rule's condition over the events of some log sources that share the same field names.
 
-    ``tree`` is the rule's own condition, ``filters`` are what is added to it; ``fields`` are those of both.
+    ``tree`` is the rule's own condition, ``filters`` are added to it; ``fields`` are those of both, ``named`` as the documents name them.
     """
 
     sources: tuple[LogSource, ...]
     tree: Node
     fields: tuple[str, ...]
     filters: tuple[AddedFilter, ...] = ()
+    named: tuple[str, ...] = ()
 
     def event_names(self, name: str) -> tuple[str, ...]:
         """The fields of these events of which the rule, or a correlation that it feeds, speaks as ``name``; the likeliest first."""
@@ -325,11 +326,12 @@ class _Loader:
         return tuple(self._variant(body, tuple(found)) for found in by_names.values())
 
     def _variant(self, body: Mapping[str, object], sources: tuple[LogSource, ...]) -> Variant:
-        event_names = sources[0].event_names
+        event_names, asked = sources[0].event_names, dict[str, None]()
 
         def rename(name: str) -> tuple[str, ...]:
             if not any(source.gives(name) for source in sources):
                 raise ItemError(f"the source has no field «{name}»")
+            asked[name] = None
             return event_names(name)
 
         tree = detection_tree(body["detection"], self.placeholders, rename)
@@ -341,10 +343,9 @@ class _Loader:
                 except RuleMistake as mistake:
                     # A filter that cannot be honoured hides nothing: the rule goes on without it.
                     self.errors.append(document.error(mistake))
-        fields = dict.fromkeys(
-            name for predicate in predicates(all_of([tree, *(one.tree for one in added)])) for name in fields_of(predicate)
-        )
-        return Variant(sources, tree, tuple(fields), tuple(added))
+        everything = all_of([tree, *(one.tree for one in added)])
+        fields = dict.fromkeys(name for predicate in predicates(everything) for name in fields_of(predicate))
+        return Variant(sources, tree, tuple(fields), tuple(added), tuple(asked))
 
     def _fed(self, one: CompiledBaseline, singles: Mapping[str, CompiledRule]) -> CompiledBaseline | None:
         """A baseline with its references resolved; None, and an error, where one is not to a rule on single events."""

@@ -110,9 +110,18 @@ class Matcher:
     """Finds the rules that match an event. Not for several threads at once.
 
     :attr:`cache` keeps what was measured, under ``digest``, which names the rule set; nothing is kept without either.
+    ``asked`` is what :func:`siem.detection.plan.asked_of_matches` says of the rules.
     """
 
-    def __init__(self, rules: Sequence[CompiledRule], tallies: Mapping[str, Tally] | None = None, *, digest: str = "") -> None:
+    def __init__(
+        self,
+        rules: Sequence[CompiledRule],
+        tallies: Mapping[str, Tally] | None = None,
+        *,
+        asked: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        digest: str = "",
+    ) -> None:
+        self._asked = asked or {}
         counted = {rule.rule.id: Tally() for rule in rules} if tallies is None else tallies
         self._candidates = tuple(Candidate(rule, variant, counted[rule.rule.id]) for rule in rules for variant in rule.variants)
         self._families: dict[tuple[int, ...], tuple[tuple[LogSource, ...], list[int]]] = {}
@@ -206,10 +215,13 @@ class Matcher:
         return tuple([text_of(fields.get(name, "")).lower() for name in self._routing])
 
     def named_by_readers(self, kind: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Rules that read a kind of event and that it can match, each with the fields it names."""
+        """Rules that a kind of event can match, and those that count such matches, with each field they name: where it may stand."""
         fields = {name: value for name, value in zip(self._routing, kind, strict=True) if value}
         for place in self._route(fields).places:
-            yield self._candidates[place].rule.rule.id, self._candidates[place].variant.fields
+            rule_id, variant = self._candidates[place].rule.rule.id, self._candidates[place].variant
+            for reader, names in ((rule_id, variant.named), *self._asked.get(rule_id, {}).items()):
+                for name in names:
+                    yield reader, variant.event_names(name)
 
     def readers(self, fields: Mapping[str, object]) -> list[CompiledRule]:
         """Rules whose log sources an event is of, whether they match or not."""

@@ -85,24 +85,45 @@ def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
     return {one.rule.id: longest[one.rule.id] for one in correlations}
 
 
+def asked_of_matches(ruleset: Ruleset) -> dict[str, dict[str, tuple[str, ...]]]:
+    """For each rule on single events, the fields that correlations and baselines group by or measure in its matches, by their ids.
+
+    Names are those that the rule on single events gives them. A match without such a field counts for nothing there.
+    """
+    asked: dict[str, dict[str, dict[str, None]]] = {}
+    for one in reversed(ruleset.correlations):  # parents before children
+        own = (*one.correlation.group_by, *one.correlation.fields)
+        above = asked.get(one.rule.id, {})
+        for reference, child in zip(one.correlation.references, one.inputs, strict=True):
+            of_child = asked.setdefault(child, {})
+            of_child.setdefault(one.rule.id, {}).update(dict.fromkeys(_translated(one.correlation, reference, own)))
+            # What a parent asks of a correlation is its group, or a field of the events behind it.
+            for asker, names in above.items():
+                of_child.setdefault(asker, {}).update({name: None for name in names if name not in one.correlation.group_by})
+    for compared in ruleset.baselines:
+        for child in compared.inputs:
+            names = dict.fromkeys((*compared.baseline.key_fields, *compared.baseline.fields))
+            asked.setdefault(child, {}).setdefault(compared.rule.id, {}).update(names)
+    return {one.rule.id: {asker: tuple(names) for asker, names in asked.get(one.rule.id, {}).items()} for one in ruleset.singles}
+
+
 def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
     """For each correlation, every field of an event that it or a rule behind it reads, under the names that events have."""
-    singles = {one.rule.id: one for one in ruleset.singles}
-    read: dict[str, tuple[str, ...]] = {
-        rule_id: tuple(dict.fromkeys(name for variant in one.variants for name in variant.fields)) for rule_id, one in singles.items()
-    }
+    asked = asked_of_matches(ruleset)
+    read: dict[str, tuple[str, ...]] = {}
+    of_askers: dict[str, dict[str, None]] = {}
+    for single in ruleset.singles:
+        read[single.rule.id] = tuple(dict.fromkeys(name for variant in single.variants for name in variant.fields))
+        for asker, wanted in asked[single.rule.id].items():
+            reals = (real for name in wanted for variant in single.variants for real in variant.event_names(name))
+            of_askers.setdefault(asker, {}).update(dict.fromkeys(reals))
     for one in ruleset.correlations:
-        names: dict[str, None] = {}
-        for reference, child in zip(one.correlation.references, one.inputs, strict=True):
-            own = _translated(one.correlation, reference, (*one.correlation.group_by, *one.correlation.fields))
-            if child in singles:
-                own = tuple(real for name in own for variant in singles[child].variants for real in variant.event_names(name))
-            names.update(dict.fromkeys(own))
+        names = of_askers.get(one.rule.id, {})
         for child in one.inputs:
             names.update(dict.fromkeys(read[child]))
         read[one.rule.id] = tuple(names)
     for compared in ruleset.baselines:
-        names = dict.fromkeys((*compared.baseline.key_fields, *compared.baseline.fields))
+        names = of_askers.get(compared.rule.id, {})
         for child in compared.inputs:
             names.update(dict.fromkeys(read[child]))
         read[compared.rule.id] = tuple(names)
@@ -115,9 +136,14 @@ def fields_of_events(ruleset: Ruleset) -> frozenset[str] | None:
     trees = [tree for variant in variants for tree in (variant.tree, *(added.tree for added in variant.filters))]
     if any(predicate.field == ANYWHERE for tree in trees for predicate in predicates(tree)):
         return None
+    return fields_named(ruleset)
+
+
+def fields_named(ruleset: Ruleset) -> frozenset[str]:
+    """Every field of an event that these rules name, whether they choose, select, group, count or tell by it, as events call it."""
     spoken = _spoken(ruleset)
-    read: set[str] = set()
-    for variant in variants:
+    read = {name for one in ruleset.indicators for name, _ in one.wanted.fields}
+    for variant in (variant for one in ruleset.singles for variant in one.variants):
         read.update(variant.fields)
         read.update(name for source in variant.sources for name in source.select)
         read.update(one for name in spoken for one in variant.event_names(name))

@@ -41,11 +41,15 @@ class RuleProfile:
 
 @dataclass(frozen=True, slots=True)
 class UnseenField:
-    """A field that rules name and that no sampled event of this source carried, though events of the kind they read came."""
+    """A field that rules name and that no sampled event of this source carried, though events of the kind they read came.
+
+    ``elsewhere`` are the other places where it was looked for, as vain as the first.
+    """
 
     source: str
     field: str
     rule_ids: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
 
 
 class Kinds(Protocol):
@@ -56,7 +60,7 @@ class Kinds(Protocol):
         ...
 
     def named_by_readers(self, kind: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Rules that can match events of a kind, each with the fields it names."""
+        """Each field that some rule looks for in events of a kind, or in its matches among them: the rule, and the names it may have."""
         ...
 
 
@@ -92,14 +96,13 @@ class _Seen:
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.kinds: set[tuple[str, ...]] = set()
-        self.named: dict[str, dict[str, None]] = {}
+        self.named: dict[tuple[str, ...], dict[str, None]] = {}
 
     def add(self, kind: tuple[str, ...], kinds: Kinds) -> None:
         """Events of a kind come from here."""
         self.kinds.add(kind)
-        for rule_id, fields in kinds.named_by_readers(kind):
-            for name in fields:
-                self.named.setdefault(name, {})[rule_id] = None
+        for rule_id, places in kinds.named_by_readers(kind):
+            self.named.setdefault(places, {})[rule_id] = None
 
 
 class Profiles:
@@ -132,8 +135,9 @@ class Profiles:
         """By source and field."""
         found: list[UnseenField] = []
         for source, seen in sorted(self._sources.items()):
-            missing = seen.named.copy().keys() - seen.names.copy() - {TIMESTAMP}
-            found.extend(UnseenField(source, field, tuple(sorted(seen.named[field].copy()))) for field in sorted(missing))
+            had = {*seen.names.copy(), TIMESTAMP}
+            missing = sorted(places for places in seen.named.copy() if had.isdisjoint(places))
+            found.extend(UnseenField(source, at[0], tuple(sorted(seen.named[at].copy())), at[1:]) for at in missing)
         return found
 
     def export(self) -> bytes:

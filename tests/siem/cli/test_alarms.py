@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,6 @@ def test_fields_that_never_came_are_those_that_the_watch_counted(database: Datab
         progress.write_states(connection, "engine/", dict(engine.export_state()))
     told = RUNNER.invoke(app, ["rules", "fields", "--json"])
     assert told.exit_code == 1, told.output
-    expected = [{"source": one.source, "field": one.field, "rule_ids": list(one.rule_ids)} for one in engine.profiles.unseen()]
+    expected = json.loads(json.dumps([asdict(one) for one in engine.profiles.unseen()]))
     assert json.loads(told.output) == expected != []
     assert "front: " in RUNNER.invoke(app, ["rules", "fields"]).output

@@ -1,7 +1,6 @@
 from datetime import timedelta
 from types import SimpleNamespace
 
-from siem.console.sources import fields_read
 from siem.detection.alarms import Alarm
 from siem.detection.profile import UnseenField
 from siem.event import Event
@@ -41,19 +40,15 @@ def test_a_rule_that_lost_matches_for_want_of_room_is_named(world: World) -> Non
 
 def test_what_rules_miss_in_a_source_and_what_nobody_reads_of_it_stand_side_by_side(world: World, incident: Incident) -> None:
     rule_id = next(iter(world.services.rules))
-    missing = [UnseenField("idp", "health.device.id", (rule_id,)), UnseenField("elsewhere", "Image", (rule_id,))]
+    nowhere = UnseenField("idp", "health.device.id", (rule_id,), ("labels.device",))
+    missing = [nowhere, UnseenField("elsewhere", "Image", (rule_id,))]
     object.__setattr__(world.services, "profiles", lambda: SimpleNamespace(unseen=lambda: missing))
     names = {f"labels.n{number:02d}": "x" for number in range(9)}
     event = Event("more", NOW, "idp", "default", {"event.action": "login.succeeded", "Read": "1", **names})
     world.events.append([StoredEvent(9000, event)])
     page = world.client(ANALYST).get("/sources").text.replace("\xa0", " ")
     section = page.split('id="champs"')[1]
-    assert "health.device.id" in section and f"/regles/{rule_id}" in section and "Image" not in section
+    assert "health.device.id" in section and "labels.device" in section and f"/regles/{rule_id}" in section and "Image" not in section
     assert "labels.n08" in section and "et 4 autres" in section and section.count('class="what"') == 1
     object.__setattr__(world.services, "profiles", lambda: None)
     assert "Tout ce que les règles demandent est arrivé" in world.client(ANALYST).get("/sources").text
-
-
-def test_a_field_that_a_rule_selects_or_groups_by_is_read(world: World) -> None:
-    read = fields_read(world.load_rules(()))
-    assert {"event.action", "user.id"} <= read and "labels.n00" not in read

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from siem.detection.load import Ruleset, load_rules
-from siem.detection.plan import carried_fields, feeds, fields_looked_at, fields_of_events, keeping
+from siem.detection.plan import asked_of_matches, carried_fields, feeds, fields_looked_at, fields_named, fields_of_events, keeping
 
 RULES = """\
 title: Login
@@ -79,6 +79,14 @@ def test_of_an_event_only_what_some_rule_speaks_of_is_read(tmp_path: Path) -> No
         "health.device.id",
         "service.name",
     }
+
+
+def test_what_correlations_group_by_and_measure_is_asked_of_the_rules_behind_them(tmp_path: Path) -> None:
+    assert asked_of_matches(loaded(tmp_path)) == {LOGIN: {MANY: ("source.ip",), PARENT: ("user.id", "health.device.id")}}
+
+
+def test_fields_that_rules_count_by_and_tell_by_are_named_by_them(tmp_path: Path) -> None:
+    assert {"user.id", "health.device.id", "service.name", "event.dataset"} <= fields_named(loaded(tmp_path))
 
 
 def test_a_keyword_reads_every_field(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.pipelines import product_pipelines
 from siem.detection.profile import TIMED_EVERY, Profiles, UnseenField, every
 from siem.event import Event
 
@@ -10,6 +11,7 @@ T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
 LOGIN = "00000000-0000-4000-8000-000000000001"
 READ = "00000000-0000-4000-8000-000000000002"
 MANY = "00000000-0000-4000-8000-000000000003"
+DEVICES = "00000000-0000-4000-8000-000000000004"
 RULES = f"""\
 title: Login by telephone
 id: {LOGIN}
@@ -64,6 +66,52 @@ def test_a_field_that_rules_name_and_a_source_never_had_is_told(tmp_path: Path) 
     assert engine.profiles.unseen() == [UnseenField("idp", "health.authentication.method", (LOGIN,))]
     engine.evaluate([login(2)])
     assert engine.profiles.unseen() == []
+
+
+COUNTING = f"""\
+---
+title: Many devices
+id: {DEVICES}
+correlation:
+  type: value_count
+  rules: [login]
+  aliases: {{what: {{login: health.device.id}}}}
+  group-by: [service.name]
+  timespan: 10m
+  condition: {{field: what, gte: 3}}
+"""
+
+
+def test_a_field_that_only_a_correlation_counts_or_groups_by_is_told_too(tmp_path: Path) -> None:
+    engine = Engine(ruleset(tmp_path, RULES + COUNTING))
+    event = login(1)
+    engine.evaluate([event])
+    assert engine.profiles.unseen() == [
+        UnseenField("idp", "health.device.id", (DEVICES,)),
+        UnseenField("idp", "service.name", (DEVICES,)),
+    ]
+    engine.evaluate([login(2)._replace(fields={**event.fields, "health.device.id": "d", "service.name": "0B0000005"})])
+    assert engine.profiles.unseen() == []
+
+
+def test_a_field_that_may_stand_in_several_places_is_missed_where_none_of_them_came(tmp_path: Path) -> None:
+    text = f"""\
+title: Started
+id: {LOGIN}
+logsource: {{product: windows, category: process_creation}}
+detection:
+  selection: {{Image|endswith: cmd.exe, CommandLine|contains: x}}
+  condition: selection
+"""
+    (tmp_path / "rules.yml").write_text(text, encoding="utf-8")
+    engine = Engine(load_rules(tmp_path, sources=product_pipelines().fed_by({"ecs"})))
+    of_the_kind = {"winlog.channel": "Microsoft-Windows-Sysmon/Operational", "event.code": 1}
+    engine.evaluate([Event("e", T0, "ad", "default", {**of_the_kind, "process.executable": "C:\\cmd.exe"})])
+    missed = UnseenField("ad", "process.command_line", (LOGIN,), ("winlog.event_data.CommandLine",))
+    assert missed in engine.profiles.unseen()
+    assert not [one for one in engine.profiles.unseen() if "Image" in one.field]
+    engine.evaluate([Event("f", T0, "ad", "default", {**of_the_kind, "winlog.event_data.CommandLine": "x"})])
+    assert missed not in engine.profiles.unseen()
 
 
 def test_counters_come_back_with_the_state_and_follow_a_change_of_the_rules(tmp_path: Path) -> None:
