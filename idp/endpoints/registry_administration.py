@@ -80,6 +80,8 @@ async def list_clients(actor: Annotated[Actor, Depends(with_scope("clients:read"
 _Writer = Annotated[Actor, Depends(with_scope("clients:write"))]
 #: The version that was read (RFC 9110 §13.1.1); without it, a change is made to whatever is there.
 _IfMatch = Annotated[str | None, Header(max_length=100)]
+#: ``*`` (RFC 9110 §13.1.2): only a client that is not there yet is registered.
+_IfNoneMatch = Annotated[Literal["*"] | None, Header()]
 
 
 @router.get("/clients/{client_id}")
@@ -91,7 +93,9 @@ async def get_client(client_id: str, actor: Annotated[Actor, Depends(with_scope(
 
 
 @router.put("/clients/{client_id}")
-async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer, if_match: _IfMatch = None) -> AppliedClient:
+async def put_client(
+    client_id: str, entry: dict[str, Any], actor: _Writer, if_match: _IfMatch = None, if_none_match: _IfNoneMatch = None
+) -> AppliedClient:
     """Register a client, or make it what ``entry`` says (as a file of clients would); 422 names the member at fault."""
     if entry.setdefault("client_id", client_id) != client_id:
         raise HTTPException(422, "client_id is not that of the address")
@@ -101,6 +105,8 @@ async def put_client(client_id: str, entry: dict[str, Any], actor: _Writer, if_m
         raise HTTPException(422, str(error)) from error
 
     def check(present: Client | None) -> None:
+        if if_none_match and present is not None:
+            raise HTTPException(412, "a client of this client_id is there already")
         _check_version(present, if_match)
         _check_reach(actor, client, *([present] if present else []))
 

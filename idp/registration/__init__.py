@@ -49,6 +49,22 @@ def read_clients(path: Path) -> list[Client]:
     return list(clients.values())
 
 
+def read_entry(text: str, place: str) -> Client:
+    """One client from the text of its members, as a person typed it; raises :class:`RegistrationError`, beginning with ``place``.
+
+    Aliases are refused: few of them make a document that no memory holds.
+    """
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise RegistrationError(f"{place}: aliases (*name) are not read: write the value again")
+        entry = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise error if isinstance(error, RegistrationError) else RegistrationError(f"{place}: cannot be read: {error}") from error
+    if not isinstance(entry, dict):
+        raise RegistrationError(f"{place}: must be the members of one client, such as 'client_id: …'")
+    return parse_client(entry, place)
+
+
 def parse_client(entry: object, place: str) -> Client:
     """One entry; ``place`` begins the message of what is wrong with it."""
     try:

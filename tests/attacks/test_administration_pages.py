@@ -19,6 +19,8 @@ pytestmark = pytest.mark.precedent("CWE-352", "CWE-1021", "CWE-384", "RFC9700-4.
 ACTS = (
     (f"{CLIENTS}/baseline/suspend", {}),
     (f"{CLIENTS}/baseline/secret", {}),
+    ("/administration/registration", {"entry": "client_id: x", "act": "save"}),
+    (f"{CLIENTS}/baseline/registration", {"entry": "client_id: baseline", "act": "save"}),
     ("/administration/keys", {"alg": "ES256", "lead_hours": "0"}),
     ("/administration/people", {"national_id": "899700000005"}),
     ("/administration/leave", {}),

@@ -7,7 +7,7 @@ API's. Start with :mod:`idp.endpoints.console.entry`.
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
-from idp.endpoints.console import audit, clients, entry, keys, people
+from idp.endpoints.console import audit, clients, entry, keys, people, registration
 
 routes: list[BaseRoute] = [
     Route("/administration", lambda _request: RedirectResponse(entry.HOME, 303), methods=["GET"]),
@@ -15,6 +15,7 @@ routes: list[BaseRoute] = [
     Route("/administration/return", entry.come_back, methods=["GET"]),
     Route("/administration/leave", entry.form_page(entry.leave), methods=["POST"]),
     *clients.routes,
+    *registration.routes,
     *people.routes,
     *keys.routes,
     *audit.routes,

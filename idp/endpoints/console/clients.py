@@ -16,7 +16,7 @@ from idp.registration import needs_secret
 from idp.registration.document import document_of
 
 #: What a redirect may say to the page that it leads to.
-NOTICES = frozenset({"suspended", "restored"})
+NOTICES = frozenset({"suspended", "restored", "saved"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,11 @@ async def show_all(request: Request, mine: Entered) -> Response:
 @page
 async def show_one(request: Request, mine: Entered) -> Response:
     """GET."""
-    return await _page(request, mine)
+    return await client_page(request, mine, request.path_params["client_id"])
 
 
-async def _page(request: Request, mine: Entered, secret: str | None = None) -> Response:
-    client_id = request.path_params["client_id"]
+async def client_page(request: Request, mine: Entered, client_id: str, secret: str | None = None) -> Response:
+    """One client; ``secret``: what was just made for it, and is shown this once."""
     client = await registry.find_client(mine.actor(request), client_id)
     notice = request.query_params.get("done", "")
     return pages().render(
@@ -89,8 +89,9 @@ async def restore(request: Request, mine: Entered, form: Mapping[str, str]) -> R
 @form_page
 async def rotate_secret(request: Request, mine: Entered, form: Mapping[str, str]) -> Response:
     """POST: the answer shows the secret, and no other page does; reloading it would ask to send the form again, and be refused."""
-    made = await registry.rotate_secret(request.path_params["client_id"], mine.actor(request), f'"{form.get("version", "")}"')
-    return await _page(request, mine, made.client_secret)
+    client_id = request.path_params["client_id"]
+    made = await registry.rotate_secret(client_id, mine.actor(request), f'"{form.get("version", "")}"')
+    return await client_page(request, mine, client_id, made.client_secret)
 
 
 routes: list[BaseRoute] = [

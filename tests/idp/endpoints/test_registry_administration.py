@@ -171,6 +171,13 @@ def test_a_client_that_is_not_there_cannot_be_the_one_that_was_read(provider: Pr
     assert _with_version(provider, "PUT", "clients/dossier", "*", AGENDA).status_code == 200
 
 
+@pytest.mark.spec("RFC9110-13.1.2")
+def test_a_client_that_must_be_new_is_never_put_over_another(provider: Provider) -> None:
+    headers = {**provider.administrator(SCOPES), "If-None-Match": "*"}
+    asked = [provider.client.put(f"{BASE_URL}/admin/v1/clients/agenda", json=AGENDA, headers=headers).status_code for _ in range(2)]
+    assert asked == [200, 412]
+
+
 def test_of_two_new_secrets_asked_at_once_every_one_that_was_told_counts_or_none_was(provider: Provider) -> None:
     """Two clerks press the button: at the end the last secret told is the one that counts, and a refused clerk was told none."""
     actor = Actor(provider.state, "clerk", "192.0.2.1", "Firefox", frozenset({"clients:write"}))
