@@ -25,6 +25,7 @@ def load(
     source: Annotated[str, typer.Option(help="Who says so, where a file does not.")] = "",
     confidence: Annotated[int | None, typer.Option(help="Confidence, 0 to 100, where a file does not say.", min=0, max=_PERCENT)] = None,
     tlp: Annotated[str, typer.Option(help="How far it may be shared, where a file does not say, such as AMBER.")] = "",
+    licence: Annotated[str, typer.Option(help="Under what terms it may be used, where a file does not say, such as CC-BY-4.0.")] = "",
 ) -> None:
     """Load files as one set, in the place of the set of that name. What cannot be honoured is named with its reason; the rest is loaded.
 
@@ -34,32 +35,41 @@ def load(
 
     from siem.indicators import sets
     from siem.indicators.book import About
+    from siem.indicators.reading import merged
 
     try:
-        reads = [_read(file) for file in files]
-        refused = [each for read in reads for each in read.refused]
+        read = merged([_read(file) for file in files])
         completed = (
             replace(
                 one,
                 source=one.source or source or name,
                 tlp=one.tlp or tlp,
+                licence=one.licence or licence,
                 confidence=confidence if one.confidence is None else one.confidence,
             )
-            for read in reads
             for one in read.indicators
         )
-        about = About(name, datetime.now(UTC), 0, tuple(file.name for file in files), (), (), len(refused))
+        about = About(
+            name,
+            datetime.now(UTC),
+            0,
+            tuple(file.name for file in files),
+            (),
+            (),
+            refused_count=len(read.refused),
+            refused=tuple(map(str, read.refused)),
+            withdrawn_count=len(read.withdrawn),
+        )
         stored = sets.store(_folder(), about, completed)
     except DataError as error:
         fail(str(error))
     except OSError as error:
         fail(f"the set cannot be written: {error.strerror}; what was there before stands")
-    withdrawn = sum(read.withdrawn for read in reads)
-    for each in refused:
+    for each in read.refused:
         typer.echo(str(each))
     kinds = ", ".join(f"{count} {kind}" for kind, count in stored.kinds) or "nothing"
-    typer.echo(f"{name}: {stored.count} indicators ({kinds}), {withdrawn} withdrawn by their author, {len(refused)} refused")
-    if refused:
+    typer.echo(f"{name}: {stored.count} indicators ({kinds}), {len(read.withdrawn)} withdrawn by their author, {len(read.refused)} refused")
+    if read.refused:
         raise typer.Exit(1)
 
 
@@ -84,7 +94,10 @@ def list_sets(as_json: AsJson = False) -> None:
                 "count": one.about.count,
                 "kinds": dict(one.about.kinds),
                 "files": list(one.about.files),
+                "sources": list(one.about.sources),
                 "refused_count": one.about.refused_count,
+                "withdrawn_count": one.about.withdrawn_count,
+                "expired_count": one.about.expired_count(datetime.now(UTC)),
                 "loaded_at": one.about.loaded_at.isoformat(),
             }
             for one in sets.books
@@ -142,6 +155,7 @@ def _shown(one: "Indicator") -> dict[str, object]:
         "source": one.source,
         "confidence": one.confidence,
         "tlp": one.tlp,
+        "licence": one.licence,
         "valid_from": one.valid_from.isoformat() if one.valid_from else None,
         "valid_until": one.valid_until.isoformat() if one.valid_until else None,
         "id": one.id,

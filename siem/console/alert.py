@@ -1,5 +1,7 @@
 """One alert: why it fired, in its own events, under which rule, and beside what else."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -13,6 +15,8 @@ from siem.incidents.model import Alert, Incident, NotFound, Verdict
 
 #: Events shown in full; the others are one search away.
 _SHOWN_EVENTS: Final = 10
+#: What stands in a sentence for what a feed does not say.
+_UNSAID: Final = "…"
 
 
 def show(visit: Visit) -> Response:
@@ -34,6 +38,7 @@ def show(visit: Visit) -> Response:
         rule=rule,
         incident=incident,
         held=held,
+        warning=warning_of(alert),
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
         habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,
         risks=services.incidents.risks_of(principal, alert.entities),
@@ -43,6 +48,41 @@ def show(visit: Visit) -> Response:
         names={person.subject: person.name for person in people},
         verdicts=list(Verdict),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """What a feed said of the value that an alert is about; empty and None where it does not say. The instants are the indicator's."""
+
+    indicator: str
+    feed: str
+    licence: str
+    sets: str
+    confidence: str
+    tlp: str
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+def warning_of(alert: Alert) -> Warning | None:
+    """The indicator that an alert rests on, where it is one of a listed value."""
+    said = {name: "" if value == _UNSAID else value for name, value in alert.values}
+    if "feed" not in said or "indicator" not in said:
+        return None
+    return Warning(
+        indicator=said["indicator"],
+        feed=said["feed"],
+        licence=said.get("licence", ""),
+        sets=said.get("set", ""),
+        confidence=said.get("confidence", ""),
+        tlp=said.get("tlp", ""),
+        valid_from=_instant(said.get("valid_from")),
+        valid_until=_instant(said.get("valid_until")),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _incident(visit: Visit, alert: Alert) -> Incident | None:

@@ -68,6 +68,7 @@ class Detection:
 
     ``event_ids`` are the contributing events in event time order; ``matched_fields`` the fields that the rule looked at.
     ``values`` are the fields that fill the summary: those of the last event, and ``count`` for a correlation.
+    ``authors`` and ``licences`` are of what it rests on besides the rule, such as feeds of indicators.
     """
 
     rule_id: str
@@ -78,6 +79,8 @@ class Detection:
     event_ids: tuple[str, ...]
     matched_fields: tuple[str, ...]
     values: tuple[tuple[str, str], ...]
+    authors: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
 
 
 def event_time(detection: Detection) -> tuple[datetime, datetime, str, tuple[tuple[str, str], ...], str]:

@@ -7,7 +7,7 @@ in its own time.
 """
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,7 +40,8 @@ class Indicator:
     """A value somebody warned of: an address or network, a domain with all under it, a URL, a hash; in the form of :mod:`siem.indicators`.
 
     Valid from ``valid_from`` until before ``valid_until``. ``confidence`` goes from 0 to 100 (None: not stated); ``source`` is who says
-    so, ``set_name`` the set it was loaded with, ``tlp`` how far it may be shared.
+    so, ``licence`` under what terms, ``set_name`` the set it was loaded with, ``tlp`` how far it may be shared. ``revision`` is the
+    loading of its set with which it came to find what it finds.
     """
 
     kind: Kind
@@ -53,6 +54,8 @@ class Indicator:
     confidence: int | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    licence: str = ""
+    revision: int = 0
 
     def is_valid(self, at: datetime) -> bool:
         """Whether it holds at an instant."""
@@ -62,6 +65,12 @@ class Indicator:
     def weight(self) -> int:
         """Its confidence, or what stands for one not stated."""
         return UNSTATED if self.confidence is None else self.confidence
+
+    def covers(self, other: "Indicator", now: datetime) -> bool:
+        """Whether another of the same value finds nothing before ``now`` that this one does not."""
+        since = self.valid_from is None or (other.valid_from is not None and self.valid_from <= other.valid_from)
+        until = self.valid_until is None or self.valid_until >= min(other.valid_until or now, now)
+        return since and until and self.weight == other.weight
 
 
 class Book(Protocol):
@@ -247,13 +256,18 @@ class Indicators:
 
 def _detection(rule: Rule, event: Event, field: str, text: str, taken: Sequence[Indicator]) -> Detection:
     best = max(taken, key=lambda one: (one.weight, one.source, one.id))
+    feeds, licences = _each(one.source for one in taken), _each(one.licence for one in taken)
     values = {
         rule.subject: str(event.fields.get(rule.subject, "")),
         "value": text,
         "indicator": best.name or best.value,
-        "feed": ", ".join(dict.fromkeys(one.source for one in taken if one.source)) or "…",
+        "feed": ", ".join(feeds) or "…",
+        "licence": ", ".join(licences),
+        "set": ", ".join(_each(one.set_name for one in taken)),
         "confidence": "…" if best.confidence is None else str(best.confidence),
         "tlp": best.tlp or "…",
+        "valid_from": best.valid_from.isoformat() if best.valid_from else "",
+        "valid_until": best.valid_until.isoformat() if best.valid_until else "",
     }
     return Detection(
         rule_id=rule.id,
@@ -264,4 +278,11 @@ def _detection(rule: Rule, event: Event, field: str, text: str, taken: Sequence[
         event_ids=(event.id,),
         matched_fields=(field,),
         values=tuple((name, value) for name, value in values.items() if name and value),
+        authors=feeds,
+        licences=licences,
     )
+
+
+def _each(texts: Iterable[str]) -> tuple[str, ...]:
+    """What there is of several texts, each once, in order: the alert is the same whichever set came first."""
+    return tuple(sorted({one for one in texts if one}))

@@ -15,7 +15,10 @@ from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.predicates import ANYWHERE, TIMESTAMP
 
 #: Names of a summary that the detection gives, not the event.
-OF_DETECTION: Final = frozenset({"count", "usual", "limit", "since", "peers", "value", "indicator", "feed", "confidence", "tlp"})
+OF_DETECTION: Final = frozenset(
+    {"count", "usual", "limit", "since", "peers", "value", "indicator", "feed", "licence", "set", "confidence", "tlp"}
+    | {"valid_from", "valid_until"}
+)
 _POSITION_MATTERS: Final = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
 
 

@@ -10,7 +10,7 @@ its events, and is counted there. Nothing is lost, and the same detections again
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -37,6 +37,9 @@ ENTITY_FIELDS: Final[Mapping[str, str]] = {
 
 #: The further a person has taken it, the more it says; a merged alert keeps the furthest state.
 _PROGRESS: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_ANALYSIS, AlertState.ESCALATED)
+
+#: Between the authors of a rule and of the indicators that it was about.
+_BETWEEN_NAMES: Final = "; "
 
 
 def rhythm_of(rule: Rule) -> Rhythm:
@@ -139,8 +142,8 @@ def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, eve
             group_key=cluster.key,
             rule_id=cluster.rule_id,
             rule_title=rule.title if rule else cluster.rule_id,
-            rule_author=rule.author if rule else "",
-            rule_licence=rule.licence if rule else "",
+            rule_author=_joint([rule.author if rule else ""], cluster.authors),
+            rule_licence=_joint([rule.licence if rule else ""], cluster.licences),
             title=(rule.title_fr or rule.title) if rule else f"Règle retirée {cluster.rule_id}",
             severity=severity.value,
             severity_rank=RANK[severity],
@@ -169,6 +172,13 @@ def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, eve
     write_change(conn, ("alert", alert_id), "state", (None, AlertState.NEW.value), WATCH.subject, now)
     _extend(conn, alert_id, cluster, events_by_id)
     return alert_id
+
+
+def _joint(said: Sequence[str], more: Iterable[str] = ()) -> str:
+    """Several names as one text: the rule's and those of what it rests on, each once, in whatever order they came."""
+    if len(set(said)) == 1 and not more:
+        return said[0]
+    return _BETWEEN_NAMES.join(sorted({name for text in said for name in text.split(_BETWEEN_NAMES) if name} | set(more)))
 
 
 def _severity(rule: Rule | None) -> Severity:
@@ -229,6 +239,8 @@ def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
             summary_at=values_at,
             summary=fill(row["summary_template"], dict(values), peak or count),
             matched_fields=dump(sorted({*json.loads(row["matched_fields"]), *cluster.matched_fields})),
+            rule_author=_joint([row["rule_author"]], cluster.authors),
+            rule_licence=_joint([row["rule_licence"]], cluster.licences),
             finess=_main_structure(conn, row["id"]),
             watched=row["watched"] or _is_watched(conn, row["tenant"], row["id"], (first_at, last_at)),
         )
@@ -308,6 +320,8 @@ def _merge_rows(conn: Connection, keeper: RowMapping, others: Sequence[RowMappin
             summary_at=latest["summary_at"],
             matched_fields=dump(sorted({name for row in everyone for name in json.loads(row["matched_fields"])})),
             watched=any(row["watched"] for row in everyone),
+            rule_author=_joint([row["rule_author"] for row in everyone]),
+            rule_licence=_joint([row["rule_licence"] for row in everyone]),
         )
     )
     conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(merged_into=keeper["id"], state=AlertState.MERGED.value))

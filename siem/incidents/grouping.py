@@ -54,7 +54,10 @@ _NO_RHYTHM: Final = Rhythm(timedelta(0))
 
 @dataclass(slots=True)
 class Cluster:
-    """Detections of one rule about one subject that belong together. ``values`` are those of the latest."""
+    """Detections of one rule about one subject that belong together. ``values`` are those of the latest.
+
+    ``authors`` and ``licences`` are of what they rest on besides the rule.
+    """
 
     rule_id: str
     tenant: str
@@ -66,6 +69,8 @@ class Cluster:
     values: tuple[tuple[str, str], ...]
     values_at: datetime
     peak_count: int
+    authors: set[str]
+    licences: set[str]
 
     @property
     def key(self) -> str:
@@ -79,6 +84,8 @@ class Cluster:
         self.event_ids |= other.event_ids
         self.matched_fields |= other.matched_fields
         self.peak_count = max(self.peak_count, other.peak_count)
+        self.authors |= other.authors
+        self.licences |= other.licences
         if (other.values_at, other.values) > (self.values_at, self.values):
             self.values, self.values_at = other.values, other.values_at
 
@@ -97,6 +104,8 @@ def cluster_of(detection: Detection) -> Cluster:
         values=tuple(sorted(detection.values)),
         values_at=detection.last_at,
         peak_count=int(count) if count.isdigit() else 0,
+        authors=set(detection.authors),
+        licences=set(detection.licences),
     )
 
 

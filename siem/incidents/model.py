@@ -80,7 +80,8 @@ class Alert:
     values.
 
     Identifiers of people are pseudonyms. ``count`` is the number of distinct contributing events. ``title`` is the rule's French title;
-    ``rule_title``, ``rule_author`` and ``rule_licence`` are its own, shown with it also once the rule is gone. ``watched``: the person
+    ``rule_title``, ``rule_author`` and ``rule_licence`` are its own, shown with it also once the rule is gone; author and licence with
+    those of the feeds whose indicators it is about, separated by «; ». ``watched``: the person
     was on the watch list when it happened, so it weighs twice. ``suppressed_count`` of its events came while its rule was silent.
     ``found_in_history``: a rule that came later found it in stored events.
     """

@@ -14,11 +14,12 @@ import os
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import orjson
 
@@ -29,12 +30,22 @@ from siem.errors import DataError
 _MAGIC: Final = b"VEILIND1"
 _HEAD: Final = 16
 _WORD: Final = 8
-_MAX_HEAD: Final = 65_536
+_MAX_HEAD: Final = 1_048_576
+#: What a head says of refused lines, of sources and of days, at most; and characters of one text.
+_MOST_REFUSED: Final = 200
+_MOST_SOURCES: Final = 50
+_MOST_DAYS: Final = 400
+_MOST_TEXT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the head of a set says. ``prefixes`` are the (version, length) of its networks."""
+    """What the head of a set says. ``prefixes`` are the (version, length) of its networks.
+
+    A set that replaces another of its name goes on with its ``lineage``, at the next ``revision``. ``refused`` are the first lines that
+    could not be honoured, as they were told; ``sources`` who says so; ``ends`` how many indicators run out on which day (UTC; what ends
+    after the last day named is counted there), soonest first.
+    """
 
     name: str
     loaded_at: datetime
@@ -43,16 +54,28 @@ class About:
     kinds: tuple[tuple[str, int], ...]
     prefixes: tuple[tuple[int, int], ...]
     refused_count: int = 0
+    refused: tuple[str, ...] = ()
+    withdrawn_count: int = 0
+    lineage: str = ""
+    revision: int = 1
+    sources: tuple[str, ...] = ()
+    ends: tuple[tuple[date, int], ...] = ()
+
+    def expired_count(self, now: datetime) -> int:
+        """How many have run out, to the day."""
+        return sum(count for day, count in self.ends if day < now.date())
 
 
 def write_book(path: Path, about: About, indicators: Iterable[Indicator]) -> About:
     """Write a set in one step: until the new file is whole and on the disk, the old one stands. Returns what its head says.
 
-    The count, kinds and prefixes of ``about`` are found anew. Raises OSError.
+    The count, kinds, prefixes, sources and ends of ``about`` are found anew. Raises OSError.
     """
     rows_path = path.with_suffix(".rows")
     places: list[tuple[int, int]] = []
-    kinds: dict[str, int] = {}
+    kinds: Counter[str] = Counter()
+    ends: Counter[date] = Counter()
+    sources: set[str] = set()
     prefixes: set[tuple[int, int]] = set()
     try:
         with rows_path.open("wb") as rows:
@@ -62,22 +85,32 @@ def write_book(path: Path, about: About, indicators: Iterable[Indicator]) -> Abo
                     version, length, _ = key.split("/")
                     prefixes.add((int(version), int(length)))
                 places.append((_hash(one.kind, key), rows.tell()))
-                kinds[one.kind] = kinds.get(one.kind, 0) + 1
+                kinds[one.kind] += 1
+                if one.valid_until is not None:
+                    ends[one.valid_until.date()] += 1
+                if len(sources) < _MOST_SOURCES:
+                    sources.add(one.source[:_MOST_TEXT])
                 rows.write(_row(one) + b"\n")
         places.sort()
-        found = About(
-            about.name,
-            about.loaded_at,
-            len(places),
-            about.files,
-            tuple(sorted(kinds.items())),
-            tuple(sorted(prefixes)),
-            about.refused_count,
+        found = replace(
+            about,
+            count=len(places),
+            kinds=tuple(sorted(kinds.items())),
+            prefixes=tuple(sorted(prefixes)),
+            refused=tuple(text[:_MOST_TEXT] for text in about.refused[:_MOST_REFUSED]),
+            sources=tuple(sorted(sources - {""})),
+            ends=_of_few_days(ends),
         )
         _assemble(path, found, places, rows_path)
     finally:
         rows_path.unlink(missing_ok=True)
     return found
+
+
+def _of_few_days(ends: Mapping[date, int]) -> tuple[tuple[date, int], ...]:
+    days = sorted(ends.items())
+    first, rest = days[: _MOST_DAYS - 1], days[_MOST_DAYS - 1 :]
+    return (*first, (rest[-1][0], sum(count for _, count in rest))) if rest else tuple(first)
 
 
 def _assemble(path: Path, about: About, places: list[tuple[int, int]], rows_path: Path) -> None:
@@ -91,6 +124,12 @@ def _assemble(path: Path, about: About, places: list[tuple[int, int]], rows_path
             "kinds": about.kinds,
             "prefixes": about.prefixes,
             "refused_count": about.refused_count,
+            "refused": about.refused,
+            "withdrawn_count": about.withdrawn_count,
+            "lineage": about.lineage,
+            "revision": about.revision,
+            "sources": about.sources,
+            "ends": [(day.isoformat(), count) for day, count in about.ends],
             "rows_bytes": rows_path.stat().st_size,
             "byteorder": sys.byteorder,
         }
@@ -143,13 +182,20 @@ class BookFile:
     def find(self, kind: Kind, text: str) -> Iterator[Indicator]:
         """The indicators of a kind that a field's value falls under."""
         for key in _keys(kind, text, self.about.prefixes):
-            hashed = _hash(kind, key)
-            place = bisect_left(self._hashes, hashed)
-            while place < self.about.count and self._hashes[place] == hashed:
-                one = self._read(self._places[place])
-                if one.kind is kind and key_of(one) == key:
-                    yield one
-                place += 1
+            yield from self._under(kind, key)
+
+    def said_of(self, one: Indicator) -> Iterator[Indicator]:
+        """The indicators of exactly the value, network or name of another."""
+        yield from self._under(one.kind, key_of(one))
+
+    def _under(self, kind: Kind, key: str) -> Iterator[Indicator]:
+        hashed = _hash(kind, key)
+        place = bisect_left(self._hashes, hashed)
+        while place < self.about.count and self._hashes[place] == hashed:
+            one = self._read(self._places[place])
+            if one.kind is kind and key_of(one) == key:
+                yield one
+            place += 1
 
     def everything(self) -> Iterator[Indicator]:
         """Every indicator, in the order of the rows."""
@@ -158,7 +204,9 @@ class BookFile:
 
     def _read(self, place: int) -> Indicator:
         begin = self._rows + place
-        kind, value, id_, name, source, tlp, confidence, begins, ends = orjson.loads(self._map[begin : self._map.find(b"\n", begin)])
+        row = orjson.loads(self._map[begin : self._map.find(b"\n", begin)])
+        kind, value, id_, name, source, tlp, confidence, begins, ends, *more = row
+        licence, revision = more or ("", 1)  # absent from the sets of earlier versions
         return Indicator(
             Kind(kind),
             value,
@@ -170,6 +218,8 @@ class BookFile:
             confidence,
             datetime.fromtimestamp(begins, UTC) if begins is not None else None,
             datetime.fromtimestamp(ends, UTC) if ends is not None else None,
+            licence,
+            revision,
         )
 
 
@@ -188,12 +238,40 @@ def _about(said: dict[str, object]) -> About:
         tuple((str(kind), int(number)) for kind, number in kinds),
         tuple((int(version), int(length)) for version, length in prefixes),
         refused,
+        **_of_later_versions(said),
     )
+
+
+class _Later(TypedDict):
+    refused: tuple[str, ...]
+    withdrawn_count: int
+    lineage: str
+    revision: int
+    sources: tuple[str, ...]
+    ends: tuple[tuple[date, int], ...]
+
+
+def _of_later_versions(said: Mapping[str, object]) -> _Later:
+    """What the heads of sets say that were not loaded by an earlier version of the watch."""
+    refused, sources, ends = said.get("refused", []), said.get("sources", []), said.get("ends", [])
+    withdrawn, revision = said.get("withdrawn_count", 0), said.get("revision", 1)
+    if not (isinstance(refused, list) and isinstance(sources, list) and isinstance(ends, list)):
+        raise TypeError
+    if not (isinstance(withdrawn, int) and isinstance(revision, int)):
+        raise TypeError
+    return {
+        "refused": tuple(map(str, refused)),
+        "withdrawn_count": withdrawn,
+        "lineage": str(said.get("lineage", "")),
+        "revision": revision,
+        "sources": tuple(map(str, sources)),
+        "ends": tuple((date.fromisoformat(day), int(count)) for day, count in ends),
+    }
 
 
 def _row(one: Indicator) -> bytes:
     times = [at.timestamp() if at is not None else None for at in (one.valid_from, one.valid_until)]
-    return orjson.dumps([one.kind, one.value, one.id, one.name, one.source, one.tlp, one.confidence, *times])
+    return orjson.dumps([one.kind, one.value, one.id, one.name, one.source, one.tlp, one.confidence, *times, one.licence, one.revision])
 
 
 def _hash(kind: Kind, key: str) -> int:

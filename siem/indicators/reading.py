@@ -1,7 +1,9 @@
 """What reading a file of indicators gives: those it holds, and what could not be honoured, each with its place and reason."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from siem.detection.indicators import Indicator, Kind
@@ -13,11 +15,30 @@ _MAX_VALUE: Final = 4_096
 
 @dataclass(slots=True)
 class Read:
-    """``refused`` name file, line or object, and reason; ``withdrawn`` counts indicators that their author has revoked."""
+    """``refused`` name file, line or object, and reason; ``withdrawn`` are ids of indicators that their author has revoked.
+
+    ``versions`` are the instants at which the indicators of a bundle were last modified, the revoked ones too, by id.
+    """
 
     indicators: list[Indicator] = field(default_factory=list)
     refused: list[DataError] = field(default_factory=list)
-    withdrawn: int = 0
+    withdrawn: set[str] = field(default_factory=set)
+    versions: dict[str, datetime] = field(default_factory=dict)
+
+
+def merged(reads: Sequence[Read]) -> Read:
+    """What several files say together. Of an indicator that several bundles hold, the latest version counts, and if it is revoked, none."""
+    latest: dict[str, tuple[datetime, int]] = {}
+    for place, read in enumerate(reads):
+        for id_, modified_at in read.versions.items():
+            latest[id_] = max(latest.get(id_, (modified_at, place)), (modified_at, place))
+    made = Read()
+    for place, read in enumerate(reads):
+        stale = {id_ for id_ in read.versions if latest[id_][1] != place}
+        made.indicators.extend(one for one in read.indicators if one.id not in stale)
+        made.refused.extend(read.refused)
+        made.withdrawn |= read.withdrawn - stale
+    return made
 
 
 def canonical(kind: Kind, text: str) -> str:

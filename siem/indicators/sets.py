@@ -2,7 +2,9 @@
 
 import logging
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +29,31 @@ def file_of(folder: Path, name: str) -> Path:
 
 
 def store(folder: Path, about: About, indicators: Iterable[Indicator]) -> About:
-    """Put a set in the place of the one of the same name, in one step. Raises DataError, OSError."""
+    """Put a set in the place of the one of the same name, in one step. Raises DataError, OSError.
+
+    Each indicator keeps the revision of the one before that found the same up to now: those of the new revision are what is new.
+    """
     path = file_of(folder, about.name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return write_book(path, about, indicators)
+    before = _standing(path)
+    if before is None:
+        dated = replace(about, lineage=secrets.token_hex(8), revision=1)
+    else:
+        dated = replace(about, lineage=before.about.lineage, revision=before.about.revision + 1)
+    return write_book(path, dated, (replace(one, revision=_revision(one, before, dated)) for one in indicators))
+
+
+def _standing(path: Path) -> BookFile | None:
+    """The set that is to be replaced; None where there is none, or none that is whole."""
+    try:
+        return BookFile(path)
+    except (DataError, FileNotFoundError):
+        return None
+
+
+def _revision(one: Indicator, before: BookFile | None, about: About) -> int:
+    known = (each.revision for each in before.said_of(one) if each.covers(one, about.loaded_at)) if before is not None else ()
+    return min(known, default=about.revision)
 
 
 def remove(folder: Path, name: str) -> None:

@@ -8,8 +8,8 @@ Source: OASIS STIX Version 2.1, «Indicator» and «STIX Patterning»; Traffic L
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -60,20 +60,53 @@ class PatternRefused(ValueError):
 def read_bundle(path: Path) -> Read:
     """Read a bundle. Raises DataError where the file is no bundle at all."""
     objects = _objects(path)
-    names = {str(one.get("id")): str(one.get("name", "")) for one in objects if one.get("type") == "identity"}
+    said = _Said(
+        {str(one.get("id")): str(one.get("name", "")) for one in objects if one.get("type") == "identity"},
+        {str(one.get("id")): text for one in objects if one.get("type") == "marking-definition" and (text := _statement(one))},
+    )
     read = Read()
-    for one in objects:
-        if one.get("type") != "indicator":
-            continue
+    for one in _latest([one for one in objects if one.get("type") == "indicator"], read.versions):
         object_id = str(one.get("id", "an indicator without id"))
         if one.get("revoked") is True:
-            read.withdrawn += 1
+            read.withdrawn.add(object_id)
             continue
         try:
-            read.indicators.extend(_indicators(one, names))
+            read.indicators.extend(_indicators(one, said))
         except ValueError as error:
             read.refused.append(DataError(str(path), 0, object_id, str(error)))
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a bundle says beside its indicators: names of identities, and statements of terms of use, by id."""
+
+    names: Mapping[str, str]
+    statements: Mapping[str, str]
+
+
+def _statement(one: Mapping[str, object]) -> str:
+    """The terms of use that a marking states."""
+    definition = one.get("definition")
+    said = definition.get("statement") if one.get("definition_type") == "statement" and isinstance(definition, dict) else None
+    return said if isinstance(said, str) else ""
+
+
+def _latest(found: Sequence[Mapping[str, object]], versions: dict[str, datetime]) -> list[Mapping[str, object]]:
+    """Of several versions of one object the one modified last, noted in ``versions``; those that do not say when are kept as they are."""
+    kept: dict[object, Mapping[str, object]] = {}
+    for place, one in enumerate(found):
+        id_ = one.get("id")
+        try:
+            modified_at = _instant(one, "modified")
+        except ValueError:
+            modified_at = None
+        if not isinstance(id_, str) or modified_at is None:
+            kept[place] = one
+        elif id_ not in versions or modified_at >= versions[id_]:
+            versions[id_] = modified_at
+            kept[id_] = one
+    return list(kept.values())
 
 
 def _objects(path: Path) -> list[dict[str, object]]:
@@ -91,7 +124,7 @@ def _objects(path: Path) -> list[dict[str, object]]:
     return objects
 
 
-def _indicators(one: Mapping[str, object], names: Mapping[str, str]) -> Iterator[Indicator]:
+def _indicators(one: Mapping[str, object], said: _Said) -> Iterator[Indicator]:
     if one.get("pattern_type") != "stix":
         raise ValueError(f"pattern_type: only stix is read, not {one.get('pattern_type')!r}")
     begins = _instant(one, "valid_from")
@@ -108,7 +141,8 @@ def _indicators(one: Mapping[str, object], names: Mapping[str, str]) -> Iterator
         "",
         id=str(one.get("id", ""))[:200],
         name=str(one.get("name", ""))[:200],
-        source=names.get(str(one.get("created_by_ref")), "")[:200],
+        source=said.names.get(str(one.get("created_by_ref")), "")[:200],
+        licence=_licence(one.get("object_marking_refs"), said.statements),
         tlp=_tlp(one.get("object_marking_refs")),
         confidence=confidence,
         valid_from=begins,
@@ -134,6 +168,11 @@ def _instant(one: Mapping[str, object], key: str) -> datetime | None:
 def _tlp(references: object) -> str:
     found = [_TLP.get(str(one), "") for one in references] if isinstance(references, list) else []
     return max(found, key=_STRICTNESS.index, default="")
+
+
+def _licence(references: object, statements: Mapping[str, str]) -> str:
+    found = [statements[str(one)] for one in references if str(one) in statements] if isinstance(references, list) else []
+    return "; ".join(dict.fromkeys(found))[:200]
 
 
 def comparisons(pattern: object) -> list[tuple[Kind, str]]:

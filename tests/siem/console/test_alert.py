@@ -1,5 +1,9 @@
+from sqlalchemy import update
+
+from siem.console.alert import warning_of
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import Alert, Incident
+from siem.incidents.store import alerts, dump
 from tests.siem.console.world import ANALYST, World
 
 
@@ -42,3 +46,23 @@ def test_a_rule_that_is_gone_is_said(world: World, incident: Incident) -> None:
     object.__setattr__(world.services, "rules", kept)
     page = world.client(ANALYST).get(f"/alertes/{alert.id}")
     assert page.status_code == 200 and "n’est plus chargée" in page.text
+
+
+def test_what_a_feed_said_of_the_value_is_shown_with_its_terms_and_its_end(world: World, incident: Incident) -> None:
+    alert = _sweep(world)
+    assert warning_of(alert) is None and 'id="signalement"' not in world.client(ANALYST).get(f"/alertes/{alert.id}").text
+    said = {
+        "feed": "CERT d’exemple",
+        "indicator": "Campagne <b>",
+        "licence": "Licence Ouverte 2.0",
+        "set": "cert",
+        "confidence": "…",
+        "tlp": "AMBER",
+        "valid_until": "2020-01-01T00:00:00+00:00",
+    }
+    with world.database.transaction() as connection:
+        connection.execute(update(alerts).where(alerts.c.id == alert.id).values(summary_values=dump(list(said.items()))))
+    page = world.client(ANALYST).get(f"/alertes/{alert.id}").text
+    panel = page.split('id="signalement"', 1)[1].split("</section>", 1)[0]
+    assert "CERT d’exemple" in panel and "Campagne &lt;b&gt;" in panel and "Licence Ouverte 2.0" in panel and "AMBER" in panel
+    assert "échu depuis" in panel and panel.count("non précisé") == 2, "neither the confidence nor a begin was stated"

@@ -42,7 +42,17 @@ def engine(folder: Path, *indicators: Indicator, text: str = RULE) -> Engine:
 
 
 def test_a_detection_names_who_warned(tmp_path: Path) -> None:
-    bad = Indicator(Kind.DOMAIN, "mauvais.example", name="Campagne", source="CERT", tlp="AMBER", confidence=90)
+    bad = Indicator(
+        Kind.DOMAIN,
+        "mauvais.example",
+        name="Campagne",
+        source="CERT",
+        set_name="cert",
+        tlp="AMBER",
+        confidence=90,
+        valid_until=T0 + timedelta(days=1),
+        licence="Licence Ouverte 2.0",
+    )
     other = Indicator(Kind.DOMAIN, "example", source="Liste", confidence=60)
     (found,) = engine(tmp_path, bad, other).evaluate([event(http__request__referrer="https://www.mauvais.example/a")])
     assert found.group == (("http.request.referrer", "https://www.mauvais.example/a"),)
@@ -51,9 +61,13 @@ def test_a_detection_names_who_warned(tmp_path: Path) -> None:
         "value": "https://www.mauvais.example/a",
         "indicator": "Campagne",
         "feed": "CERT, Liste",
+        "licence": "Licence Ouverte 2.0",
+        "set": "cert",
         "confidence": "90",
         "tlp": "AMBER",
+        "valid_until": "2026-11-24T00:00:00+00:00",
     }
+    assert (found.authors, found.licences) == (("CERT", "Liste"), ("Licence Ouverte 2.0",))
     assert (found.event_ids, found.first_at, found.matched_fields) == (("e1",), T0, ("http.request.referrer",))
 
 
@@ -68,6 +82,22 @@ def test_validity_is_judged_at_the_time_of_the_event(tmp_path: Path) -> None:
     minutes = (-1, 0, 59, 60)
     fired = [bool(made.evaluate([event(T0 + timedelta(minutes=minute))])) for minute in minutes]
     assert fired == [False, True, True, False]
+
+
+def test_one_indicator_covers_another_that_finds_nothing_more_up_to_now() -> None:
+    now = T0 + timedelta(days=10)
+
+    def valid(first: int | None, last: int | None, confidence: int | None = None) -> Indicator:
+        begins, ends = (None if day is None else T0 + timedelta(days=day) for day in (first, last))
+        return Indicator(Kind.DOMAIN, "a.example", confidence=confidence, valid_from=begins, valid_until=ends)
+
+    assert valid(0, 20).covers(valid(0, 30), now), "what it adds is still to come"
+    assert valid(0, 20).covers(valid(0, None), now) and valid(None, None).covers(valid(3, 5), now)
+    assert valid(0, 5).covers(valid(1, 5), now)
+    assert not valid(0, 5).covers(valid(0, 6), now), "the sixth day was not looked at"
+    assert not valid(1, 5).covers(valid(0, 5), now) and not valid(1, None).covers(valid(None, None), now)
+    assert not valid(0, None, 90).covers(valid(0, None, 30), now), "another rule takes it"
+    assert valid(0, None).covers(valid(0, None, 50), now)
 
 
 def test_only_the_sets_of_the_rule_count(tmp_path: Path) -> None:

@@ -46,6 +46,22 @@ def test_what_happened_after_an_alert_was_closed_opens_a_new_one_and_what_happen
     assert watch.feed(detect("glass", first), detect("glass", late), events=(first, late)).new_alerts == ()
 
 
+def test_an_alert_about_indicators_names_their_authors_beside_that_of_the_rule_in_whatever_order_they_come(watch: Watch) -> None:
+    events = [make_event(f"e{number}", number) for number in range(3)]
+    feeds = (("CERT",), ("Liste", "CERT"), ())
+    licences = (("Licence Ouverte 2.0",), (), ())
+    found = [
+        replace(detect("glass", event), authors=authors, licences=terms)
+        for event, authors, terms in zip(events, feeds, licences, strict=True)
+    ]
+    own = RULES["glass"]
+    for one in found:
+        watch.feed(one, events=tuple(events))
+    (alert,) = watch.incidents.alerts(ANALYST, AlertFilter()).items
+    assert alert.rule_author == "; ".join(sorted({"CERT", "Liste", own.author} - {""}))
+    assert alert.rule_licence == "; ".join(sorted({"Licence Ouverte 2.0", own.licence} - {""}))
+
+
 def test_a_rule_that_is_gone_leaves_its_alerts_readable_and_its_detections_visible(watch: Watch) -> None:
     watch.attack()
     before = only(watch)

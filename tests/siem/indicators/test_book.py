@@ -3,10 +3,12 @@
 import ipaddress
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,8 @@ def some_indicator(rng: random.Random) -> Indicator:
         confidence=rng.choice([None, 0, 100]),
         valid_from=rng.choice([None, T0]),
         valid_until=rng.choice([None, datetime(2027, 1, 1, 0, 0, 0, 123000, tzinfo=UTC)]),
+        licence=rng.choice(["", "CC-BY-4.0"]),
+        revision=rng.randint(1, 3),
     )
 
 
@@ -92,6 +96,29 @@ def test_the_head_says_what_is_in_it(tmp_path: Path) -> None:
     about = written(tmp_path, listed).about
     assert (about.count, about.kinds, about.prefixes) == (3, (("address", 2), ("hash", 1)), ((4, 24), (6, 32)))
     assert (about.name, about.loaded_at, about.files) == ("set", T0, ("list.txt",))
+
+
+def test_the_head_says_who_says_so_what_was_refused_and_when_it_runs_out(tmp_path: Path) -> None:
+    ends = [None, T0, T0 + timedelta(hours=5), T0 + timedelta(days=2)]
+    listed = [Indicator(Kind.DOMAIN, f"{place}.example", source="CERT", valid_until=end) for place, end in enumerate(ends)]
+    said = replace(ABOUT, refused=("list.txt:3: no value", "x" * 10_000), refused_count=2)
+    write_book(tmp_path / "set.set", said, listed)
+    about = BookFile(tmp_path / "set.set").about
+    assert (about.sources, about.refused[0], about.refused_count) == (("CERT",), "list.txt:3: no value", 2)
+    assert about.ends == ((T0.date(), 2), ((T0 + timedelta(days=2)).date(), 1))
+    assert [about.expired_count(T0 + timedelta(days=day)) for day in (0, 1, 3)] == [0, 2, 3]
+
+
+def test_a_feed_that_runs_out_on_every_day_of_years_is_told_up_to_a_day(tmp_path: Path) -> None:
+    listed = (Indicator(Kind.DOMAIN, f"{day}.example", valid_until=T0 + timedelta(days=day)) for day in range(1000))
+    ends = write_book(tmp_path / "set.set", ABOUT, listed).ends
+    assert len(ends) == 400 and ends[-1] == ((T0 + timedelta(days=999)).date(), 601)
+
+
+def test_a_set_of_an_earlier_version_of_the_watch_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siem.indicators.book._row", lambda one: orjson.dumps([one.kind, one.value, "", "", "CERT", "", None, None, None]))
+    (one,) = written(tmp_path, [Indicator(Kind.DOMAIN, "a.example")]).everything()
+    assert (one.source, one.licence, one.revision) == ("CERT", "", 1)
 
 
 def test_a_hash_that_two_keys_share_is_no_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_a_refused_indicator_is_named_and_the_others_are_read(tmp_path: Path, ch
 
 def test_what_its_author_revoked_is_left_out_and_counted(tmp_path: Path) -> None:
     read = read_bundle(bundle(tmp_path, indicator(revoked=True)))
-    assert (read.indicators, read.refused, read.withdrawn) == ([], [], 1)
+    assert (read.indicators, read.refused, len(read.withdrawn)) == ([], [], 1)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,24 @@ def test_a_file_that_is_no_bundle_is_refused_as_a_whole(tmp_path: Path, data: by
         path.write_bytes(data)
     with pytest.raises(DataError, match=said):
         read_bundle(path)
+
+
+def test_the_latest_version_of_an_indicator_counts_and_a_revoked_one_is_left_out(tmp_path: Path) -> None:
+    first = indicator(modified="2026-11-01T00:00:00Z")
+    second = indicator("[ipv4-addr:value = '192.0.2.2']", modified="2026-11-02T00:00:00Z")
+    revoked = indicator(modified="2026-11-03T00:00:00Z", revoked=True)
+    assert [one.value for one in read_bundle(bundle(tmp_path, second, first)).indicators] == ["192.0.2.2/32"]
+    read = read_bundle(bundle(tmp_path, revoked, first, second))
+    assert (read.indicators, read.withdrawn) == ([], {"indicator--22222222-2222-4222-8222-222222222222"})
+
+
+def test_the_terms_of_use_that_a_marking_states_are_its_licence(tmp_path: Path) -> None:
+    statement = {
+        "type": "marking-definition",
+        "id": "marking-definition--33333333-3333-4333-8333-333333333333",
+        "definition_type": "statement",
+        "definition": {"statement": "Licence Ouverte 2.0, CERT d’exemple"},
+    }
+    marked = ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb", statement["id"]]
+    (one,) = read_bundle(bundle(tmp_path, statement, indicator(object_marking_refs=marked))).indicators
+    assert (one.licence, one.tlp) == ("Licence Ouverte 2.0, CERT d’exemple", "GREEN")
