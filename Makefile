@@ -13,7 +13,7 @@ JOBS   ?= 2
 export AUTO EXIT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-keycloak check format-check lint types imports structure fix docs bench lock clean python-present
+.PHONY: help setup demo up test test-keycloak check format-check lint types imports structure fix docs bench peer lock clean python-present
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ docs: $(READY) ## write the generated pages of docs/reference
 
 bench: $(READY) ## measure the budgets of docs/benchmarks.md, as rates per CPU-second and ratios to their limit
 	@$(BIN)/python -m bench $(ARGS)
+
+peer: ## the provider that ours is measured beside, as locked, fetched by npm into var (needs Node)
+	@mkdir -p var/peer && cp bench/oidc_provider/package.json bench/oidc_provider/package-lock.json var/peer/
+	npm ci --prefix var/peer --no-audit --no-fund --silent
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

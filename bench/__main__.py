@@ -1,6 +1,6 @@
 """Measure, and print the table.
 
-python -m bench [provider] [watch] [indicators] [history] [--seconds 5] [--json FILE]
+python -m bench [provider] [watch] [detection] [indicators] [history] [--seconds 5] [--json FILE]
 
 Everything runs on this machine, on loopback, in a temporary folder, and ends by itself. Exit status 1 when a budget was missed
 and ``--strict`` was asked for.
