@@ -167,7 +167,7 @@ class InvalidRequestObject(OAuthError):
 
 
 class InvalidRequestUri(OAuthError):
-    """RFC 9101 §7; here a pushed request that is unknown, used, expired or another client's (RFC 9126 §4)."""
+    """RFC 9101 §7; here a pushed request that is unknown, answered, expired or not for this client or browser (RFC 9126 §4)."""
 
     error = "invalid_request_uri"
 

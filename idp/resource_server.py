@@ -11,7 +11,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,6 +24,13 @@ _PROOF_ALGORITHMS: Final = ("ES256", "PS256")
 _LEEWAY: Final = timedelta(seconds=10)
 _PROOF_WINDOW: Final = timedelta(seconds=60)
 _MAX_LENGTH: Final = 8192
+#: Scheme, host, port and path (RFC 3986 §3), without a user's name (RFC 9110 §4.2.4).
+_ADDRESS: Final = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]*))?((?:/(?:[a-z0-9._~:@!$&'()*+,;=-]|%[0-9a-f]{2})*)*)", re.IGNORECASE
+)
+_TRIPLET: Final = re.compile(r"%(..)")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
+_DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
 
 
 class Refused(Exception):
@@ -175,8 +183,7 @@ def _proof_fault(presented: Presented, jkt: str, now: datetime) -> str:
         said = jwt.decode(proof, jwt.PyJWK(jwk, header["alg"]), [header["alg"]], options=checks)  # type: ignore[arg-type]
     except (jwt.PyJWTError, KeyError, TypeError, ValueError):
         return "the proof cannot be read, or its signature does not hold"
-    url = str(said.get("htu", "")).partition("#")[0].partition("?")[0]
-    if (said.get("htm"), url) != (presented.method, presented.url.partition("?")[0]):
+    if said.get("htm") != presented.method or not is_address_of(str(said.get("htu", "")), (presented.url.partition("?")[0],)):
         return "the proof is made for another request"
     if said.get("ath") != _base64url(hashlib.sha256(presented.token.encode()).digest()):
         return "the proof is made for another token"
@@ -186,6 +193,42 @@ def _proof_fault(presented: Presented, jkt: str, now: datetime) -> str:
     if not isinstance(jti, str) or not jti or presented.seen_before(f"{jkt}:{hashlib.sha256(jti.encode()).hexdigest()}"):
         return "the proof was used before"
     return ""
+
+
+def is_address_of(said: str, names: Collection[str]) -> bool:
+    """Whether a spelling, whatever its query and fragment, is that of one of these addresses (RFC 9449 §4.3, 9)."""
+    bare = said.partition("#")[0].partition("?")[0]
+    if bare in names:
+        return True
+    normal = normalised(bare)
+    return normal is not None and any(normal == normalised(name) for name in names)
+
+
+def normalised(address: str) -> str | None:
+    """An ``http`` or ``https`` address without query, written as RFC 3986 §6.2.2 and §6.2.3 do; None for anything else."""
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        return None
+    scheme, port = parts[1].lower(), parts[3] or ""
+    shown = f":{port}" if port and port != _DEFAULT_PORTS[scheme] else ""
+    return f"{scheme}://{parts[2].lower()}{shown}{_without_dots(_TRIPLET.sub(_decoded, parts[4]))}"
+
+
+def _decoded(triplet: re.Match[str]) -> str:
+    """What needs no escape stands for itself, the others in capitals."""
+    character = chr(int(triplet[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else triplet[0].upper()
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 §5.2.4."""
+    segments, kept = path.split("/")[1:], list[str]()
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join([*kept, ""] if segments[-1:] in (["."], [".."]) else kept)
 
 
 def _thumbprint(jwk: Mapping[str, Any]) -> str:

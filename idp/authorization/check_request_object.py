@@ -45,8 +45,8 @@ def _pushed(request: AuthorizationRequest, request_uri: str) -> dict[str, str]:
     if request.get("request") is not None:
         raise InvalidRequest("request and request_uri exclude each other")
     if request.pushed is None:
-        raise InvalidRequestUri("request_uri is unknown, expired, used, or was given to another client")
-    return dict(request.pushed)
+        raise InvalidRequestUri("request_uri is unknown, expired, answered, of another client, or open in another browser")
+    return dict(request.pushed.parameters)
 
 
 def _fetched(request: AuthorizationRequest, request_uri: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from idp.authorization_details import Detail, DetailTypes
-from idp.model import Account, Client, Interaction, Session
+from idp.model import Account, Client, Interaction, PushedRequest, Session
 
 #: What the steps and the login pages read of a request; nothing else is stored while its person logs in, so that an unknown
 #: parameter costs nothing.
@@ -71,8 +71,8 @@ class AuthorizationRequest:
     account: Account | None = None
     #: Set when this walk resumes a stored request.
     interaction: Interaction | None = None
-    #: Parameters of the pushed request that ``request_uri`` stands for, if it does.
-    pushed: Mapping[str, str] | None = None
+    #: The pushed request that ``request_uri`` stands for, if it does.
+    pushed: PushedRequest | None = None
     #: The request object that was fetched from a registered ``request_uri``.
     fetched_object: str | None = None
     #: Set while a client pushes: nobody is there yet.
@@ -110,6 +110,13 @@ class AuthorizationRequest:
     def get(self, name: str) -> str | None:
         """A parameter, or None."""
         return self.parameters.get(name)
+
+    @property
+    def pushed_hash(self) -> str | None:
+        """The pushed request that this is the walk of, brought now or before the login."""
+        if self.pushed is not None:
+            return self.pushed.request_hash
+        return self.interaction.pushed_hash if self.interaction else None
 
     @property
     def proved_here(self) -> bool:

@@ -19,9 +19,9 @@ from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
 from idp.endpoints.own_client import find_client
 from idp.endpoints.refusals import keep_refusal
-from idp.endpoints.request_once import fetch_object, refuse_second_use, take_pushed
+from idp.endpoints.request_once import answers_pushed, fetch_object, find_pushed, refuse_second_use
 from idp.endpoints.visit import stopped
-from idp.errors import InvalidRequest, OAuthError
+from idp.errors import InvalidRequest, InvalidRequestUri, OAuthError
 from idp.explanation.facts import authorization_facts
 from idp.http import append_cookie, counted_network, parse_parameters, read_form
 from idp.model import Account, AuthorizationCode, Client, Interaction, Session
@@ -99,6 +99,7 @@ async def _load(
     fetched = await fetch_object(provider, client, request_uri)
     if client is not None and client.jwks_uri is not None:
         client = await provider.client_keys.of(client, fetched or parameters.get("request"))
+    browser = sessions.browser_hash(request, https=provider.https)
     session = await sessions.current(provider, request)
     account = await provider.store.accounts.get(session.account_id) if session else None
     return AuthorizationRequest(
@@ -110,7 +111,7 @@ async def _load(
         session=session,
         account=account,
         interaction=interaction,
-        pushed=await take_pushed(provider, parameters) if request_uri else None,
+        pushed=await find_pushed(provider, parameters, browser) if request_uri else None,
         fetched_object=fetched,
         read_token=provider.tokens.id_token_claims,
         subject_of=provider.tokens.subject,
@@ -139,7 +140,12 @@ async def _send_to_login(request: Request, provider: Provider, asked: Authorizat
         browser_hash=sessions.hash_secret(fresh or cookie),
         created_at=asked.now,
         expires_at=asked.now + provider.lifetimes.interaction,
+        pushed_hash=asked.pushed_hash,
     )
+    if interaction.pushed_hash is not None:
+        pushed_requests = provider.store.pushed_requests
+        if not await pushed_requests.keep(interaction.pushed_hash, interaction.browser_hash, interaction.expires_at):
+            return await _refuse(request, provider, _answered(), asked)
     await provider.store.interactions.put(interaction)
     provider.audit.record(AuditAction.AUTHORIZATION_REQUESTED, Outcome.SUCCESS, _fields(request, provider, asked.proved_client))
     response = RedirectResponse(f"{provider.base_url}/login/{interaction.id}", 303)
@@ -149,7 +155,9 @@ async def _send_to_login(request: Request, provider: Provider, asked: Authorizat
 
 
 async def _answer(request: Request, provider: Provider, grant: Grant, asked: AuthorizationRequest) -> Response:
-    """Store the code, forget the interaction, and go back to the client."""
+    """Spend what was pushed, store the code, forget the interaction, and go back to the client."""
+    if not await answers_pushed(provider, asked.pushed_hash):
+        return await _refuse(request, provider, _answered(), asked)
     rules = rules_of(grant.client)
     value = secrets.token_urlsafe(32)
     now = provider.clock()
@@ -188,6 +196,11 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
     return await answer_client(request, provider, grant.client, grant.redirect_uri, asked.parameters, members)
 
 
+def _answered() -> OAuthError:
+    """Two loads of one pushed request met, and the other was first; its client hears of it once, so this is a page."""
+    return InvalidRequestUri("request_uri was answered already, or is open in another browser", allow_redirect=False)
+
+
 async def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:
     """Audited; to the client only once client and redirect_uri are verified (RFC 6749 §4.1.2.1), else a page."""
     fields = _fields(request, provider, asked.client, asked.account if asked.client else None)
@@ -197,6 +210,8 @@ async def _refuse(request: Request, provider: Provider, error: OAuthError, asked
     await keep_refusal(request, provider, asked.found_client, "authorization", error, facts)
     if asked.redirect_uri is None or asked.client is None or not error.allow_redirect:
         return error_page(request, error)
+    if not await answers_pushed(provider, asked.pushed_hash):
+        return error_page(request, _answered())
     return await answer_client(request, provider, asked.client, asked.redirect_uri, asked.parameters, refusal_members(error))
 
 

@@ -24,6 +24,7 @@ from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.device_verification import refuse
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
+from idp.endpoints.request_once import answers_pushed
 from idp.endpoints.visit import Visit, stopped, visit_of
 from idp.errors import AccessDenied
 from idp.http import read_form
@@ -171,6 +172,8 @@ async def cancel(request: Request) -> Response:
     await give_up(doors_of(visit.provider), visit.interaction, origin_of(visit.provider, request))
     if visit.interaction.device_code_hash is not None:
         return await refuse(visit)
+    if not await answers_pushed(visit.provider, visit.interaction.pushed_hash):
+        return stopped(request, "gone", 410)
     await visit.provider.store.interactions.delete(visit.interaction.id)
     visit.provider.audit.record(
         AuditAction.AUTHORIZATION_REFUSED,

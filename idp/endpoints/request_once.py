@@ -1,24 +1,31 @@
-"""What an authorization request presents besides itself: a pushed request and a request object, each for one use; a fetched one."""
+"""What an authorization request presents besides itself: a pushed request, for one answer; a request object, for one use; a fetched one."""
 
 from collections.abc import Mapping
 
 from idp.authorization import AuthorizationRequest
 from idp.authorization.check_request_object import PUSHED_PREFIX
 from idp.errors import InvalidRequestObject, OperationError
-from idp.model import Client
+from idp.model import Client, PushedRequest
 from idp.provider import Provider
 from idp.store import CounterStore
 from idp.tokens.issuer import hash_token
 
 
-async def take_pushed(provider: Provider, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
-    """The pushed request that ``request_uri`` stands for, spent by this call (RFC 9126 §4, §7.3); None when it stands for none."""
+async def find_pushed(provider: Provider, parameters: Mapping[str, str], browser_hash: str | None) -> PushedRequest | None:
+    """The pushed request that ``request_uri`` stands for in this browser; None when it stands for none.
+
+    Looking does not spend it (FAPI 2.0 §5.3.2.2, note 3): a page may be loaded again until the client has its answer.
+    """
     request_uri, client_id = parameters.get("request_uri", ""), parameters.get("client_id")
     if client_id is None or not request_uri.startswith(PUSHED_PREFIX):
         return None
     reference = hash_token(request_uri.removeprefix(PUSHED_PREFIX))
-    pushed = await provider.store.pushed_requests.consume(reference, client_id, provider.clock())
-    return pushed.parameters if pushed else None
+    return await provider.store.pushed_requests.find(reference, client_id, browser_hash, provider.clock())
+
+
+async def answers_pushed(provider: Provider, pushed_hash: str | None) -> bool:
+    """Whether the client may be answered: a pushed request is spent by that (RFC 9126 §7.3), once, whatever the answer is."""
+    return pushed_hash is None or await provider.store.pushed_requests.answer(pushed_hash)
 
 
 async def fetch_object(provider: Provider, client: Client | None, request_uri: str | None) -> str | None:

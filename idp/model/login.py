@@ -65,6 +65,8 @@ class Interaction:
     approval_id: str | None = None
     #: Set once the person has proved who they are in *this* interaction (prompt=login, max_age).
     authenticated_at: datetime | None = None
+    #: Set when the request was pushed: what its one answer spends.
+    pushed_hash: str | None = None
     #: Set when a device asked (RFC 8628), not this browser: what the answer goes to, and the session that the login began.
     device_code_hash: str | None = None
     session_id: str | None = None
@@ -72,7 +74,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedRequest:
-    """An authorization request that its client pushed (RFC 9126), found by the hash of its ``request_uri``, for one use."""
+    """An authorization request that its client pushed (RFC 9126), found by the hash of its ``request_uri``, for one answer."""
 
     request_hash: str
     client_id: str

@@ -118,11 +118,19 @@ class InteractionStore(Protocol):
 
 
 class PushedRequestStore(Protocol):
-    """Authorization requests that clients pushed. Pushing is a note."""
+    """Authorization requests that clients pushed: each is one browser's, and gets one answer. Its writes are notes."""
 
     async def put(self, request: PushedRequest) -> None: ...
-    async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
-        """Return it once and only once, to the client that pushed it; another's attempt leaves it as it is."""
+    async def find(self, request_hash: str, client_id: str, browser_hash: str | None, now: datetime) -> PushedRequest | None:
+        """None when another client pushed it, another browser keeps it, it has expired or was answered."""
+        ...
+
+    async def keep(self, request_hash: str, browser_hash: str, until: datetime) -> bool:
+        """Make it this browser's, and remember it until its login ends; false when it is another's or was answered: the first wins."""
+        ...
+
+    async def answer(self, request_hash: str) -> bool:
+        """True once and only once, also after it has expired, for the login that it began."""
         ...
 
 

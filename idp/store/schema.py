@@ -110,6 +110,12 @@ CREATE TABLE refusals (
 CREATE INDEX refusals_of_client ON refusals (client_id, at);
 """
 
+_ANSWERED_ONCE = """
+ALTER TABLE pushed_requests ADD COLUMN browser_hash TEXT;
+ALTER TABLE pushed_requests ADD COLUMN valid_until INTEGER NOT NULL DEFAULT 0;
+UPDATE pushed_requests SET valid_until = expires_at;
+"""
+
 #: Steps in order; append only.
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
@@ -122,6 +128,7 @@ STEPS: Final[tuple[str, ...]] = (
     _REPEATED_ANSWERS,
     _DENIED_TOKENS,
     _REFUSALS,
+    _ANSWERED_ONCE,
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).

@@ -21,20 +21,33 @@ class SqlitePushedRequestStore:
         self._read_request = Reader(PushedRequest)
 
     async def put(self, request: PushedRequest) -> None:
-        row = (request.request_hash, request.client_id, microseconds(request.expires_at), to_bytes(request))
-        await self._file.note(lambda connection: connection.execute("INSERT INTO pushed_requests VALUES (?, ?, ?, ?)", row))
+        until = microseconds(request.expires_at)
+        row = (request.request_hash, request.client_id, until, until, to_bytes(request))
+        await self._file.note(
+            lambda connection: connection.execute(
+                "INSERT INTO pushed_requests (request_hash, client_id, valid_until, expires_at, document) VALUES (?, ?, ?, ?, ?)", row
+            )
+        )
 
-    async def consume(self, request_hash: str, client_id: str, now: datetime) -> PushedRequest | None:
-        key = (request_hash, client_id, microseconds(now))
+    async def find(self, request_hash: str, client_id: str, browser_hash: str | None, now: datetime) -> PushedRequest | None:
+        row = self._file.read(
+            "SELECT document FROM pushed_requests WHERE request_hash = ? AND client_id = ? AND valid_until > ? "
+            "AND (browser_hash IS NULL OR browser_hash = ?)",
+            (request_hash, client_id, microseconds(now), browser_hash),
+        ).fetchone()
+        return self._read_request(row[0]) if row else None
 
-        def consume(connection: sqlite3.Connection) -> bytes | None:
-            row = connection.execute(
-                "DELETE FROM pushed_requests WHERE request_hash = ? AND client_id = ? AND expires_at > ? RETURNING document", key
-            ).fetchone()
-            return row[0] if row else None
+    async def keep(self, request_hash: str, browser_hash: str, until: datetime) -> bool:
+        row = (browser_hash, microseconds(until), request_hash, browser_hash)
+        statement = (
+            "UPDATE pushed_requests SET browser_hash = ?, expires_at = max(expires_at, ?) "
+            "WHERE request_hash = ? AND (browser_hash IS NULL OR browser_hash = ?)"
+        )
+        return await self._file.note(lambda connection: connection.execute(statement, row).rowcount == 1)
 
-        document = await self._file.write(consume)
-        return self._read_request(document) if document else None
+    async def answer(self, request_hash: str) -> bool:
+        statement = "DELETE FROM pushed_requests WHERE request_hash = ?"
+        return await self._file.note(lambda connection: connection.execute(statement, (request_hash,)).rowcount == 1)
 
 
 class SqliteInteractionStore:

@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from idp.errors import InvalidDpopProof, UseDpopNonce
 from idp.keys.signing_key import base64url, thumbprint
+from idp.resource_server import is_address_of
 from idp.store import CounterStore
 
 #: What a proof may be signed with; discovery lists them. RSASSA-PKCS1-v1_5 is not among them (FAPI 2.0 §5.4.1).
@@ -138,7 +139,7 @@ def judge(proof: Proof, expected: ProofExpectation) -> datetime:
     if claims.get("htm") != expected.method:
         raise InvalidDpopProof(f"htm must be {expected.method}")
     htu = claims.get("htu")
-    if not isinstance(htu, str) or htu.partition("#")[0].partition("?")[0] not in expected.urls:
+    if not isinstance(htu, str) or not is_address_of(htu, expected.urls):
         raise InvalidDpopProof("htu must be the URL of this endpoint, as discovery announces it")
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= 256:

@@ -5,6 +5,7 @@ Precedents: Keycloak CVE-2026-4282 (one store for single-use values of every kin
 
 import asyncio
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,6 +18,13 @@ pytestmark = pytest.mark.precedent("CVE-2026-4282", "RFC9700-4.5")
 
 
 PUSHED = "urn:ietf:params:oauth:request_uri:"
+_ASKED = {
+    "response_type": "code",
+    "redirect_uri": REDIRECT,
+    "scope": "openid",
+    "code_challenge": "E" * 43,
+    "code_challenge_method": "S256",
+}
 
 
 @pytest.mark.spec("RFC6749-4.1.2", "RFC9700-4.2.4", "RFC9700-4.3.1")
@@ -47,6 +55,22 @@ def test_of_ten_redemptions_at_once_one_wins_and_then_all_lose(wire: Wire) -> No
     assert wire.userinfo(won[0]["access_token"]).status_code == 401, "the nine others were a replay"
 
 
+@pytest.mark.spec("RFC9126-7.3", "FAPI2SP-5.3.2.2")
+def test_of_ten_tabs_with_one_pushed_request_one_gets_a_code(wire: Wire) -> None:
+    pushed = wire.post("ext/par/request", **_ASKED).json()["request_uri"]
+    query = {"client_id": "baseline", "request_uri": pushed}
+    headers = {"Cookie": wire.log_in()}
+
+    async def race(_: Provider) -> list[httpx.Response]:
+        transport = httpx.ASGITransport(wire.http.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers) as browser:
+            return await asyncio.gather(*(browser.get("/auth", params=query) for _ in range(10)))
+
+    answers = wire.call(race)
+    assert sorted(answer.status_code for answer in answers) == [303] + [400] * 9
+    assert len(wire.events("authorization_code.issued")) == 1
+
+
 def test_a_code_of_one_client_is_worth_nothing_to_another_and_is_spent(wire: Wire) -> None:
     code = wire.code("baseline")
     assert wire.redeem(code, "other").json()["error"] == "invalid_grant"
@@ -63,14 +87,7 @@ def test_no_other_artefact_passes_for_a_code(wire: Wire) -> None:
 
 
 def test_what_was_pushed_or_awaits_an_answer_passes_for_no_code(wire: Wire) -> None:
-    sent = {
-        "response_type": "code",
-        "redirect_uri": REDIRECT,
-        "scope": "openid",
-        "code_challenge": "E" * 43,
-        "code_challenge_method": "S256",
-    }
-    pushed = wire.post("ext/par/request", **sent).json()["request_uri"]
+    pushed = wire.post("ext/par/request", **_ASKED).json()["request_uri"]
     device = wire.post("auth/device", "device", scope="openid").json()
     for artefact in (pushed, pushed.rpartition(":")[2], device["device_code"], device["user_code"]):
         assert wire.redeem(artefact).json()["error"] == "invalid_grant"

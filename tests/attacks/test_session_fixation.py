@@ -6,6 +6,7 @@ Zitadel CVE-2026-105207 and CVE-2026-105215 (a step skipped).
 """
 
 import secrets
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,6 +44,29 @@ def test_a_login_cannot_be_continued_in_another_browser(provider: Provider) -> N
     csrf = csrf_of(attacker.get(login).text)
     for path in (login, f"{login}/cancel"):
         assert victim.request("POST", path, data={"csrf": csrf, "national_id": CAMILLE}).status_code == 410
+
+
+@pytest.mark.spec("RFC9126-7.3")
+def test_a_pushed_request_that_is_open_in_one_browser_is_nothing_to_another(provider: Provider) -> None:
+    form = {name: value for name, value in _query().items() if name != "client_id"}
+    pushed = provider.client.post(f"{provider.state.issuer}/protocol/openid-connect/ext/par/request", data=form, auth=("dossier", SECRET))
+    brought = {"client_id": "dossier", "request_uri": pushed.json()["request_uri"]}
+    victim, thief, phone = provider.browser(), provider.browser(), provider.phone(LUCAS)
+    login = urlsplit(victim.request("GET", "/auth", params=brought).headers["location"]).path
+    # As nobody, and then logged in as themselves: neither may put their account in the place of the victim's.
+    as_nobody = thief.request("GET", "/auth", params=brought)
+    _log_in(provider, thief, LUCAS, phone)
+    for stolen in (as_nobody, thief.request("GET", "/auth", params=brought)):
+        assert (stolen.status_code, "location" in stolen.headers) == (400, False)
+    again = urlsplit(victim.request("GET", "/auth", params=brought).headers["location"]).path
+    assert again.startswith("/login/")
+    own_phone = provider.phone(CAMILLE)
+    victim.identify(login, CAMILLE)
+    _approve(own_phone, victim, login)
+    victim.wait(login)
+    assert "code=" in victim.get(login.replace("/login/", "/auth/resume/")).headers["location"]
+    cancelled = victim.request("POST", f"{again}/cancel", data={"csrf": csrf_of(victim.get(again).text)})
+    assert (cancelled.status_code, "location" in cancelled.headers) == (410, False), "its client has been answered"
 
 
 def test_a_session_cookie_that_was_planted_is_not_taken_over(provider: Provider) -> None:

@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 _PROGRAM = """
 import json, os, signal, sys
 from pathlib import Path
-from tests.idp.wire import running
+from tests.idp.wire import CHALLENGE, REDIRECT, running
 
 with running(Path(sys.argv[1])) as wire:
     cookie = wire.log_in()
@@ -31,7 +31,11 @@ with running(Path(sys.argv[1])) as wire:
     wire.redeem(wrong, code_verifier="x" * 43)
     own = wire.post("token", "machine", grant_type="client_credentials").json()["access_token"]
     wire.post("revoke", "machine", token=own)
+    asked = {"response_type": "code", "redirect_uri": REDIRECT, "scope": "openid", "code_challenge": CHALLENGE}
+    pushed = [wire.post("ext/par/request", code_challenge_method="S256", **asked).json()["request_uri"] for _ in range(2)]
+    wire.authorize(cookie=cookie, request_uri=pushed[0])
     told = {"used": used, "open": open_code, "wrong": wrong, "first": first, "second": second, "own": own, "cookie": cookie}
+    told["pushed"] = pushed
     print(json.dumps(told), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -66,6 +70,9 @@ def test_a_killed_process_takes_nothing_back(tmp_path: Path) -> None:
         assert wire.redeem(told["wrong"]).json()["error"] == "invalid_grant"
         assert wire.post("token/introspect", "machine", token=told["own"]).json() == {"active": False}
         assert wire.refresh(told["second"]["refresh_token"]).status_code == 200
+        answered, waiting = (wire.authorize(cookie=str(told["cookie"]), request_uri=uri) for uri in told["pushed"])
+        assert "invalid_request_uri" in answered.headers["location"]
+        assert "code=" in waiting.headers["location"]
         wire.wall.advance(11)
         assert wire.refresh(told["first"]["refresh_token"]).json()["error"] == "invalid_grant"
         assert len(wire.events("refresh_token.replayed")) == 1, "the rotation is remembered"

@@ -7,8 +7,10 @@ from typing import Any
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from idp.resource_server import Interface, Needs, Presented, Refused, check, fits_certificate
+from idp.resource_server import Interface, Needs, Presented, Refused, check, fits_certificate, is_address_of, normalised
 from tests.idp.dpop_proofs import ClientKey
 from tests.idp.wire import CONNECT, ISSUER, VERIFIER, Wire, client
 
@@ -117,6 +119,55 @@ def test_a_token_bound_to_a_key_needs_a_proof_of_it_for_this_very_request(api: _
     assert "used before" in str(api.refused(token, proof=good, **shown))
     assert api.refused(token).challenge.startswith("Bearer error=")
     assert api.refused(token, **shown).challenge.startswith('DPoP algs="ES256 PS256", error="invalid_token"')
+    spelt_otherwise = proof(url=URL.replace("https://medicaments", "HTTPS://Medicaments").replace("/fhir", ":443/./fhir") + "?_id=1")
+    assert api.check(token, proof=spelt_otherwise, **shown)
     wrong = (proof(thief), proof(method="POST"), proof(url=f"{API}/Patient"), proof(token="other"), proof(iat=1), proof(jti=None))
     assert all(api.refused(token, proof=one, **shown).status == 401 for one in wrong)
     assert "scheme" in str(api.refused(api.token(), proof=good, **shown))
+
+
+_SEGMENT = st.text(st.sampled_from("aZ0-._~:@!$+=é/?#% "), min_size=1, max_size=6).filter(lambda text: text not in (".", ".."))
+_PLAIN = "-._~:@!$+="
+
+
+@st.composite
+def _spelling(draw: st.DrawFn, segments: list[str]) -> str:
+    """One of the many ways to write ``https://service.example`` and these segments."""
+
+    def escaped(character: str) -> str:
+        if character.isascii() and (character.isalnum() or character in _PLAIN) and (character in ":@!$+=" or draw(st.booleans())):
+            return character
+        triplets = "".join(f"%{byte:02X}" for byte in character.encode())
+        return draw(st.sampled_from([triplets, triplets.lower()]))
+
+    host = "".join(draw(st.sampled_from([letter, letter.upper()])) for letter in "https://service.example")
+    path = [draw(st.sampled_from(["", "/.", "/x/..", "/%2e", "/x/%2E."])) + "/" + "".join(map(escaped, part)) for part in segments]
+    return host + draw(st.sampled_from(["", ":", ":443"])) + "".join(path) + draw(st.sampled_from(["", "?a=1", "#b", "?a/../b#c"]))
+
+
+@pytest.mark.spec("RFC9449-4.3")
+@given(st.data(), st.lists(_SEGMENT, min_size=1, max_size=3), st.lists(_SEGMENT, min_size=1, max_size=3))
+def test_every_spelling_of_an_address_is_the_same_and_of_another_is_not(data: st.DataObject, path: list[str], other: list[str]) -> None:
+    one, again = data.draw(_spelling(path)), data.draw(_spelling(path)).partition("#")[0].partition("?")[0]
+    assert is_address_of(one, (again,))
+    assert is_address_of(data.draw(_spelling(other)), (again,)) == (path == other)
+
+
+@pytest.mark.spec("RFC9449-4.3")
+@pytest.mark.parametrize(
+    ("address", "normal"),
+    [
+        ("https://h", "https://h/"),
+        ("HTTP://H:80/", "http://h/"),
+        ("http://h:443/", "http://h:443/"),
+        ("https://[::1]:9443/a/../../b/.", "https://[::1]:9443/b/"),
+        ("https://h/%7ea%2fb/..", "https://h/"),
+        *((wrong, None) for wrong in ("", "/a", "ftp://h/", "https:/h/", "https://h/%4", "https://h/%", "https://h/a b", "https://h/a\n")),
+        *(
+            (wrong, None)
+            for wrong in ("https://own@evil/", "https://evil\\@own/", "https://h:x/", "https://é/", " https://h/", "https://h/?a")
+        ),
+    ],
+)
+def test_an_address_has_one_normal_form_and_what_is_none_has_none(address: str, normal: str | None) -> None:
+    assert normalised(address) == normal

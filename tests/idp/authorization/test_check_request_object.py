@@ -4,10 +4,10 @@ import pytest
 
 from idp.authorization import AuthorizationRequest, Decision, Grant, check_pushed, run
 from idp.errors import InvalidRequest, InvalidRequestUri, OAuthError, RequestNotSupported, RequestUriNotSupported
-from idp.model import Profile
+from idp.model import Profile, PushedRequest
 from tests.idp.authorization.walk import INTERACTION, ask, decide
 from tests.idp.relying_party import public_jwks, request_claims, sign
-from tests.idp.wire import REDIRECT
+from tests.idp.wire import REDIRECT, START
 
 KEYS = {"jwks": public_jwks()}
 URN = "urn:ietf:params:oauth:request_uri:abc"
@@ -18,6 +18,10 @@ def _push(registered: dict[str, Any] | None = None, **parameters: str | None) ->
     asked = ask(loaded={"session": None, "account": None, "pushing": True}, registered=registered, **parameters)
     check_pushed(asked)
     return asked
+
+
+def _stored(asked: AuthorizationRequest) -> PushedRequest:
+    return PushedRequest(request_hash="h", client_id="c", parameters=asked.parameters, expires_at=START)
 
 
 def _granted(decision: Decision) -> Grant:
@@ -71,7 +75,7 @@ def test_no_address_is_ever_fetched(request_uri: str) -> None:
 
 @pytest.mark.spec("RFC9126-4")
 def test_a_pushed_request_counts_alone() -> None:
-    pushed = dict(ask(state="pushed").parameters)
+    pushed = _stored(ask(state="pushed"))
     assert _granted(decide(loaded={"pushed": pushed}, request_uri=URN, state="added", redirect_uri=None)).state == "pushed"
     with pytest.raises(InvalidRequestUri):
         decide(request_uri=URN)
@@ -103,7 +107,7 @@ def test_a_client_that_must_push_may_do_nothing_else(registered: dict[str, Any])
     for parameters in ({}, {"request": sign(request_claims("c"))}):
         with pytest.raises(InvalidRequest, match="must push"):
             decide(registered=keyed, **parameters)
-    pushed = dict(_push(keyed).parameters)
+    pushed = _stored(_push(keyed))
     assert isinstance(decide(registered=keyed, loaded={"pushed": pushed}, request_uri=URN), Grant)
     assert isinstance(decide(registered=keyed, loaded={"interaction": INTERACTION}), Grant)
 

@@ -1,6 +1,5 @@
 """The endpoint of RFC 9126 over the wire, and what a browser then brings."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -65,6 +64,11 @@ def test_a_pushed_request_leads_to_a_code(wire: Wire) -> None:
     assert event["health.relying_party.id"] == "baseline"
 
 
+def _login_cookie(answer: Any) -> str:
+    [line] = [line for line in answer.headers.get_list("set-cookie") if line.startswith("veilleur_idp_login=")]
+    return str(line.partition(";")[0])
+
+
 @pytest.mark.spec("RFC9126-4", "RFC9126-7.3")
 def test_it_waits_for_a_login_and_goes_on_with_what_was_pushed(wire: Wire) -> None:
     answer = _bring(wire, "baseline", _push(wire).json()["request_uri"])
@@ -76,15 +80,39 @@ def test_it_waits_for_a_login_and_goes_on_with_what_was_pushed(wire: Wire) -> No
     assert stored.request["state"] == "pushed-state"
 
 
+@pytest.mark.spec("RFC9126-4", "RFC9126-7.3", "FAPI2SP-5.3.2.2")
+def test_its_page_may_be_loaded_again_until_the_client_is_answered(wire: Wire) -> None:
+    request_uri = _push(wire).json()["request_uri"]
+    first = _bring(wire, "baseline", request_uri)
+    browser = _login_cookie(first)
+    again = _bring(wire, "baseline", request_uri, cookie=browser)
+    assert "/login/" in again.headers["location"]
+    assert again.headers["location"] != first.headers["location"]
+    both = f"{browser}; {wire.log_in()}"
+    resumed = [_resume(wire, answer, both) for answer in (again, first)]
+    assert "code" in query_of(resumed[0])
+    assert _is_page(resumed[1]), "its client has been answered"
+    assert _is_page(_bring(wire, "baseline", request_uri, cookie=both))
+
+
+@pytest.mark.spec("RFC9126-4")
+def test_a_login_that_began_in_time_ends_well_and_a_page_is_not_loaded_late(wire: Wire) -> None:
+    request_uri = _push(wire).json()["request_uri"]
+    begun = _bring(wire, "baseline", request_uri)
+    wire.wall.advance(90)
+    wire.call(lambda provider: provider.store.expire(provider.clock()))
+    both = f"{_login_cookie(begun)}; {wire.log_in()}"
+    assert _is_page(_bring(wire, "baseline", request_uri, cookie=both))
+    assert "code" in query_of(_resume(wire, begun, both))
+
+
 @pytest.mark.spec("RFC9126-4", "RFC9126-7.3")
 def test_it_counts_once_for_its_client_and_for_ninety_seconds(wire: Wire) -> None:
     cookie = wire.log_in()
     request_uri = _push(wire).json()["request_uri"]
-    stolen = _bring(wire, "other", request_uri, cookie=cookie)
-    assert (stolen.status_code, "location" in stolen.headers) == (400, False)
-    assert _bring(wire, "baseline", request_uri, cookie=cookie).status_code == 303
-    again = _bring(wire, "baseline", request_uri, cookie=cookie)
-    assert (again.status_code, "location" in again.headers) == (400, False)
+    assert _is_page(_bring(wire, "other", request_uri, cookie=cookie))
+    assert "code" in query_of(_bring(wire, "baseline", request_uri, cookie=cookie))
+    assert _is_page(_bring(wire, "baseline", request_uri, cookie=cookie))
     late = _push(wire).json()["request_uri"]
     wire.wall.advance(90)
     assert _bring(wire, "baseline", late, cookie=cookie).status_code == 400
@@ -92,16 +120,21 @@ def test_it_counts_once_for_its_client_and_for_ninety_seconds(wire: Wire) -> Non
     assert (told["error"], told["state"]) == ("invalid_request_uri", "s")
 
 
-def test_of_two_browsers_with_one_request_uri_one_wins(wire: Wire) -> None:
-    reference = _push(wire).json()["request_uri"].rpartition(":")[2]
+@pytest.mark.spec("RFC9126-7.3", "OIDCC-3.1.2.6")
+def test_a_no_spends_it_as_a_code_does(wire: Wire) -> None:
+    request_uri = _push(wire, prompt="none").json()["request_uri"]
+    assert query_of(_bring(wire, "baseline", request_uri))["error"] == "login_required"
+    assert _is_page(_bring(wire, "baseline", request_uri, cookie=wire.log_in()))
 
-    async def both(provider: Any) -> list[Any]:
-        from idp.tokens.issuer import hash_token
 
-        key = hash_token(reference)
-        return list(await asyncio.gather(*(provider.store.pushed_requests.consume(key, "baseline", provider.clock()) for _ in range(2))))
+def _resume(wire: Wire, begun: Any, cookie: str) -> Any:
+    wire.http.cookies.clear()
+    path = begun.headers["location"].replace("/login/", "/auth/resume/")
+    return wire.http.get(path, headers={"Cookie": cookie}, follow_redirects=False)
 
-    assert [found is not None for found in wire.call(both)].count(True) == 1
+
+def _is_page(answer: Any) -> bool:
+    return (answer.status_code, "location" in answer.headers) == (400, False)
 
 
 @pytest.mark.spec("RFC9126-2.1", "FAPI2SP-5.3.2.2")

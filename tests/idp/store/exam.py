@@ -419,17 +419,35 @@ class StoreExam:
 
         self.sit(work)
 
-    def test_a_pushed_request_serves_its_client_once_until_it_expires(self) -> None:
+    def test_a_pushed_request_is_found_by_its_client_in_one_browser_until_it_expires(self) -> None:
         pushed = PushedRequest(request_hash="p", client_id="c", parameters={"state": "é"}, expires_at=NOW + MINUTE)
 
         async def work(store: Store) -> None:
-            await store.pushed_requests.put(pushed)
-            assert await store.pushed_requests.consume("p", "other", NOW) is None
-            won = await asyncio.gather(*(store.pushed_requests.consume("p", "c", NOW) for _ in range(3)))
-            assert sorted(won, key=bool) == [None, None, pushed]
-            await store.pushed_requests.put(replace(pushed, request_hash="late"))
-            assert await store.pushed_requests.consume("late", "c", NOW + MINUTE) is None
-            assert await store.expire(NOW + MINUTE) == 1
+            kept = store.pushed_requests
+            await kept.put(pushed)
+            assert await kept.find("p", "other", None, NOW) is None
+            assert [await kept.find("p", "c", browser, NOW) for browser in (None, "first", "second")] == [pushed] * 3
+            assert await asyncio.gather(*(kept.keep("p", browser, NOW + MINUTE) for browser in ("first", "second"))) == [True, False]
+            assert await kept.keep("p", "first", NOW + MINUTE)
+            assert [await kept.find("p", "c", browser, NOW) for browser in (None, "first", "second")] == [None, pushed, None]
+            assert await kept.find("p", "c", "first", NOW + MINUTE) is None
+
+        self.sit(work)
+
+    def test_a_pushed_request_is_answered_once_and_as_long_as_its_login_lasts(self) -> None:
+        pushed = PushedRequest(request_hash="p", client_id="c", parameters={}, expires_at=NOW + MINUTE)
+
+        async def work(store: Store) -> None:
+            kept = store.pushed_requests
+            for name in ("p", "unkept", "forgotten"):
+                await kept.put(replace(pushed, request_hash=name))
+            assert await kept.keep("p", "first", NOW + 3 * MINUTE)
+            assert await kept.keep("forgotten", "first", NOW)
+            assert await store.expire(NOW + MINUTE) == 2
+            assert sorted(await asyncio.gather(*(kept.answer("p") for _ in range(3)))) == [False, False, True]
+            assert await kept.find("p", "c", "first", NOW) is None
+            assert not await kept.keep("p", "first", NOW + 3 * MINUTE)
+            assert [await kept.answer(name) for name in ("unkept", "unknown")] == [False, False]
 
         self.sit(work)
 
