@@ -7,7 +7,7 @@ it says itself, rule by rule; the others are converted all the same. Detection h
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -15,7 +15,10 @@ from siem.detection.credit import Credit
 from siem.detection.documents import Document
 from siem.detection.logsource import LogSource
 from siem.detection.pipelines import Pipelines
+from siem.detection.spelling import Spelled, spelled_out
 from siem.errors import DataError, OperationError
+
+_OF_SOURCE: Final = ("product", "category", "service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ def convert(
     from sigma.collection import SigmaCollection
     from sigma.exceptions import SigmaError
 
-    bodies = [_renamed(document.body, next(iter(sources.values()), None)) for document in documents]
-    text = yaml.safe_dump_all(bodies, sort_keys=False, allow_unicode=True)
+    spelled = spelled_out(documents, lambda document: _source_of(document, sources))
+    text = yaml.safe_dump_all([body for body, _ in spelled], sort_keys=False, allow_unicode=True)
     try:
         rules = SigmaCollection.from_yaml(text)
     except SigmaError as error:
         raise documents[0].error_at(f"pySigma does not read it: {error}") from error
     backend = known[target](processing_pipeline=_processing(sources, pipelines, asked), collect_errors=True)
-    return _converted(backend, rules, documents, output_format)
+    return _converted(backend, rules, spelled, output_format)
 
 
 def credits_of(documents: Sequence[Document]) -> list[Credit]:
@@ -75,36 +78,15 @@ def credits_of(documents: Sequence[Document]) -> list[Credit]:
     return [Credit(said(one, "id"), said(one, "title"), said(one, "author"), said(one, "license", one.folder.licence)) for one in documents]
 
 
-def _renamed(body: Mapping[str, object], source: LogSource | None) -> dict[str, object]:
-    """A correlation with the event's names where it speaks of fields itself: some backends leave those as they find them."""
-    section = body.get("correlation")
-    if not isinstance(section, Mapping) or source is None:
-        return dict(body)
-    aliases = section.get("aliases") or {}
-
-    def renamed(value: object) -> object:
-        if isinstance(value, list):
-            return [renamed(one) for one in value]
-        return source.event_names(value)[0] if isinstance(value, str) and value not in aliases else value
-
-    changed = {**section, "group-by": renamed(section.get("group-by"))} if "group-by" in section else dict(section)
-    condition = section.get("condition")
-    if isinstance(condition, Mapping) and "field" in condition:
-        changed["condition"] = {**condition, "field": renamed(condition["field"])}
-    if isinstance(aliases, Mapping) and aliases:
-        changed["aliases"] = {alias: {rule: renamed(name) for rule, name in fields.items()} for alias, fields in aliases.items()}
-    return {**body, "correlation": changed}
-
-
-def _converted(backend: Any, rules: Any, documents: Sequence[Document], output_format: str) -> Converted:
+def _converted(backend: Any, rules: Any, spelled: Sequence[Spelled], output_format: str) -> Converted:
     try:
         result = backend.convert(rules, output_format)
     except Exception as error:  # noqa: BLE001  # other people's code: whatever it trips over is a rule that it cannot express
-        return Converted((), (documents[0].error_at(_reason(error)),))
+        return Converted((), (spelled[0][1].error_at(_reason(error)),))
     queries = result if isinstance(result, list) else [result]
-    by_id = {str(document.body.get("id", "")): document for document in documents}
-    refused = tuple(by_id.get(str(rule.id), documents[0]).error_at(_reason(error)) for rule, error in backend.errors)
-    return Converted(tuple(query if isinstance(query, str) else _text(query) for query in queries), refused)
+    by_id = {str(body.get("id", "")): document for body, document in spelled}
+    refused = dict.fromkeys(by_id.get(str(rule.id), spelled[0][1]).error_at(_reason(error)) for rule, error in backend.errors)
+    return Converted(tuple(query if isinstance(query, str) else _text(query) for query in queries), tuple(refused))
 
 
 def _text(query: object) -> str:
@@ -120,10 +102,9 @@ def _sources(documents: Sequence[Document], pipelines: Pipelines, wanted: str) -
     """For each log source that a rule names, the one of ours that reads it."""
     chosen: dict[tuple[str, str, str], LogSource] = {}
     for document in documents:
-        said = document.body.get("logsource")
-        if not isinstance(said, Mapping):
+        keys = _said(document)
+        if keys is None:
             continue
-        keys = {key: str(said[key]).lower() for key in ("product", "category", "service") if said.get(key)}
         agreeing = [source for source in pipelines.sources if source.agrees(keys) and wanted in ("", source.pipeline)]
         names = list(dict.fromkeys(source.pipeline for source in agreeing))
         if len(names) > 1:
@@ -131,8 +112,23 @@ def _sources(documents: Sequence[Document], pipelines: Pipelines, wanted: str) -
         if wanted and not agreeing:
             raise document.error_at(f"the pipeline «{wanted}» does not read this log source", "logsource")
         if agreeing:
-            chosen[keys.get("product", ""), keys.get("category", ""), keys.get("service", "")] = agreeing[0]
+            chosen[_key(keys)] = agreeing[0]
     return chosen
+
+
+def _said(document: Document) -> dict[str, str] | None:
+    """What a rule says of its log source."""
+    said = document.body.get("logsource")
+    return {key: str(said[key]).lower() for key in _OF_SOURCE if said.get(key)} if isinstance(said, Mapping) else None
+
+
+def _key(keys: Mapping[str, str]) -> tuple[str, str, str]:
+    return (keys.get("product", ""), keys.get("category", ""), keys.get("service", ""))
+
+
+def _source_of(document: Document, sources: Mapping[tuple[str, str, str], LogSource]) -> LogSource | None:
+    keys = _said(document)
+    return None if keys is None else sources.get(_key(keys))
 
 
 def _asked(section: object) -> Iterator[str]:

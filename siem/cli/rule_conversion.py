@@ -15,7 +15,10 @@ def convert_rules(
     pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="Which pipeline names the fields, where several do.")] = "",
     output_format: Annotated[str, typer.Option("--format", "-f", help="Of the backend, such as dsl_lucene or kibana_ndjson.")] = "default",
 ) -> None:
-    """Write rules as queries of another system, with our names of fields; says of each that the backend cannot express why."""
+    """Write rules as queries of another system, with our names of fields; says of each that the backend cannot express why.
+
+    A correlation by a field that may stand in several places is written once for each of them.
+    """
     from siem.conversion import convert, credits_of
     from siem.detection.documents import read_documents
     from siem.detection.folders import RuleFolder

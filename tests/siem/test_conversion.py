@@ -100,9 +100,48 @@ correlation:
   timespan: 5m
   condition: {field: OriginalFileName, gte: 2}
 """
-    (query,) = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), target, pipeline="windows_ecs").queries
-    assert "process.executable" in query and "process.pe.original_file_name" in query
-    assert not re.search(r"(?<!winlog.event_data.)\b(Image|OriginalFileName)\b", query)
+    queries = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), target, pipeline="windows_ecs").queries
+    assert "process.executable" in queries[0] and "process.pe.original_file_name" in queries[0]
+    assert len(queries) == len(set(queries)) == 2 * 3
+    assert not re.search(r"(?<!winlog.event_data.)\b(Image|OriginalFileName)\b", "\n".join(queries))
+
+
+OFTEN = """
+title: whoami
+id: 3f1b0d62-7f0b-4f3e-9c8e-000000000004
+logsource: {product: windows, category: process_creation}
+detection:
+  selection: {CommandLine|contains: whoami}
+  condition: selection
+---
+title: Often
+id: 3f1b0d62-7f0b-4f3e-9c8e-000000000003
+correlation:
+  type: event_count
+  rules: [3f1b0d62-7f0b-4f3e-9c8e-000000000004]
+  group-by: [Image, ComputerName]
+  timespan: 5m
+  condition: {gte: 3}
+"""
+
+
+def test_a_correlation_by_a_field_of_several_places_finds_on_another_engine_what_is_in_any_of_them(tmp_path: Path) -> None:
+    queries = convert(_written(tmp_path, OFTEN), product_pipelines(), "sqlite", pipeline="windows_ecs").queries
+    assert len(queries) == 2 * 2
+    common = {"winlog.channel": "Microsoft-Windows-Sysmon/Operational", "event.code": "1", "winlog.computer_name": "srv"}
+    # Two collectors, each with its own place for the program, and events that do not say which it was.
+    programs = {"process.executable": "cmd.exe", "winlog.event_data.Image": "powershell.exe", "process.name": "nobody"}
+    elsewhere = ["winlog.event_data.CommandLine", "winlog.event_data.ComputerName"]
+    names = ["timestamp", *common, "process.command_line", *elsewhere, *programs]
+    with sqlite3.connect(":memory:") as database:
+        database.execute("CREATE TABLE logs ({})".format(", ".join(f'"{name}"' for name in names)))
+        for second in range(3):
+            for place, program in programs.items():
+                row = {**common, "timestamp": f"2026-11-22 20:00:0{second}", "process.command_line": "whoami /all", place: program}
+                marks = ", ".join("?" * len(names))
+                database.execute(f"INSERT INTO logs VALUES ({marks})", [row.get(name) for name in names])
+        found = [str(row) for query in queries for row in database.execute(query.replace("<TABLE_NAME>", "logs"))]
+    assert sorted(("cmd.exe" in row, "powershell.exe" in row) for row in found) == [(False, True), (True, False)]
 
 
 def test_a_target_or_format_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
