@@ -205,7 +205,9 @@ def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, 
 
 
 def _history(settings: Settings, stores: Stores, rules: LiveRules, sources: Sequence[SourceSettings]) -> History:
-    return History(stores.events, lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current)
+    sets = settings.state / INDICATORS
+    load = lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current  # noqa: E731
+    return History(stores.events, load, lambda: Sets(sets))
 
 
 def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Sequence[Path], instead: Sequence[Document] = ()) -> Ruleset:
@@ -217,10 +219,11 @@ def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Seq
 
 
 def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> looking_back.LookingBack:
-    """New and changed rules over what is stored, while no record waits."""
+    """New and changed rules, and what came to sets of indicators, over what is stored, while no record waits."""
     days, lateness = timedelta(days=settings.history_days), timedelta(seconds=settings.lateness_seconds)
     budget = looking_back.Budget(days, settings.history_rule_cpu_seconds, settings.history_cpu_seconds, settings.history_alert_count)
-    return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy), budget)
+    sets = Sets(settings.state / INDICATORS)
+    return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy, sets), budget)
 
 
 def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[], bool]:

@@ -70,7 +70,7 @@ def rules_history(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Say which new or changed rules looked back at stored events, how far they came, and what stopped them."""
+    """Say which new or changed rules and sets of indicators looked back at stored events, how far they came, and what stopped them."""
     from dataclasses import asdict
 
     from rich.markup import escape
@@ -96,7 +96,7 @@ def rules_history(
         reached = run.reached_at or run.from_at
         table.add_row(
             escape(_printable(str(Credit(run.rule_id, run.rule_title, run.rule_author, run.rule_licence)))),
-            run.reason,
+            escape(f"{run.reason}: {run.set_name}" if run.set_name else run.reason),
             f"{run.from_at:%Y-%m-%d %H:%M}",
             f"{reached:%Y-%m-%d %H:%M}",
             str(run.looked_count),
@@ -163,6 +163,8 @@ def _here(state: Path, question: "Question") -> Generator[Mapping[str, Any]]:
     """No watch runs: read the events here."""
     from siem.detection.load import load_rules
     from siem.history.questions import History
+    from siem.indicators.sets import FOLDER as INDICATORS
+    from siem.indicators.sets import Sets
     from siem.store.events import EventStore
 
     file = state / "events.duckdb"
@@ -171,7 +173,8 @@ def _here(state: Path, question: "Question") -> Generator[Mapping[str, Any]]:
     folders, sources = rule_folders(None), pipelines().sources
     events = EventStore(file, read_only=True)
     try:
-        history = History(events, lambda documents: load_rules(*folders, sources=sources, instead=documents))
+        sets = state / INDICATORS
+        history = History(events, lambda documents: load_rules(*folders, sources=sources, instead=documents), lambda: Sets(sets))
         yield from history.answer(question.message())
     finally:
         events.close()

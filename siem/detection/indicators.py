@@ -74,9 +74,11 @@ class Indicator:
 
 
 class Book(Protocol):
-    """Sets of indicators. Another ``generation`` means that what was answered before may be wrong now."""
+    """Sets of indicators."""
 
-    generation: int
+    @property
+    def generation(self) -> int:
+        """Another one means that what was answered before may be wrong now."""
 
     @property
     def is_empty(self) -> bool:

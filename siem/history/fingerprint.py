@@ -1,7 +1,7 @@
 """What a rule says, as a short text that changes when it says something else.
 
 Conditions with their filters, the events they are asked of, and for a correlation what it says and what feeds it; not titles, levels
-or anything else that finds no other event.
+or anything else that finds no other event. What sets of indicators list is not the rule's: they are followed by themselves.
 """
 
 import dataclasses
@@ -22,6 +22,8 @@ def fingerprints(ruleset: Ruleset) -> dict[str, str]:
         said[one.rule.id] = _digest(["correlation", _plain(one.correlation), [said[child] for child in one.inputs]])
     for habit in ruleset.baselines:
         said[habit.rule.id] = _digest(["baseline", _plain(habit.baseline), [said[child] for child in habit.inputs]])
+    for listed in ruleset.indicators:
+        said[listed.rule.id] = _digest(["indicators", _plain(listed.wanted)])
     return {rule_id: text for rule_id, text in said.items() if rule_id in ruleset.alerting}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 
 from siem.detection import Detection, Rule
@@ -20,9 +21,9 @@ from siem.detection.plan import fields_of_events, keeping
 from siem.errors import DataError
 from siem.event import Event
 from siem.history.bounds import ALWAYS, Bounds
-from siem.history.translation import of_indicators, of_rules
+from siem.history.translation import of_indicators, of_listed, of_rules
 from siem.store.events import EventStore, Scope, Search
-from siem.store.scan import scan, slices
+from siem.store.scan import distinct, scan, slices
 
 #: Events of one slice: about two seconds of work where all of them go to the engine.
 SLICE_COUNT: Final = 250_000
@@ -135,11 +136,21 @@ def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int
     for part in slices(events, stretch.scope, begin, stretch.to_at, size=slice_count):
         # The bars that slices are made of may reach beyond the stretch.
         reached_at = part.to_at if stretch.to_at is None else min(part.to_at, stretch.to_at)
-        for batch in scan(events, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at), wanted.fields):
+        wanted_of_part = _narrowed(events, wanted, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at))
+        for batch in scan(events, wanted_of_part, wanted.fields):
             yield _since(stretch.from_at, search.step(batch))
         yield Step((), part.count, 0, reached_at)
     if reached_at is not None:
         yield _since(stretch.from_at, search.end(reached_at))
+
+
+def _narrowed(events: EventStore, wanted: Plan, search: Search) -> Search:
+    """For a rule about indicators, only events with a value that the sets list: each value is looked up once, not once an event."""
+    if wanted.book is None or not wanted.ruleset.indicators:
+        return search
+    wanted.book.refresh()
+    found = of_listed(wanted.ruleset.indicators, wanted.book, lambda name: chain.from_iterable(distinct(events, search, name)))
+    return replace(search, query=found.most)
 
 
 def _since(from_at: datetime | None, step: Step) -> Step:

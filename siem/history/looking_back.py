@@ -1,29 +1,33 @@
 """New and changed rules look back: what they would have found before they were in force becomes alerts, within a budget.
 
-The watch remembers what each rule said. A rule that is new, or says something else, is run over the last days, one after the other, in a
-thread that steps back while records wait. What it finds goes the way of any detection: the same alert as if it had been live, none twice.
-Each step is committed with how far it came, so a kill repeats a step and loses nothing. A correlation looks once more when the windows
-that were open as it came into force have closed: the live engine did not see their begin.
+The watch remembers what each rule said, and up to where each set of indicators was compared. A rule that is new, or says something
+else, is run over the last days, one after the other, in a thread that steps back while records wait. What it finds goes the way of any
+detection: the same alert as if it had been live, none twice. Each step is committed with how far it came, so a kill repeats a step and
+loses nothing. A correlation looks once more when the windows that were open as it came into force have closed: the live engine did not
+see their begin. What has come to a set of indicators is looked for in the same way, by the rules that take it; what the set had before
+is not looked for again.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from siem.detection.indicators import CompiledIndicators
 from siem.detection.load import Ruleset
 from siem.errors import DataError, OperationError
 from siem.history import store
 from siem.history.fingerprint import fingerprints
 from siem.history.hunt import Plan, Step, Stretch, hunt, plan
-from siem.history.store import Reason, Run, State
+from siem.history.store import Reason, Run, SetState, State
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
+from siem.indicators.sets import Sets, Since
 from siem.store.database import Database
 from siem.store.events import EventStore, Scope
 from siem.store.progress import naming_failures
@@ -47,7 +51,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What looking back works with. ``rules`` gives those in force now.
+    """What looking back works with. ``rules`` gives those in force now, ``sets`` the sets of indicators, for this thread alone.
 
     ``busy`` says that records wait for the pipeline; ``propose`` offers playbooks for an incident.
     """
@@ -60,6 +64,7 @@ class Parts:
     lateness: timedelta
     busy: Callable[[], bool] = lambda: False
     propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
+    sets: Sets | None = None
 
 
 class Shared(Protocol):
@@ -87,7 +92,12 @@ class Shared(Protocol):
 
 
 def parts_of(
-    shared: Shared, rules: Callable[[], Ruleset], clock: Callable[[], datetime], lateness: timedelta, busy: Callable[[], bool]
+    shared: Shared,
+    rules: Callable[[], Ruleset],
+    clock: Callable[[], datetime],
+    lateness: timedelta,
+    busy: Callable[[], bool],
+    sets: Sets | None = None,
 ) -> Parts:
     """The parts of the pipeline, for looking back beside it."""
     return Parts(
@@ -99,6 +109,7 @@ def parts_of(
         lateness=lateness,
         busy=busy,
         propose=shared.propose,
+        sets=sets,
     )
 
 
@@ -120,31 +131,65 @@ class LookingBack:
         self._ruleset = parts.rules()
         said = fingerprints(self._ruleset)
         known_tenants = tenants(parts.events)
+        with naming_failures(), parts.database.reading() as connection:
+            known, known_sets = store.read_in_force(connection), store.read_sets(connection)
+        changed = {rule_id: text for rule_id, text in said.items() if known.get(rule_id) != text}
+        held = self._held_sets()
         with naming_failures(), parts.database.transaction() as connection:
-            known = store.read_in_force(connection)
-            changed = {rule_id: text for rule_id, text in said.items() if known.get(rule_id) != text}
             store.write_in_force(connection, changed, known.keys() - said.keys(), now)
+            grown = {name: state for name, state in held.items() if known_sets.get(name) != state}
+            store.write_sets(connection, grown, known_sets.keys() - held.keys(), now)
             for run in store.waiting_runs(connection):
-                if said.get(run.rule_id) != run.fingerprint:
+                gone = run.set_name and (run.set_name not in held or held[run.set_name].lineage != run.set_lineage)
+                if said.get(run.rule_id) != run.fingerprint or gone:
                     store.save_run(connection, replace(run, state=State.OBSOLETE, ended_at=now))
             if not known or not self._budget.look_back:
                 return 0
-            planned = [self._new_run(rule_id, rule_id in known, tenant, now) for rule_id in changed for tenant in known_tenants]
+            wanted = [self._new_run(rule_id, Reason.CHANGED if rule_id in known else Reason.NEW, now) for rule_id in changed]
+            wanted = [run for run in wanted if held or run.rule_id not in self._listing]
+            wanted += self._runs_of_sets(grown, known_sets, changed.keys(), now)
+            planned = [replace(run, tenant=tenant) for run in wanted for tenant in known_tenants]
             for run in planned:
                 store.add_run(connection, run)
         return len(planned)
 
-    def _new_run(self, rule_id: str, known: bool, tenant: str, now: datetime) -> Run:
+    @property
+    def _listing(self) -> dict[str, CompiledIndicators]:
+        return {one.rule.id: one for one in self._ruleset.indicators}
+
+    def _held_sets(self) -> dict[str, SetState]:
+        sets = self._parts.sets
+        if sets is None:
+            return {}
+        sets.refresh()
+        return {one.about.name: SetState(one.about.lineage, one.about.revision) for one in sets.books}
+
+    def _runs_of_sets(
+        self, grown: Mapping[str, SetState], known: Mapping[str, SetState], changed: Set[str], now: datetime
+    ) -> Iterator[Run]:
+        """A run for each set that has grown and each rule that takes something of what came; a changed rule looks for everything anyway."""
+        for name, state in grown.items():
+            before = known.get(name)
+            after = before.revision if before is not None and before.lineage == state.lineage else 0
+            book = self._parts.sets.book(name) if self._parts.sets is not None else None
+            came = [] if book is None else [one for one in book.everything() if after < one.revision <= state.revision]
+            for rule_id, listing in self._listing.items():
+                kinds = {kind for _, kind in listing.wanted.fields}
+                if rule_id not in changed and any(one.kind in kinds and listing.wanted.takes(one) for one in came):
+                    run = self._new_run(rule_id, Reason.SET, now)
+                    yield replace(run, set_name=name, set_lineage=state.lineage, set_after=after, set_up_to=state.revision)
+
+    def _new_run(self, rule_id: str, reason: Reason, now: datetime) -> Run:
         wanted = plan(self._ruleset, rule_id)
         return Run(
             id=0,
-            tenant=tenant,
+            tenant="",
             rule_id=rule_id,
             rule_title=wanted.rule.title,
             rule_author=wanted.rule.author,
             rule_licence=wanted.rule.licence,
             fingerprint=fingerprints(wanted.ruleset)[rule_id],
-            reason=Reason.CHANGED if known else Reason.NEW,
+            reason=reason,
             from_at=now - self._budget.look_back,
             to_at=now + wanted.margin,
             reached_at=None,
@@ -163,12 +208,12 @@ class LookingBack:
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; for a thread of its own. Renewed rules are taken note of, what fails is tried again."""
-        noted: Ruleset | None = None
+        noted: tuple[Ruleset, int] | None = None
         while not stop.is_set():
             try:
-                if noted is not self._parts.rules():
+                if noted is None or noted[0] is not self._parts.rules() or noted[1] != self._generation():
                     self.take_note()
-                    noted = self._ruleset
+                    noted = self._ruleset, self._generation()
                 worked = self.step(stop)
             except OperationError as error:
                 _log.error("looking back cannot go on, trying again: %s", error)
@@ -181,6 +226,18 @@ class LookingBack:
             if not worked:
                 stop.wait(_IDLE_SECONDS)
 
+    def _generation(self) -> int:
+        """Which sets of indicators there are."""
+        if self._parts.sets is None:
+            return 0
+        self._parts.sets.refresh()
+        return self._parts.sets.generation
+
+    def _plan(self, run: Run) -> Plan:
+        sets = self._parts.sets
+        book = Since(sets, run.set_name, run.set_after, run.set_up_to) if sets is not None and run.set_name else sets
+        return plan(self._ruleset, run.rule_id, book)
+
     def step(self, stop: threading.Event | None = None) -> bool:
         """Take the run that is due first as far as it goes: to its end, to its budget, or until ``stop``. Whether there was one."""
         now = self._parts.clock()
@@ -188,9 +245,7 @@ class LookingBack:
             due = [run for run in store.waiting_runs(connection) if run.due_at <= now]
         if not due:
             return False
-        look = _Look(
-            self._parts, self._budget, plan(self._ruleset, due[0].rule_id), due[0], self._budget.total_cpu_seconds - self._spent_seconds
-        )
+        look = _Look(self._parts, self._budget, self._plan(due[0]), due[0], self._budget.total_cpu_seconds - self._spent_seconds)
         try:
             look.take(stop or threading.Event())
         except (DataError, OperationError):

@@ -12,6 +12,7 @@ from typing import Final
 from siem.detection import Detection, Rule
 from siem.detection.credit import Credit
 from siem.detection.documents import Document, parse_documents
+from siem.detection.indicators import Book
 from siem.detection.load import Ruleset
 from siem.errors import DataError
 from siem.history.backtest import Tally
@@ -75,11 +76,12 @@ def _instant(message: Message, key: str) -> datetime | None:
 
 
 class History:
-    """Answers questions about the events of one store."""
+    """Answers questions about the events of one store. ``book`` gives the sets of indicators, for one answer."""
 
-    def __init__(self, events: EventStore, load_rules: LoadRules) -> None:
+    def __init__(self, events: EventStore, load_rules: LoadRules, book: Callable[[], Book | None] = lambda: None) -> None:
         self._events = events
         self._load_rules = load_rules
+        self._book = book
 
     def answer(self, message: Message) -> Iterator[Message]:
         """The lines of an answer. Raises DataError for a question or a rule that is wrong, OperationError where the store fails."""
@@ -102,7 +104,7 @@ class History:
     def _plan(self, question: Question) -> Plan:
         if question.text is None:
             ruleset = self._load_rules(())
-            return plan(ruleset, find_rule(ruleset, question.rule).id)
+            return plan(ruleset, find_rule(ruleset, question.rule).id, self._book())
         documents, errors = parse_documents(question.text, question.rule)
         if errors:
             raise errors[0]
@@ -114,7 +116,7 @@ class History:
         if len(alerting) != 1:
             found = ", ".join(rule.title for rule in alerting) or "none"
             raise DataError(question.rule, 0, "", f"one rule that raises alerts is expected in the file, found {found}")
-        return plan(ruleset, alerting[0].id)
+        return plan(ruleset, alerting[0].id, self._book())
 
 
 def _planned(wanted: Plan, stretch: Stretch, total: int, oldest: datetime | None) -> Message:

@@ -16,6 +16,14 @@ in_force = Table(
     Column("fingerprint", String(32), nullable=False),
     Column("since_at", Instant, nullable=False),
 )
+sets_in_force = Table(
+    "indicator_sets_in_force",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("lineage", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("since_at", Instant, nullable=False),
+)
 runs = Table(
     "history_runs",
     metadata,
@@ -41,6 +49,10 @@ runs = Table(
     Column("cpu_seconds", Float, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("set_name", String(64), nullable=False, server_default=""),
+    Column("set_lineage", String(32), nullable=False, server_default=""),
+    Column("set_after", Integer, nullable=False, server_default="0"),
+    Column("set_up_to", Integer, nullable=False, server_default="0"),
     Index("ix_history_runs_due", "state", "due_at"),
     Index("ix_history_runs_rule", "rule_id", "id"),
 )
@@ -51,6 +63,7 @@ class Reason(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
+    SET = "set"  # the rule is as it was, values came to a set of indicators
 
 
 class State(StrEnum):
@@ -68,7 +81,8 @@ class Run:
     """One rule over the history of one tenant, from ``from_at`` to ``to_at``; known up to ``reached_at``, to go on from ``due_at``.
 
     ``alert_count`` are alerts that were not there before; what the live watch had found is found again and changes nothing.
-    ``cpu_seconds`` is the processor time of the thread that looks back.
+    ``cpu_seconds`` is the processor time of the thread that looks back. With a ``set_name``, only what came to that set of indicators
+    after revision ``set_after``, up to ``set_up_to``, is looked for.
     """
 
     id: int
@@ -93,6 +107,31 @@ class Run:
     cpu_seconds: float
     created_at: datetime
     ended_at: datetime | None
+    set_name: str = ""
+    set_lineage: str = ""
+    set_after: int = 0
+    set_up_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """Up to which revision a set of indicators was compared with history, or is about to be; another ``lineage`` is another set."""
+
+    lineage: str
+    revision: int
+
+
+def read_sets(connection: Connection) -> dict[str, SetState]:
+    """The sets that were there when this was last written, by name."""
+    return {row.name: SetState(row.lineage, row.revision) for row in connection.execute(select(sets_in_force))}
+
+
+def write_sets(connection: Connection, changed: Mapping[str, SetState], gone: Iterable[str], at: datetime) -> None:
+    """Remember up to where sets are taken note of, and forget those that are gone."""
+    for name in [*gone, *changed]:
+        connection.execute(delete(sets_in_force).where(sets_in_force.c.name == name))
+    for name, state in changed.items():
+        connection.execute(insert(sets_in_force).values(name=name, lineage=state.lineage, revision=state.revision, since_at=at))
 
 
 def read_in_force(connection: Connection) -> dict[str, str]:

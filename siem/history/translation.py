@@ -3,19 +3,22 @@
 What an event is compared with goes to DuckDB as parameters; the text of a condition holds names of columns and our own words alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
+
 from siem.detection.conditions import AllOf, AnyOf, Leaf, Negated, Node
 from siem.detection.filters import AddedFilter
-from siem.detection.indicators import CompiledIndicators
+from siem.detection.indicators import Book, CompiledIndicators
+from siem.detection.indicators import Kind as IndicatorKind
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How
 from siem.detection.predicates import Predicate, TextIs
 from siem.event import FIELDS, Kind
-from siem.history.bounds import ALWAYS, Bounds, all_of, any_of, at_most, exactly, negated
+from siem.history.bounds import ALWAYS, NEVER, Bounds, all_of, any_of, at_most, exactly, negated
 from siem.history.leaves import of_contained, of_equalities, of_predicate
 from siem.store.query import Query, column, kind_of
 
@@ -32,9 +35,32 @@ def of_rules(rules: Sequence[CompiledRule]) -> Bounds:
 
 
 def of_indicators(rules: Sequence[CompiledIndicators]) -> Bounds:
-    """Events that have a field in which rules look for indicators; what the sets list, only the engine knows."""
-    names = sorted({name for one in rules for name, _ in one.wanted.fields})
-    return any_of([at_most(Query(f"({column(name)} IS NOT NULL)")) for name in names])
+    """Events that have a field in which rules look for indicators; what the sets list, SQL does not know."""
+    return any_of([at_most(Query(f"({column(name)} IS NOT NULL)")) for name in _fields_of(rules)])
+
+
+def of_listed(rules: Sequence[CompiledIndicators], book: Book, values: Callable[[str], Iterable[str]]) -> Bounds:
+    """Events that have a value which the book lists; ``values`` gives all that a field has among them."""
+    kinds = {name: {kind for one in rules for field, kind in one.wanted.fields if field == name} for name in _fields_of(rules)}
+    return any_of([at_most(_one_of(name, _listed(book, kinds[name], values(name)))) for name in kinds])
+
+
+def _fields_of(rules: Sequence[CompiledIndicators]) -> list[str]:
+    return sorted({name for one in rules for name, _ in one.wanted.fields})
+
+
+def _listed(book: Book, kinds: Iterable[IndicatorKind], values: Iterable[str]) -> list[str]:
+    wanted = tuple(kinds)
+    return [text for text in values if any(book.find(kind, text) for kind in wanted)]
+
+
+def _one_of(name: str, texts: Sequence[str]) -> Query:
+    if not texts:
+        return NEVER
+    given = (orjson.dumps(texts).decode(),)
+    if kind_of(name) is Kind.KEYWORDS:
+        return Query(f"list_has_any({column(name)}, from_json(?, '[\"VARCHAR\"]'))", given)
+    return Query(f"(CAST({column(name)} AS VARCHAR) IN (SELECT unnest(from_json(?, '[\"VARCHAR\"]'))))", given)
 
 
 def of_rule(rule: CompiledRule) -> Bounds:

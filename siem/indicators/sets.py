@@ -88,6 +88,10 @@ class Sets:
         """Whether there is no set."""
         return not self._open
 
+    def book(self, name: str) -> BookFile | None:
+        """The set of that name."""
+        return next((one for one in self._open.values() if one.about.name == name), None)
+
     def refresh(self) -> bool:
         """Take up what was loaded or removed since the last call; whether anything was. Costs a look at the folder."""
         seen = self._look()
@@ -128,3 +132,31 @@ class Sets:
         """Everything that is said of a value, whatever it is."""
         for kind in Kind:
             yield from self.find(kind, text)
+
+
+class Since:
+    """What came to one set after one revision and up to another: a :class:`siem.detection.indicators.Book`."""
+
+    def __init__(self, sets: Sets, name: str, after: int, up_to: int) -> None:
+        self._sets = sets
+        self._name = name
+        self._wanted = range(after + 1, up_to + 1)
+
+    @property
+    def generation(self) -> int:
+        """That of all sets."""
+        return self._sets.generation
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the set is gone."""
+        return self._sets.book(self._name) is None
+
+    def refresh(self) -> bool:
+        """Take up what was loaded or removed since the last call."""
+        return self._sets.refresh()
+
+    def find(self, kind: Kind, text: str) -> Sequence[Indicator]:
+        """The indicators of a kind that a field's value falls under."""
+        book = self._sets.book(self._name)
+        return [one for one in book.find(kind, text) if one.revision in self._wanted] if book is not None else ()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from siem.event import Event
+from siem.event import Event, Kind
 from siem.store.event_table import columns_of, event_of, instant
 from siem.store.events import EventStore, Scope, Search, where
+from siem.store.query import column, kind_of
 
 #: Events handed on together.
 _BATCH_COUNT: Final = 2_000
@@ -48,6 +49,16 @@ def first_at(store: EventStore, scope: Scope) -> datetime | None:
     with store.reading() as cursor:
         row = cursor.execute(f'SELECT epoch_us(min("at")) FROM events WHERE {condition}', parameters).fetchall()[0]
     return None if row[0] is None else instant(row[0])
+
+
+def distinct(store: EventStore, search: Search, name: str) -> Iterator[list[str]]:
+    """Every value that a field with a column has in matching events, each once; the elements of one that holds a list."""
+    condition, parameters = where(search)
+    one = f"unnest({column(name)})" if kind_of(name) is Kind.KEYWORDS else f"CAST({column(name)} AS VARCHAR)"
+    with store.reading() as cursor:
+        cursor.execute(f"SELECT DISTINCT {one} AS value FROM events WHERE {condition}", parameters)
+        while rows := cursor.fetchmany(_BATCH_COUNT):
+            yield [row[0] for row in rows if row[0] is not None]
 
 
 def scan(store: EventStore, search: Search, fields: Collection[str] | None = None) -> Iterator[list[Event]]:

@@ -19,6 +19,7 @@ from siem.enrichment.pseudonyms import Pseudonyms
 from siem.event import RawRecord
 from siem.incidents.service import Incidents
 from siem.incidents.store import alert_events, alerts
+from siem.indicators.sets import Sets
 from siem.pipeline import Parts, Pipeline
 from siem.settings import ROOT
 from siem.sources import SOURCES
@@ -143,10 +144,15 @@ class Night:
             sources=self.sources(),
             enrichments=self.enrichments(),  # type: ignore[arg-type]
             pseudonyms=self.pseudonyms,
-            make_engine=lambda: Engine(self.ruleset, sources=list(self.sources())),
+            make_engine=self.engine,
             incidents=self.incidents(),
         )
         return Pipeline(parts, clock=lambda: PLAYED_AT, batch_count=173)
+
+    def engine(self) -> Engine:
+        made = Engine(self.ruleset, sources=list(self.sources()))
+        made.indicators.book = Sets(self.folder / "indicators")
+        return made
 
     def play(self, seed: int = 7) -> None:
         numbers = dict.fromkeys(TYPES, 0)

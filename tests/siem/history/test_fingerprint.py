@@ -30,8 +30,7 @@ def changed(file: str, old: str, new: str) -> set[str]:
 
 def test_every_rule_that_raises_alerts_has_one_of_its_own() -> None:
     ruleset = load_rules(RULES)
-    # What a rule about indicators finds changes with the sets, not with what it says.
-    assert BEFORE.keys() == ruleset.alerting - {one.rule.id for one in ruleset.indicators}
+    assert BEFORE.keys() == ruleset.alerting
     assert len(set(BEFORE.values())) == len(BEFORE)
     assert find_rule(ruleset, "fhir_record_read").id not in BEFORE
 
@@ -53,6 +52,11 @@ def test_a_condition_changes_the_rule_and_whatever_it_feeds() -> None:
         "Many more patients than usual",
     }
     assert changed("access/fhir_record_sweep.yml", "timespan: 1h", "timespan: 2h") == {"Sweep of patient records"}
+
+
+def test_where_a_rule_looks_for_indicators_and_how_sure_they_are_is_what_it_says() -> None:
+    assert changed("indicators/indicator_confidence_high.yml", "gte: 80", "gte: 70") == {"Listed indicator of high confidence"}
+    assert changed("indicators/indicator_confidence_high.yml", "level: high", "level: low") == set()
 
 
 def test_another_process_says_the_same() -> None:

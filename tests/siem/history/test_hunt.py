@@ -8,6 +8,7 @@ import pytest
 
 from siem.detection import Detection
 from siem.detection.engine import Engine
+from siem.detection.indicators import Few, Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
 from siem.errors import DataError
 from siem.history.hunt import How, Stretch, find_rule, hunt, plan
@@ -144,6 +145,31 @@ def test_every_rule_of_ours_over_random_events_is_the_engine_over_them(shelf: Sh
         expected = [d for d in [*engine.evaluate(events), *engine.flush()] if d.rule_id == rule_id]
         found = [d for step in hunt(shelf.store, plan(ruleset, rule_id), Stretch(Scope(tenant))) for d in step.detections]
         assert folded(found, ruleset) == folded(expected, ruleset)
+
+
+def test_rules_about_indicators_over_random_events_are_the_engine_over_them(shelf: Shelf, tmp_path: Path) -> None:
+    """Whatever is listed: values in any form, networks, names, and fields that hold lists."""
+    rule = """\
+title: Listed
+id: 00000000-0000-4000-8000-000000000001
+veilleur:
+  indicators:
+    fields: {address: [source.ip, user.id, event.type], domain: [message, event.category], hash: url.path}
+    confidence: {gte: 50}
+"""
+    (tmp_path / "rules.yml").write_text(rule, encoding="utf-8")
+    ruleset = load_rules(tmp_path)
+    (listing,) = ruleset.indicators
+    tenant, events = shelf.put(crowd(600, seed=5))
+    given = [(Kind.ADDRESS, "192.0.2.0/29"), (Kind.ADDRESS, "10.1.2.3/32"), (Kind.DOMAIN, "a"), (Kind.DOMAIN, "é"), (Kind.URL, "a")]
+    book = Few([Indicator(kind, value, confidence=number * 30) for number, (kind, value) in enumerate(given)])
+    engine = Engine(ruleset)
+    engine.indicators.book = book
+    expected = engine.evaluate(events)
+    steps = list(hunt(shelf.store, plan(ruleset, listing.rule.id, book), Stretch(Scope(tenant)), slice_count=100))
+    assert {(one.group, one.event_ids) for step in steps for one in step.detections} == {(one.group, one.event_ids) for one in expected}
+    assert len(expected) > 20
+    assert sum(step.candidate_count for step in steps) < len(events) / 2
 
 
 def test_a_rule_is_found_by_id_name_or_file_and_a_slip_is_answered_with_what_was_meant() -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from siem.access import Principal, Role
+from siem.detection.indicators import Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
 from siem.errors import OperationError
 from siem.event import Event
@@ -19,6 +20,9 @@ from siem.history.looking_back import Budget, LookingBack, Parts
 from siem.history.store import Reason, Run, State
 from siem.incidents.service import Incidents
 from siem.incidents.store import alerts
+from siem.indicators.book import About
+from siem.indicators.sets import Sets, remove
+from siem.indicators.sets import store as store_set
 from siem.settings import ROOT
 from siem.store.events import StoredEvent
 from tests.siem.history.night import PLAYED_AT, Night
@@ -45,6 +49,14 @@ class Watch:
         self.proposed: list[str] = []
         self.looking(FEW).take_note()
 
+    @property
+    def sets(self) -> Path:
+        return self.night.folder / "indicators"
+
+    def load(self, name: str, *indicators: Indicator) -> None:
+        """Load a set of indicators, in the place of the one before."""
+        store_set(self.sets, About(name, self.now, 0, (), (), ()), indicators)
+
     def looking(self, ruleset: Ruleset = RULES, budget: Budget = PLENTY, *, busy: bool = False) -> LookingBack:
         parts = Parts(
             events=self.night.events,
@@ -55,6 +67,7 @@ class Watch:
             lateness=LATENESS,
             busy=lambda: busy,
             propose=lambda _connection, incident: self.proposed.append(incident.id),
+            sets=Sets(self.sets),
         )
         return LookingBack(parts, budget)
 
@@ -266,3 +279,101 @@ def test_a_failing_store_is_waited_for(watch: Watch, monkeypatch: pytest.MonkeyP
         looking.step()
     monkeypatch.undo()
     assert {run.state for run in watch.runs()} == {State.WAITING}
+
+
+SCANNER = Indicator(Kind.ADDRESS, "203.0.113.77/32", source="CERT", confidence=90)
+REFUSER = Indicator(Kind.ADDRESS, "203.0.113.8/31", source="CERT", confidence=90)
+NOBODY = Indicator(Kind.DOMAIN, "nobody.example", source="CERT", confidence=90)
+HIGH = find_rule(RULES, "indicator_confidence_high").id
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """A night under rules about indicators, with two sets from the begin."""
+    made = Night.begin(tmp_path_factory.mktemp("listed"), RULES)
+    store_set(made.folder / "indicators", About("cert", PLAYED_AT, 0, (), (), ()), [SCANNER, REFUSER])
+    made.play()
+    yield made
+    made.close()
+
+
+def events_of(night: Night, rule_id: str = HIGH) -> dict[str, int]:
+    """What was found of each listed value: how many events."""
+    return {group[0][1]: len(ids) for _, group, ids in night.alerts(rule_id)}
+
+
+def test_what_comes_to_a_set_is_looked_for_as_it_would_have_been_live_and_nothing_else(watch: Watch, listed: Night) -> None:
+    watch.load("cert", SCANNER)
+    looking = watch.looking(FEW)
+    assert looking.take_note() == 1, "only the rule that takes what came"
+    watch.work(looking)
+    (run,) = [run for run in watch.runs() if run.set_name]
+    assert (run.rule_id, run.reason, run.state, run.set_after, run.set_up_to) == (HIGH, Reason.SET, State.COMPLETE, 0, 1)
+    assert events_of(watch.night) == {"203.0.113.77": 82}
+    watch.load("cert", SCANNER, REFUSER, NOBODY)
+    assert looking.take_note() == 1
+    watch.work(looking)
+    second = watch.runs()[0]
+    assert (second.set_after, second.set_up_to, second.alert_count) == (1, 2, 1)
+    assert second.detection_count == second.candidate_count == 15, "the scanner is not looked for again, and other events are not read"
+    assert events_of(watch.night) == events_of(listed) == {"203.0.113.77": 82, "203.0.113.9": 15}
+    with watch.night.database.reading() as connection:
+        marked = {row.found_in_history for row in connection.execute(select(alerts).where(alerts.c.rule_id == HIGH))}
+    assert marked == {True}
+    assert looking.take_note() == 0
+
+
+def test_a_set_that_is_loaded_again_unchanged_or_that_is_noted_at_the_first_start_is_not_looked_for(watch: Watch, tmp_path: Path) -> None:
+    watch.load("cert", NOBODY)
+    watch.looking(FEW).take_note()
+    watch.load("cert", NOBODY)
+    assert watch.looking(FEW).take_note() == 0
+    with watch.night.database.transaction() as connection:
+        connection.execute(store.in_force.delete())
+    watch.load("cert", NOBODY, SCANNER)
+    assert watch.looking(FEW).take_note() == 0, "the first start of all only takes note"
+
+
+def test_a_set_that_goes_takes_its_runs_with_it_and_one_that_comes_back_is_another(watch: Watch) -> None:
+    watch.load("cert", SCANNER)
+    assert watch.looking(FEW).take_note() == 1
+    remove(watch.sets, "cert")
+    assert watch.looking(FEW).take_note() == 0
+    assert watch.runs()[0].state is State.OBSOLETE
+    watch.load("cert", SCANNER)
+    assert watch.looking(FEW).take_note() == 1
+    watch.load("cert", SCANNER, REFUSER)
+    assert watch.looking(FEW).take_note() == 1, "what waits goes on, what came since has a run of its own"
+    watch.work(watch.looking(FEW))
+    assert [(run.set_after, run.set_up_to, run.detection_count) for run in watch.runs()[:2]] == [(1, 2, 15), (0, 1, 82)]
+
+
+def test_a_kill_while_a_set_is_looked_for_loses_nothing(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch.load("cert", SCANNER, REFUSER)
+
+    def killing(_connection: object, _run: Run) -> None:
+        raise Killed
+
+    looking = watch.looking(FEW)
+    looking.take_note()
+    monkeypatch.setattr(store, "save_run", killing)
+    with pytest.raises(Killed):
+        watch.work(looking)
+    monkeypatch.undo()
+    again = watch.looking(FEW)
+    assert again.take_note() == 0
+    watch.work(again)
+    assert events_of(watch.night) == {"203.0.113.77": 82, "203.0.113.9": 15}
+
+
+def test_a_running_watch_follows_the_folder_of_sets(watch: Watch) -> None:
+    looking, stop = watch.looking(FEW), threading.Event()
+    watch.load("cert", SCANNER)
+    thread = threading.Thread(target=looking.run, args=(stop,))
+    thread.start()
+    while not any(run.set_name and run.state is State.COMPLETE for run in watch.runs()):
+        assert thread.is_alive()
+        stop.wait(0.05)
+    stop.set()
+    thread.join(30)
+    assert events_of(watch.night) == {"203.0.113.77": 82}

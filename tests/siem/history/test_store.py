@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from siem.history import store
-from siem.history.store import Reason, Run, State
+from siem.history.store import Reason, Run, SetState, State
 from siem.store.database import Database
 from siem.store.migrations import migrate
 
@@ -40,4 +40,14 @@ def test_runs_are_read_back_as_they_were_those_due_first_at_the_head(tmp_path: P
         assert store.waiting_runs(connection) == [second]
         assert store.recent_runs(connection) == [done, second]
         assert store.recent_runs(connection, rule_id="r1", limit=1) == [second]
+    database.close()
+
+
+def test_sets_are_remembered_by_name_until_they_go(tmp_path: Path) -> None:
+    migrate(url := f"sqlite:///{tmp_path}/watch.sqlite")
+    database = Database(url)
+    with database.transaction() as connection:
+        store.write_sets(connection, {"a": SetState("x", 1), "b": SetState("y", 4)}, (), AT)
+        store.write_sets(connection, {"a": SetState("x", 2)}, ["b"], AT)
+        assert store.read_sets(connection) == {"a": SetState("x", 2)}
     database.close()
