@@ -199,6 +199,17 @@ async def current(provider: Holder, request: Request) -> Session | None:
     return await provider.store.sessions.find_by_cookie(hash_secret(value), provider.clock()) if value else None
 
 
+def shows_cookie(request: Request, *, https: bool) -> bool:
+    """Whether the request carries a cookie of a session or of a login; a form of another site carries none, whatever the browser keeps."""
+    return any(name in request.cookies for name in (sso_cookie_name(https=https), login_cookie_name(https=https)))
+
+
+def is_watched(request: Request, session_id: str, *, https: bool) -> bool:
+    """Whether the frame's cookie of this browser, which forms of other sites carry too, is that of the session."""
+    _, _, watched = request.cookies.get(state_cookie_name(https=https), "").partition(".")
+    return watched == hash_secret(session_id)
+
+
 async def touch(store: Store, session: Session, now: datetime, lifetimes: Lifetimes) -> bool:
     """Note a use; false when the session ended meanwhile. Uses within the same minute are not written twice."""
     expires_at = _next_expiry(session.auth_time, now, lifetimes)

@@ -1,17 +1,19 @@
 """Logout asked by a relying party (OpenID Connect RP-Initiated Logout 1.0), by GET or POST."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from idp import sessions
 from idp.endpoints import logged_out
 from idp.endpoints.error_page import error_page
-from idp.endpoints.logged_out import Farewell, say_farewell
+from idp.endpoints.logged_out import say_farewell, say_nothing_ended
 from idp.endpoints.pages import pages
 from idp.endpoints.refusals import keep_refusal
 from idp.errors import InvalidRequest, OAuthError
@@ -21,6 +23,9 @@ from idp.model import Cause, Client, Initiator, Session
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 
+#: What a request without a hint may say (§2), and no longer than a URL bears.
+_ASKED: Final = ("client_id", "post_logout_redirect_uri", "state", "ui_locales", "lang")
+_MAX_ASKED_LENGTH: Final = 4096
 _BY_THE_PERSON = Cause(initiator=Initiator.USER, reason="the person logged out")
 
 
@@ -54,19 +59,30 @@ async def end_session(request: Request) -> Response:
     if hint is None:
         return await _ask_or_end(request, provider, browser, parameters, target)
     farewell = await logged_out.end_session(request, provider, hint.session_id, _BY_THE_PERSON, client)
-    return say_farewell(request, provider, farewell, target, forget=browser is None or browser.id == hint.session_id)
+    here = (browser is not None and browser.id == hint.session_id) or sessions.is_watched(request, hint.session_id, https=provider.https)
+    return say_farewell(request, provider, farewell, target, forget=here)
 
 
 async def _ask_or_end(
     request: Request, provider: Provider, browser: Session | None, parameters: dict[str, str], target: str | None
 ) -> Response:
     """Our own page asks; its form comes back by POST from this site, which the Lax cookie and the form token prove."""
+    if browser is None and request.method == "POST" and not sessions.shows_cookie(request, https=provider.https):
+        return _ask_again(request, provider, parameters)
     if browser is None:
-        return say_farewell(request, provider, Farewell(session_id=""), target)
+        return say_nothing_ended(request, target)
     token = sessions.hash_secret(f"logout\0{browser.cookie_hash}")
     if request.method != "POST" or not compare_digest(parameters.get("csrf", "").encode(), token.encode()):
         return pages().render(request, "log_out.html", csrf=token)
     return say_farewell(request, provider, await logged_out.end_session(request, provider, browser.id, _BY_THE_PERSON), target)
+
+
+def _ask_again(request: Request, provider: Provider, parameters: Mapping[str, str]) -> Response:
+    """The same request by GET: a form of another site carries no Lax cookie, so this one says nothing about who is here."""
+    query = urlencode({name: parameters[name] for name in _ASKED if name in parameters})
+    if len(query) > _MAX_ASKED_LENGTH:
+        return error_page(request, InvalidRequest(f"the parameters are longer than {_MAX_ASKED_LENGTH} characters"))
+    return RedirectResponse(f"{provider.base_url}{request.url.path}{'?' if query else ''}{query}", 303)
 
 
 def _read_hint(provider: Provider, parameters: dict[str, str]) -> _Hint | None:

@@ -74,6 +74,11 @@ def end_fields(
     }
 
 
+def say_nothing_ended(request: Request, target: str | None) -> Response:
+    """For a browser without a session: back to ``target``, or a page that claims no end. Cookies stay as they are."""
+    return RedirectResponse(target, 303) if target else pages().render(request, "not_logged_in.html")
+
+
 def say_farewell(request: Request, provider: Provider, farewell: Farewell, target: str | None = None, *, forget: bool = True) -> Response:
     """Back to ``target``, by way of our page when services are told by frames; ``forget``: this browser's session is the one that ended."""
     framed = [

@@ -49,15 +49,31 @@ def test_a_registered_address_needs_to_be_the_client_s_own(wire: Wire) -> None:
         assert wire.http.get(LOGOUT, params=params, follow_redirects=False).status_code == 400
 
 
-def test_a_link_on_any_page_logs_nobody_out(wire: Wire) -> None:
+@pytest.mark.parametrize(
+    "sent", [{}, {"client_id": "baseline"}, {"client_id": "baseline", "post_logout_redirect_uri": HERE}, {"csrf": "0" * 64}], ids=str
+)
+def test_a_link_on_any_page_logs_nobody_out(wire: Wire, sent: dict[str, str]) -> None:
+    """A browser follows a link with the Lax cookie; a form of another site it sends without, and the redirect that answers it with."""
     cookie = wire.log_in()
-    for sent in ({}, {"client_id": "baseline"}, {"client_id": "baseline", "post_logout_redirect_uri": HERE}, {"csrf": "0" * 64}):
-        for method in ("GET", "POST"):
-            wire.http.cookies.clear()
-            place = {"params": sent} if method == "GET" else {"data": sent or {"a": "b"}}
-            answer = wire.http.request(method, LOGOUT, headers={"Cookie": cookie}, follow_redirects=False, **place)  # type: ignore[arg-type]
-            assert answer.status_code == 200
-            assert "set-cookie" not in answer.headers
+    wire.http.cookies.clear()
+    posted = wire.http.post(LOGOUT, data=sent or {"a": "b"}, follow_redirects=False)
+    assert (posted.status_code, "set-cookie" in posted.headers) == (303, False)
+    asked = [wire.http.get(LOGOUT, params=sent, headers={"Cookie": cookie}, follow_redirects=False)]
+    asked.append(wire.http.get(posted.headers["location"], headers={"Cookie": cookie}, follow_redirects=False))
+    asked.append(wire.http.post(LOGOUT, data=sent or {"a": "b"}, headers={"Cookie": cookie}, follow_redirects=False))
+    for answer in asked:
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        assert 'id="logout"' in answer.text
+    assert "code=" in wire.authorize(cookie=cookie, prompt="none").headers["location"]
+
+
+def test_another_site_s_form_cannot_take_a_browser_its_cookie_by_the_hint_of_another_session(wire: Wire) -> None:
+    hint = wire.tokens()["id_token"]
+    cookie = wire.log_in("two")
+    wire.http.cookies.clear()
+    answer = wire.http.post(LOGOUT, data={"id_token_hint": hint}, follow_redirects=False)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
     assert "code=" in wire.authorize(cookie=cookie, prompt="none").headers["location"]
 
 

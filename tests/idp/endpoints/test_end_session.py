@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from idp.model import Profile
+from idp.sessions import hash_secret
 from tests.idp.wire import CONNECT, Wire, client, query_of
 
 GOODBYE = "https://service.example/au-revoir"
@@ -72,6 +73,34 @@ def test_without_a_hint_the_person_is_asked_first(wire: Wire) -> None:
     done = wire.http.post(f"{CONNECT}/logout", params=query, data={"csrf": found[1]}, headers={"Cookie": cookie}, follow_redirects=False)
     assert done.headers["location"] == GOODBYE
     assert wire.userinfo(tokens["access_token"]).status_code == 401
+
+
+@pytest.mark.spec("OIDCRP-2")
+@pytest.mark.parametrize("cookie", ["", "veilleur_idp_sso=cookie-gone"])
+def test_where_no_session_is_nothing_is_said_to_have_ended(wire: Wire, cookie: str) -> None:
+    answer = _log_out(wire, cookie=cookie)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+    assert "Aucune session" in answer.text
+    back = _log_out(wire, cookie=cookie, client_id="baseline", post_logout_redirect_uri=GOODBYE, state="x")
+    assert (back.status_code, back.headers["location"]) == (303, f"{GOODBYE}?state=x")
+
+
+@pytest.mark.spec("OIDCRP-2")
+def test_a_form_without_cookie_is_asked_again_with_what_it_asked(wire: Wire) -> None:
+    form = {"client_id": "baseline", "post_logout_redirect_uri": GOODBYE, "state": "a b&c", "unknown": "x"}
+    answer = wire.http.post(f"{CONNECT}/logout", data=form, follow_redirects=False)
+    assert answer.headers["location"].startswith(f"{CONNECT}/logout?")
+    assert query_of(answer) == {name: value for name, value in form.items() if name != "unknown"}
+    assert wire.http.post(f"{CONNECT}/logout", data={"state": "x" * 5000}, follow_redirects=False).status_code == 400
+
+
+def test_the_frame_s_cookie_tells_whose_browser_it_is_where_no_other_comes_along(wire: Wire) -> None:
+    """Over TLS that cookie comes with forms of other sites too."""
+    hint = wire.tokens()["id_token"]
+    for session_id, goes in (("session-two", False), ("session-one", True)):
+        headers = {"Cookie": f"veilleur_idp_state=x.{hash_secret(session_id)}"}
+        answer = wire.http.post(f"{CONNECT}/logout", data={"id_token_hint": hint}, headers=headers, follow_redirects=False)
+        assert ("veilleur_idp_sso=;" in answer.headers.get("set-cookie", "")) == goes
 
 
 def test_logging_out_twice_is_no_error(wire: Wire) -> None:
