@@ -27,7 +27,7 @@ def chores(provider: Provider) -> Sequence[Coroutine[Any, Any, None]]:
         every(_SETTLE_SECONDS, partial(settle, provider)),
         every(_RELOAD_SECONDS, provider.keys.load),
         every(_EXPIRE_SECONDS, partial(_expire, provider)),
-        every(_NOTIFY_SECONDS, partial(_notify, provider)),
+        every(_NOTIFY_SECONDS, partial(notify, provider)),
         every(_NOTIFY_SECONDS, partial(_tell, provider)),
     )
 
@@ -39,8 +39,7 @@ async def settle(provider: Provider) -> None:
 
 
 async def _expire(provider: Provider) -> None:
-    """Questions nobody answered end in the audit log before their rows go."""
-    await end_unanswered(doors_of(provider))
+    """Sessions end in the audit log before their rows go; questions have (:func:`notify`)."""
     await sessions.end_expired(provider.store, provider.audit, provider.clock(), provider.lifetimes)
     await provider.store.expire(provider.clock())
 
@@ -52,7 +51,9 @@ async def _tell(provider: Provider) -> None:
     await signals.deliver(services)
 
 
-async def _notify(provider: Provider) -> None:
+async def notify(provider: Provider) -> None:
+    """Services hear within a second that their person answered, or that nobody did in time."""
+    await end_unanswered(doors_of(provider))
     await notify_answered(doors_of(provider), provider.outbound, partial(compose_push, provider))
 
 

@@ -1,6 +1,7 @@
 """What can be held about the runs of the Foundation's suite without the suite: the plans' files, how they are filled, what is kept."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from idp.registration import parse_client
 from tests.conformance.foundation import verdicts
+from tests.conformance.foundation.ending import ended_by_signals
 from tests.conformance.foundation.plan import PlanError, PlanFile, filled, made_for, names_in, read, read_all
 from tests.conformance.foundation.reasons import REASONS, REASONS_IN_PLAN, reason
 from tests.conformance.plans import PLANS
@@ -145,3 +147,17 @@ def test_no_reason_is_left_of_a_module_that_passes() -> None:
 
 def test_a_plan_that_is_listed_here_is_run_by_a_file() -> None:
     assert set(PLANS) <= {plan.plan for plan in PLAN_FILES}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_cleans_up_before_it_does(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    steps = []
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            steps.append("cleaned up")
+    assert (ended.value.code, steps) == (128 + number, ["cleaned up"])
+    assert signal.getsignal(number) is before

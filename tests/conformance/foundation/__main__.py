@@ -1,8 +1,8 @@
 """Run the Foundation's conformance suite against our provider.
 
 ``python -m tests.conformance.foundation --suite https://localhost:8443 --suite-authority suite.pem [plan …]``: the suite runs already
-(docs/conformance-suite.md says how), the provider is started here, in a temporary folder. Plans are the files of ``plans/``, all by
-default. ``--keep`` writes what was found to ``verdicts.json``.
+(docs/how-to/run-the-conformance-suite.md says how), the provider is started here, in a temporary folder. Plans are the files of
+``plans/``, all by default. ``--keep`` writes what was found to ``verdicts.json``.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Error
 
 from tests.conformance.foundation import verdicts
 from tests.conformance.foundation.api import ENDED, Suite
+from tests.conformance.foundation.ending import ended_by_signals
 from tests.conformance.foundation.person import Person
 from tests.conformance.foundation.plan import PlanFile, filled, made_for, names_in, read_all
 from tests.conformance.foundation.world import DOCTOR, SECRET, World, approving, provider
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
         made = {plan.name: {"suite": suite.base_url, "secret": SECRET, **made_for(plan)} for plan in plans}
         clients = [filled(client, made[plan.name], f"{plan.name}: clients") for plan in plans for client in plan.clients]
         with (
+            ended_by_signals(),
             provider(Path(folder), options.suite_authority.resolve(), clients) as world,
             approving(world) as approval,
             chromium() as browser,
@@ -119,7 +121,9 @@ def run_module(stage: Stage, plan_id: str, name: str, variant: Mapping[str, str]
                 break
             for visit in suite.visits(module_id):
                 suite.visited(module_id, visit.url)
-                picture = person.go(visit, cancels=_REFUSING in name, only_looks=only_looks) or picture
+                seen = person.go(visit, cancels=_REFUSING in name, only_looks=only_looks)
+                # The returning module wants no picture unless its second visit fails.
+                picture = picture if _RETURNING in name and (only_looks or seen.came_back) else seen.picture or picture
                 only_looks = False
             if suite.wait(module_id, ENDED, _SHORT_MS) is None and picture:
                 for place in suite.pictures_wanted(module_id):

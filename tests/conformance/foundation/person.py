@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Route
@@ -24,6 +24,13 @@ _SUBMITTED: Final = "#submission_complete"
 Answer = Callable[[str, Outcome], None]
 
 
+class Seen(NamedTuple):
+    """The last telling page of the provider as a picture (data URL), where there was one; whether the browser came back to the suite."""
+
+    picture: str | None
+    came_back: bool
+
+
 class Person:
     """One browser with cookies of its own. ``answer``: what happens on the phone."""
 
@@ -38,11 +45,8 @@ class Person:
         """Forget the cookies."""
         self._context.close()
 
-    def go(self, visit: Visit, *, cancels: bool = False, only_looks: bool = False) -> str | None:
-        """Go there and do what is asked; the last telling page of the provider as a picture (data URL), where there was one.
-
-        ``cancels``: refuse to log in. ``only_looks``: see the page and leave it.
-        """
+    def go(self, visit: Visit, *, cancels: bool = False, only_looks: bool = False) -> Seen:
+        """Go there and do what is asked. ``cancels``: refuse to log in. ``only_looks``: see the page and leave it."""
         page = self._context.new_page()
         try:
             self._open(page, visit)
@@ -51,10 +55,10 @@ class Person:
                 page.wait_for_load_state()
                 if page.url.startswith(f"{self._suite}/"):
                     self._let_it_arrive(page)
-                    return picture
+                    return Seen(picture, came_back=True)
                 picture = _picture(page) if self._tells(page) else picture
                 if only_looks or not self._act(page, cancels=cancels):
-                    return picture
+                    return Seen(picture, came_back=False)
             raise AssertionError(f"{visit.url} leads from page to page without end; the last is {page.url}")
         finally:
             page.close()

@@ -6,6 +6,7 @@ from queue import Empty
 
 import pytest
 
+from idp import housekeeping
 from idp.authentication.service_notification import notify_answered
 from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of
@@ -51,6 +52,17 @@ def test_the_service_hears_once_that_the_person_has_answered(services: Services,
         answer = services.poll(auth_req_id, "pinged")
     assert answer.status_code == (200 if decision == "approve" else 400)
     assert answer.json().get("error") == (None if decision == "approve" else "access_denied")
+
+
+@pytest.mark.spec("CIBA-10.2", "CIBA-11")
+def test_the_service_hears_at_once_that_nobody_answered_in_time(services: Services) -> None:
+    with listening() as (url, heard):
+        _register(services, url)
+        auth_req_id = services.ask("pinged", client_notification_token=TOKEN).json()["auth_req_id"]
+        services.provider.wall.advance(121)
+        services.provider.call(housekeeping.notify(services.provider.state))
+        assert json.loads(heard.get(timeout=5)["body"]) == {"auth_req_id": auth_req_id}
+        assert services.poll(auth_req_id, "pinged").json()["error"] == "expired_token"
 
 
 @pytest.mark.spec("CIBA-10.2")
