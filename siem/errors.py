@@ -7,9 +7,9 @@ OperationError    store, network, disk: what was attempted, on what, and whether
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(unsafe_hash=True)  # not frozen: Python sets the traceback of what passes through a context manager
 class DataError(Exception):
-    """Something we were given is wrong.
+    """Something we were given is wrong. Nobody changes it.
 
     ``path`` is a file or a source's name, ``line`` counts from 1 (0: unknown), ``field`` is dotted,
     ``problem`` says what is wrong and what was expected.

@@ -8,13 +8,14 @@ import sys
 
 import typer
 
-from siem.cli import alarms, dead_letters, history, indicators, playbooks, replay, retention, rule_sets, rules, signals, users
+from siem.cli import alarms, allowing, dead_letters, history, indicators, playbooks, replay, retention, rule_sets, rules, signals, users
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Veilleur’s watch.")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
+indicators.app.add_typer(allowing.app, name="allow")
 app.add_typer(indicators.app, name="indicators")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")

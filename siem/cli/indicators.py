@@ -129,17 +129,21 @@ def remove(name: Annotated[str, typer.Argument(help="Name of the set.")]) -> Non
 
 @app.command("check")
 def check(value: Annotated[str, typer.Argument(help="An address, domain, URL or hash.")], as_json: AsJson = False) -> None:
-    """Everything that is said of a value, valid now or not. Exit status 1 when something is."""
+    """Everything that is said of a value, valid now or not, and what allows it. Exit status 1 when something is said."""
+    from siem.detection.indicators import Kind
     from siem.indicators.sets import Sets
 
     sets = Sets(_folder())
     sets.refresh()
     found = list(sets.listed(value))
+    allowed = {one for kind in Kind for one in sets.allowed(kind, value)}
     if as_json:
         typer.echo(json.dumps([_shown(one) for one in found], ensure_ascii=False))
     for one in () if as_json else found:
         shown = _shown(one)
         typer.echo(", ".join(f"{key} {said}" for key, said in shown.items() if said not in ("", None)))
+    for each in () if as_json else sorted(allowed, key=lambda each: each.expires_at):
+        typer.echo(f"allowed as {each.value} to the end of {each.last_day} (UTC) by {each.owner}: {each.reason}")
     if found:
         raise typer.Exit(1)
     if not as_json:

@@ -147,8 +147,9 @@ class Engine:
         return view, slowly
 
     def take_hidden(self) -> dict[tuple[str, str], Hits]:
-        """Matches that filters hid since the last call, by key of the filter and id of the rule: to be added up with the detections."""
-        hidden, self._matcher.hidden = self._matcher.hidden, {}
+        """Matches hidden since the last call, by key of the filter or of what allows it, and rule id: to be added up with detections."""
+        hidden = {**self._matcher.hidden, **self.indicators.hidden}
+        self._matcher.hidden, self.indicators.hidden = {}, {}
         return hidden
 
     def flush(self) -> list[Detection]:

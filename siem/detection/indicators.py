@@ -6,14 +6,16 @@ at any time. What a value is listed as is remembered, so a value that comes agai
 in its own time.
 """
 
+import hashlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from siem.detection import Detection, Rule
+from siem.detection.filters import Hits
 from siem.detection.observables import address_of, hashes_of, host_of, url_of
 from siem.detection.selections import RuleMistake
 from siem.event import FIELDS, Event
@@ -22,6 +24,7 @@ _KEYS: Final = frozenset({"fields", "sets", "confidence"})
 #: Characters of remembered values; beyond it the memory starts anew.
 _MAX_REMEMBERED: Final = 16_000_000
 _ENTRY_COST: Final = 120
+_LONGEST_KEY: Final = 200
 #: Whoever says nothing of the confidence is believed half.
 UNSTATED: Final = 50
 
@@ -73,8 +76,37 @@ class Indicator:
         return since and until and self.weight == other.weight
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A value that raises no alert though it is listed: an address or network, a domain with all under it, a URL, a hash.
+
+    ``owner`` answers for it, ``reason`` says why it is right, for events from ``expires_at`` on it allows nothing.
+    """
+
+    kind: Kind
+    value: str
+    owner: str
+    reason: str
+    expires_at: datetime
+
+    @property
+    def key(self) -> str:
+        """What its hits are counted under."""
+        name = f"allow/{self.kind}/{self.value}"
+        return name if len(name) <= _LONGEST_KEY else f"allow/{self.kind}/{hashlib.sha256(self.value.encode()).hexdigest()}"
+
+    @property
+    def last_day(self) -> date:
+        """The last day whose events it allows."""
+        return (self.expires_at - timedelta(days=1)).date()
+
+    def holds_at(self, at: datetime) -> bool:
+        """Whether it allows events of that instant."""
+        return at < self.expires_at
+
+
 class Book(Protocol):
-    """Sets of indicators."""
+    """Sets of indicators, and what is allowed though they list it."""
 
     @property
     def generation(self) -> int:
@@ -89,6 +121,9 @@ class Book(Protocol):
 
     def find(self, kind: Kind, text: str) -> Sequence[Indicator]:
         """The indicators of a kind that a field's value falls under, whatever their validity."""
+
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        """What allows a field's value, whatever their validity."""
 
 
 class Nothing:
@@ -105,14 +140,19 @@ class Nothing:
         """None."""
         return ()
 
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        """Nothing has to be."""
+        return ()
+
 
 class Few:
     """A handful of indicators, compared one by one: for proofs, and to compare other books with."""
 
     generation = 0
 
-    def __init__(self, indicators: Sequence[Indicator]) -> None:
+    def __init__(self, indicators: Sequence[Indicator], allowed: Sequence[Allowed] = ()) -> None:
         self._indicators = indicators
+        self._allowed = allowed
         self.is_empty = not indicators
 
     def refresh(self) -> bool:
@@ -123,8 +163,12 @@ class Few:
         """Those that the value falls under."""
         return [one for one in self._indicators if one.kind is kind and falls_under(one, text)]
 
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        """Those that the value falls under."""
+        return [one for one in self._allowed if one.kind is kind and falls_under(one, text)]
 
-def falls_under(one: Indicator, text: str) -> bool:
+
+def falls_under(one: Indicator | Allowed, text: str) -> bool:
     """Whether a field's value is, or belongs to, what an indicator names. A URL also names its host, which may be an address."""
     match one.kind:
         case Kind.ADDRESS:
@@ -202,14 +246,21 @@ class CompiledIndicators:
     wanted: Wanted
 
 
+#: What lists a value, and what allows it; nothing, where it is not listed.
+_Known = tuple[tuple[Indicator, ...], tuple[Allowed, ...]]
+_UNLISTED: Final[_Known] = ((), ())
+
+
 class Indicators:
     """Compares events with the book of the moment, for the rules that are about indicators. Not for several threads at once."""
 
     def __init__(self, rules: Sequence[CompiledIndicators]) -> None:
         self.book: Book = Nothing()
+        #: Matches of rules that were allowed, by key of what allows them and id of the rule.
+        self.hidden: dict[tuple[str, str], Hits] = {}
         self._rules = tuple(rules)
         #: What a value of a field was listed as, by (field, kind).
-        self._known: dict[tuple[str, Kind], dict[str, Sequence[Indicator]]] = {place: {} for one in rules for place in one.wanted.fields}
+        self._known: dict[tuple[str, Kind], dict[str, _Known]] = {place: {} for one in rules for place in one.wanted.fields}
         self._generation = 0
         self._remembered = 0
 
@@ -230,17 +281,18 @@ class Indicators:
             if value is None:
                 continue
             for text in value if isinstance(value, list) else (value,):
-                listed = known.get(text) if type(text) is str else ()
+                listed = known.get(text) if type(text) is str else _UNLISTED
                 if listed is None:
                     listed = self._look_up(place, known, str(text))
-                if listed:
+                if listed[0]:
                     yield from self._of_rules(event, place, str(text), listed)
 
-    def _look_up(self, place: tuple[str, Kind], known: dict[str, Sequence[Indicator]], text: str) -> Sequence[Indicator]:
+    def _look_up(self, place: tuple[str, Kind], known: dict[str, _Known], text: str) -> _Known:
         self._remembered += len(text) + _ENTRY_COST
         if self._remembered > _MAX_REMEMBERED:
             self._start_anew()
-        found = known[text] = tuple(self.book.find(place[1], text))
+        listed = tuple(self.book.find(place[1], text))
+        found = known[text] = (listed, tuple(self.book.allowed(place[1], text))) if listed else _UNLISTED
         return found
 
     def _start_anew(self) -> None:
@@ -248,11 +300,14 @@ class Indicators:
         for known in self._known.values():
             known.clear()
 
-    def _of_rules(self, event: Event, place: tuple[str, Kind], text: str, listed: Sequence[Indicator]) -> Iterator[Detection]:
-        valid = [one for one in listed if one.is_valid(event.at)]
+    def _of_rules(self, event: Event, place: tuple[str, Kind], text: str, listed: _Known) -> Iterator[Detection]:
+        valid = [one for one in listed[0] if one.is_valid(event.at)]
+        allowing = next((one for one in listed[1] if one.holds_at(event.at)), None)
         for one in self._rules if valid else ():
             taken = [each for each in valid if one.wanted.takes(each)] if place in one.wanted.fields else []
-            if taken:
+            if taken and allowing is not None:
+                self.hidden.setdefault((allowing.key, one.rule.id), Hits()).add(event.at)
+            elif taken:
                 yield _detection(one.rule, event, place[0], text, taken)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from siem.access import WATCH, Permission, Principal
 from siem.detection import Detection, Limit, Rule
 from siem.event import Event
-from siem.incidents import correlation, exposure, figures, handling, queries, timeline, triage
+from siem.incidents import correlation, exposure, figures, handling, queries, set_matches, timeline, triage
 from siem.incidents.alerting import absorb_cluster, rhythm_of
 from siem.incidents.correlation import Policy
 from siem.incidents.exposure import Explained, Exposure
@@ -91,6 +91,7 @@ class Incidents:
         for incident_id in exposure.refresh(conn, [*new, *updated], self._policy, now):
             (touched if incident_id not in touched else []).append(incident_id)
         correlation.confirm(conn, events_by_id.values())
+        set_matches.note(conn, detections)
         existing = tuple(each for each in touched if correlation.is_current(conn, each))
         return Absorbed(tuple(new), tuple(dict.fromkeys(updated)), existing, tuple(each for each in opened if each in existing))
 

@@ -23,7 +23,7 @@ from typing import Final, TypedDict
 
 import orjson
 
-from siem.detection.indicators import Indicator, Kind
+from siem.detection.indicators import Allowed, Indicator, Kind
 from siem.detection.observables import Address, address_of, hashes_of, host_of, url_of
 from siem.errors import DataError
 
@@ -181,7 +181,7 @@ class BookFile:
 
     def find(self, kind: Kind, text: str) -> Iterator[Indicator]:
         """The indicators of a kind that a field's value falls under."""
-        for key in _keys(kind, text, self.about.prefixes):
+        for key in keys_under(kind, text, self.about.prefixes):
             yield from self._under(kind, key)
 
     def said_of(self, one: Indicator) -> Iterator[Indicator]:
@@ -279,8 +279,8 @@ def _hash(kind: Kind, key: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def key_of(one: Indicator) -> str:
-    """The key under which an indicator is found; of a network ``4/24/c0000200``: version, length, first address."""
+def key_of(one: Indicator | Allowed) -> str:
+    """The key under which something is found; of a network ``4/24/c0000200``: version, length, first address."""
     if one.kind is not Kind.ADDRESS:
         return one.value
     first, _, length = one.value.partition("/")
@@ -293,7 +293,7 @@ def _key_of_network(address: Address, length: int) -> str:
     return f"{address.version}/{length}/{int(address) >> rest << rest:x}"
 
 
-def _keys(kind: Kind, text: str, prefixes: Iterable[tuple[int, int]]) -> Iterator[str]:
+def keys_under(kind: Kind, text: str, prefixes: Iterable[tuple[int, int]]) -> Iterator[str]:
     """The keys under which a field's value may be listed."""
     match kind:
         case Kind.ADDRESS:

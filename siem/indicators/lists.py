@@ -21,11 +21,11 @@ def read_list(path: Path) -> Read:
         text = line.split("#", 1)[0].strip() if "://" not in line else line.split(" #", 1)[0].strip()
         if not text:
             continue
-        found = _indicator(text)
+        found = recognised(text)
         if found is None:
             read.refused.append(DataError(str(path), number, "", f"«{text[:80]}» is no address, network, domain, URL or hash"))
         else:
-            read.indicators.append(found)
+            read.indicators.append(Indicator(*found))
     return read
 
 
@@ -42,10 +42,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(str(path), 0, "", "the file is not UTF-8") from error
 
 
-def _indicator(text: str) -> Indicator | None:
+def recognised(text: str) -> tuple[Kind, str] | None:
+    """What a value is, as it looks, and its one form; None where it is nothing."""
     for kind in _ORDER if _IN_ADDRESSES.issuperset(text) else _ORDER[1:]:
         try:
-            return Indicator(kind, canonical(kind, text))
+            return kind, canonical(kind, text)
         except ValueError:
             continue
     return None

@@ -1,4 +1,7 @@
-"""The folder of all sets: ``indicators/`` in the state of the watch, one file each. A running watch follows what changes in it."""
+"""The folder of all sets: ``indicators/`` in the state of the watch, one file each, with the allow-list beside them (:mod:`.allow`).
+
+A running watch follows what changes in it.
+"""
 
 import logging
 import re
@@ -8,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from siem.detection.indicators import Indicator, Kind
+from siem.detection.indicators import Allowed, Indicator, Kind
 from siem.errors import DataError
+from siem.indicators.allow import FILE as ALLOW_FILE
+from siem.indicators.allow import AllowList, read_allowed
 from siem.indicators.book import About, BookFile, write_book
 
 _log = logging.getLogger(__name__)
@@ -75,8 +80,10 @@ class Sets:
         self._seen: _Seen = ()
         self._open: dict[tuple[str, int, int, int], BookFile] = {}
         self.generation = 0
-        #: Files that are no whole set; they are left out until they are loaded again.
+        #: Files that are no whole set, left out until they are loaded again, and entries of the allow-list that allow nothing.
         self.broken: tuple[DataError, ...] = ()
+        #: What raises no alert though it is listed.
+        self.allow_list = AllowList()
 
     @property
     def books(self) -> Sequence[BookFile]:
@@ -99,23 +106,27 @@ class Sets:
             return False
         broken: list[DataError] = []
         opened: dict[tuple[str, int, int, int], BookFile] = {}
+        entries, wrong = read_allowed(self._folder / ALLOW_FILE)
         for one in seen:
+            if one[0] == ALLOW_FILE:
+                continue
             try:
                 opened[one] = self._open.get(one) or BookFile(self._folder / one[0])
             except DataError as error:
                 broken.append(error)
             except OSError as error:
                 broken.append(DataError(str(self._folder / one[0]), 0, "", f"cannot be read: {error.strerror}"))
-        self._open, self._seen, self.broken = opened, seen, tuple(broken)
+        self._open, self._seen, self.broken = opened, seen, (*broken, *wrong)
+        self.allow_list = AllowList(entries)
         self.generation += 1
         _log.info("indicators: %s", ", ".join(f"{one.about.name} ({one.about.count})" for one in self.books) or "none")
-        for each in broken:
+        for each in self.broken:
             _log.error("left out: %s", each)
         return True
 
     def _look(self) -> _Seen:
         try:
-            files = sorted(self._folder.glob(f"*{_SUFFIX}"))
+            files = sorted(path for path in self._folder.iterdir() if path.suffix == _SUFFIX or path.name == ALLOW_FILE)
             found = [(path.name, path.stat()) for path in files]
         except FileNotFoundError:
             return ()  # removed between the two looks, or never made: the next look sees it whole
@@ -127,6 +138,10 @@ class Sets:
     def find(self, kind: Kind, text: str) -> Sequence[Indicator]:
         """The indicators of a kind that a field's value falls under, in every set."""
         return [one for book in self._open.values() for one in book.find(kind, text)]
+
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        """What allows a field's value, though a set may list it."""
+        return self.allow_list.find(kind, text)
 
     def listed(self, text: str) -> Iterator[Indicator]:
         """Everything that is said of a value, whatever it is."""
@@ -160,3 +175,7 @@ class Since:
         """The indicators of a kind that a field's value falls under."""
         book = self._sets.book(self._name)
         return [one for one in book.find(kind, text) if one.revision in self._wanted] if book is not None else ()
+
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        """What allows a field's value."""
+        return self._sets.allowed(kind, text)

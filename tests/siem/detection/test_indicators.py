@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from siem.detection.engine import Engine
-from siem.detection.indicators import Few, Indicator, Kind, Nothing, falls_under, read_indicators
+from siem.detection.indicators import Allowed, Few, Indicator, Kind, Nothing, falls_under, read_indicators
 from siem.detection.load import load_rules
 from siem.detection.selections import RuleMistake
 from siem.event import Event
@@ -100,6 +100,28 @@ def test_one_indicator_covers_another_that_finds_nothing_more_up_to_now() -> Non
     assert valid(0, None).covers(valid(0, None, 50), now)
 
 
+def test_what_is_allowed_raises_no_alert_up_to_its_last_day_and_each_time_is_counted(tmp_path: Path) -> None:
+    made = engine(tmp_path, Indicator(Kind.ADDRESS, "192.0.2.0/24"), Indicator(Kind.DOMAIN, "a.example"))
+    allowed = Allowed(Kind.ADDRESS, "192.0.2.0/28", "CSIRT", "our scanner", T0 + timedelta(days=1))
+    other = Allowed(Kind.DOMAIN, "192.0.2.1", "CSIRT", "a name is no address", T0 + timedelta(days=9))
+    made.indicators.book = Few([Indicator(Kind.ADDRESS, "192.0.2.0/24"), Indicator(Kind.DOMAIN, "a.example")], [allowed, other])
+    hours = (0, 23, 24)
+    fired = [bool(made.evaluate([event(T0 + timedelta(hours=hour))])) for hour in hours]
+    assert fired == [False, False, True], "from the day after its last it allows nothing"
+    assert made.evaluate([event(source__ip="192.0.2.16")]) != [], "beyond the network"
+    assert made.evaluate([event(source__ip="198.51.100.1")]) == []
+    assert made.evaluate([event(url__original="http://a.example/")]) != [], "the other value of the same event is not allowed"
+    hidden = {key: (hits.count, hits.last_at) for key, hits in made.take_hidden().items()}
+    assert hidden == {("allow/address/192.0.2.0/28", "00000000-0000-4000-8000-000000000001"): (3, T0 + timedelta(hours=23))}
+    assert made.take_hidden() == {}
+    assert allowed.last_day == T0.date()
+
+
+def test_hits_of_a_long_value_are_counted_under_a_short_key() -> None:
+    longest = Allowed(Kind.URL, "http://a.example/" + "x" * 4000, "CSIRT", "why", T0)
+    assert len(longest.key) <= 255 and longest.key.startswith("allow/url/")
+
+
 def test_only_the_sets_of_the_rule_count(tmp_path: Path) -> None:
     text = RULE.replace("confidence:", "sets: [cert]\n    confidence:")
     assert engine(tmp_path, Indicator(Kind.ADDRESS, "192.0.2.1/32", set_name="other"), text=text).evaluate([event()]) == []
@@ -122,6 +144,9 @@ class Counting:
     def find(self, kind: Kind, text: str) -> Sequence[Indicator]:
         self.asked.append(text)
         return self.listed
+
+    def allowed(self, kind: Kind, text: str) -> Sequence[Allowed]:
+        return ()
 
 
 def test_a_value_is_looked_up_once_until_the_sets_change(tmp_path: Path) -> None:
