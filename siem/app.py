@@ -329,6 +329,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             desk=watch.desk,
             open_dossier=watch.open_dossier,
             granting_contact=settings.granting_contact,
+            indicators=settings.state / INDICATORS,
             closing=stop.is_set,
             alarms=lambda: engine.alarms if (engine := watch.pipeline.engine) is not None else (),
             out_of_force=lambda: engine.out_of_force if (engine := watch.pipeline.engine) is not None else (),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from siem.access import Principal
 from siem.console.sessions import Lifetimes
@@ -52,7 +53,7 @@ class Services:
     ``rules`` by id are those in force, ``ruleset`` gives them with their filters and what did not load, ``profiles`` what each costs (None
     before the first batch); ``open_dossier`` opens an incident's dossier with what the watch
     knows of it; ``backlog`` counts records received and not yet processed; ``alarms`` are the rules that lost state for want of room,
-    ``out_of_force`` those that judge nothing, and ``put_back`` puts one of them into force again;
+    ``out_of_force`` those that judge nothing, and ``put_back`` puts one of them into force again; ``indicators`` is the folder of sets;
     ``granting_contact`` is who grants roles (name, e-mail or telephone, shown to people without one); ``closing`` ends live streams when
     the application stops.
     """
@@ -78,4 +79,5 @@ class Services:
     closing: Callable[[], bool] = lambda: False
     alarms: Callable[[], Sequence[Alarm]] = tuple
     out_of_force: Callable[[], Sequence[OutOfForce]] = tuple
+    indicators: Path = Path("indicators")
     put_back: Callable[[str], bool] = lambda _rule_id: False

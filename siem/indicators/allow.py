@@ -3,7 +3,7 @@
 .. code-block:: yaml
 
     - value: 198.51.100.0/24          # an address, a network, a domain with all under it, a URL or a hash, as it looks
-      owner: CSIRT
+      owner: network team
       reason: exit addresses of our partner's scanner
       expires: 2027-01-31             # the last day whose events it allows, in UTC
 

@@ -70,13 +70,14 @@ def remove(folder: Path, name: str) -> None:
 
 
 class Sets:
-    """All sets of a folder, looked up together: a :class:`siem.detection.indicators.Book`.
+    """All sets of a folder, looked up together: a :class:`siem.detection.indicators.Book`. ``quiet``: the log says nothing of them.
 
     Not for several threads at once.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
         self._folder = folder
+        self._quiet = quiet
         self._seen: _Seen = ()
         self._open: dict[tuple[str, int, int, int], BookFile] = {}
         self.generation = 0
@@ -119,9 +120,10 @@ class Sets:
         self._open, self._seen, self.broken = opened, seen, (*broken, *wrong)
         self.allow_list = AllowList(entries)
         self.generation += 1
-        _log.info("indicators: %s", ", ".join(f"{one.about.name} ({one.about.count})" for one in self.books) or "none")
-        for each in self.broken:
-            _log.error("left out: %s", each)
+        if not self._quiet:
+            _log.info("indicators: %s", ", ".join(f"{one.about.name} ({one.about.count})" for one in self.books) or "none")
+            for each in self.broken:
+                _log.error("left out: %s", each)
         return True
 
     def _look(self) -> _Seen:

@@ -209,6 +209,7 @@ def _look_around(page: Page, stage: Scene) -> None:
     for name, path in (
         ("recherche", f"/recherche?q=source.ip:{night.ATTACKER_ADDRESS}"),
         ("sources", "/sources"),
+        ("indicateurs", "/indicateurs"),
         ("regles", "/regles"),
         ("dossiers", "/dossiers"),
     ):

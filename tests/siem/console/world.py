@@ -199,6 +199,7 @@ class World:
             desk=self.desk,
             open_dossier=self._open_dossier,
             granting_contact="Hugo Lefèvre-Essai, poste 4012",
+            indicators=folder / "indicators",
         )
         self.app = Starlette()
         mount(self.app, self.services)
