@@ -18,6 +18,7 @@ from idp.clock import ordered_id
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.error_page import error_page
 from idp.endpoints.own_client import find_client
+from idp.endpoints.posted_request import PATH, ask_by_get, take_posted
 from idp.endpoints.refusals import keep_refusal
 from idp.endpoints.request_once import answers_pushed, fetch_object, find_pushed, refuse_second_use
 from idp.endpoints.visit import stopped
@@ -33,7 +34,7 @@ from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
 async def authorize(request: Request) -> Response:
-    """GET or POST: a new request."""
+    """GET or POST: a new request; a form of another site is asked again by GET, which brings the cookies of this browser."""
     provider = provider_of(request)
     if (busy := _hold_back(request, provider)) is not None:
         return busy
@@ -41,6 +42,16 @@ async def authorize(request: Request) -> Response:
         parameters = await read_form(request) if request.method == "POST" else parse_parameters(request.scope["query_string"])
     except OAuthError as error:
         error.allow_redirect = False
+        return await _refuse(request, provider, error, _nothing(provider))
+    return await ask_by_get(request, provider, parameters) or await _walk(request, provider, parameters, None)
+
+
+async def go_on(request: Request) -> Response:
+    """GET, after a form of another site: the request that it held, once."""
+    provider = provider_of(request)
+    parameters = await take_posted(provider, request.path_params["reference"])
+    if parameters is None:
+        error = InvalidRequest("this request was answered already, or is older than a minute", allow_redirect=False)
         return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, parameters, None)
 
@@ -233,5 +244,6 @@ def routes(realm: str) -> list[BaseRoute]:
     return [
         Route("/auth", authorize, methods=["GET", "POST"]),
         Route("/auth/resume/{interaction_id}", resume, methods=["GET"]),
+        Route(PATH, go_on, methods=["GET"]),
         Route(f"{realm}/protocol/openid-connect/auth", authorize, methods=["GET", "POST"]),
     ]

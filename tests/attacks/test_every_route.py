@@ -83,8 +83,12 @@ def server(scene: Scene) -> Iterator[Server]:
 
 
 def _is_order(method: str, path: str, reply: Reply) -> bool:
-    """An answer in good order: a refusal where something was sent; pages and public documents may be shown all the same."""
-    return 400 <= reply.status < 500 or (reply.status in (200, 204, 303, 308) and (method == "GET" or path.endswith("/logout")))
+    """An answer in good order: a refusal where something was sent; pages and public documents may be shown all the same.
+
+    What a browser posts without cookies to logout or the authorization endpoint is asked again by GET.
+    """
+    shown = method == "GET" or path.endswith(("/logout", "/auth"))
+    return 400 <= reply.status < 500 or (reply.status in (200, 204, 303, 308) and shown)
 
 
 def test_the_list_is_that_of_the_application() -> None:

@@ -96,8 +96,11 @@ def test_another_uri_than_a_registered_one_is_a_page(shared: Wire, mutated: str)
     cookie = shared.log_in()
     for cookies in ("", cookie):
         _is_a_page(shared.authorize("baseline", cookie=cookies, redirect_uri=mutated))
-        _is_a_page(shared.authorize("baseline", cookie=cookies, redirect_uri=mutated, method="POST"))
         _is_a_page(shared.authorize("baseline", cookie=cookies, redirect_uri=mutated, prompt="none"))
+    _is_a_page(shared.authorize("baseline", cookie=cookie, redirect_uri=mutated, method="POST"))
+    posted = shared.authorize("baseline", redirect_uri=mutated, method="POST").headers["location"]
+    assert posted.startswith(f"{BASE}/auth/posted/"), "without cookies a form is asked again by GET, at our own address"
+    _is_a_page(shared.http.get(posted, headers={"Cookie": cookie}, follow_redirects=False))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conformance.live import Live, chromium, live_provider, relying_party, window
+from tests.idp.wire import CHALLENGE, client
 
 pytestmark = pytest.mark.service("chromium")
 
@@ -56,3 +58,31 @@ def test_a_logout_that_another_site_posts_asks_the_person_and_ends_nothing_by_it
         expect(page.locator("h1")).to_contain_text("déconnecté")
     assert "veilleur_idp_sso" not in _cookies(page)
     context.close()
+
+
+def _asking(redirect_uri: str, **more: str) -> dict[str, str]:
+    pkce = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    return {"client_id": "party", "response_type": "code", "redirect_uri": redirect_uri, "scope": "openid", "state": "s", **pkce, **more}
+
+
+@pytest.mark.spec("OIDCC-3.1.2.1")
+def test_a_login_that_another_site_posts_finds_the_session_and_leaves_another_tab_s_login_alive(live: Live, browser: Browser) -> None:
+    fields: dict[str, str] = {}
+    with _another_site(f"{live.base_url}/auth", fields) as origin:
+        live.register(client("party", redirect_uris=(f"{origin}/retour",)))
+        context = window(browser)
+        fields.update(_asking(f"{origin}/retour"))
+        other_tab, page = context.new_page(), context.new_page()
+        other_tab.goto(f"{origin}/")
+        other_tab.wait_for_url("**/login/**")
+        live.log_in(context)
+        fields["prompt"] = "none"
+        page.goto(f"{origin}/")
+        page.wait_for_url(f"{origin}/retour**")
+        assert parse_qs(urlsplit(page.url).query).keys() >= {"code", "state"}
+        fields["prompt"] = "login"
+        page.goto(f"{origin}/")
+        page.wait_for_url("**/login/**")
+        other_tab.reload()
+        expect(other_tab.locator("input[name=national_id]")).to_be_visible()
+        context.close()
