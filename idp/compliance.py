@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from idp.model import Client, Profile
-from idp.profiles import Rules, rules_of
+from idp.profiles import SIGNING_MEMBERS, Rules, algorithms_of, rules_of
 
 _ASYMMETRIC: Final = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -156,12 +156,10 @@ def _confidential(subject: Subject) -> Judgement:
 
 
 def _strong_algorithms(subject: Subject) -> Judgement:
-    weak = [
-        name
-        for name in ("id_token_signed_response_alg", "request_object_signing_alg", "authorization_signed_response_alg")
-        if getattr(subject.client, name) == "RS256"
-    ]
-    return not weak, f"{weak[0]} is RS256; ES256 or PS256 is expected" if weak else "no RS256"
+    weak = [name for name in SIGNING_MEMBERS if getattr(subject.client, name) == "RS256"]
+    if not weak and "RS256" in algorithms_of(subject.client, subject.client.token_endpoint_auth_signing_alg) and _assertions(subject):
+        weak = ["token_endpoint_auth_signing_alg"]
+    return not weak, f"{weak[0]}: RS256 is accepted; ES256 or PS256 is expected" if weak else "no RS256"
 
 
 def _issuer_audience(subject: Subject) -> Judgement:

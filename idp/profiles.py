@@ -14,6 +14,22 @@ from idp.model import Client, Profile
 
 SwitchValue = str | int | bool
 
+#: What a client may sign with. ``none``, and secrets shared with us, are never among them.
+CLIENT_ALGORITHMS: Final = ("ES256", "PS256", "RS256")
+#: Members that say what signs, by us or by the client.
+SIGNING_MEMBERS: Final = (
+    *("id_token_signed_response_alg", "userinfo_signed_response_alg", "authorization_signed_response_alg"),
+    *("introspection_signed_response_alg", "token_endpoint_auth_signing_alg", "request_object_signing_alg"),
+    "backchannel_authentication_request_signing_alg",
+)
+
+
+def algorithms_of(client: Client, registered: str | None = None) -> list[str]:
+    """What a client may sign with: the one it ``registered``, else every one (FAPI 2.0 §5.4.1: no RS256)."""
+    if registered is not None:
+        return [registered]
+    return [alg for alg in CLIENT_ALGORITHMS if alg != "RS256" or client.profile is not Profile.FAPI2]
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -153,6 +169,18 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "session_state_parameter": ("none", "keycloak", "salted"),
     "certificate_confirmation": ("rfc8705", "ans"),
 }
+_FAPI2_CODE_SECONDS: Final = 60
+#: The most that a number of seconds may be: a slip of the keyboard is no life of a token.
+_MOST_SECONDS: Final[Mapping[str, int]] = {
+    "code_seconds": 600,  # RFC 6749 §4.1.2
+    "access_token_seconds": 86_400,
+    "refresh_token_seconds": 366 * 86_400,
+    "refresh_repeat_seconds": 300,
+    "userinfo_max_age_seconds": 366 * 86_400,
+    "backchannel_seconds": 3_600,
+    "backchannel_interval_seconds": 300,
+    "exchanged_token_seconds": 3_600,
+}
 #: Claims that a service cannot check a token without; no switch takes them away.
 _NEEDED_CLAIMS: Final = frozenset(
     {"iss", "sub", "aud", "azp", "exp", "iat", "jti", "nonce", "at_hash", "typ", "sid", "session_state", "cnf", "act"}
@@ -238,8 +266,8 @@ def check_quirks(client: Client) -> None:
             raise ValueError(f"client {client.client_id}: quirks.{name} must be of type {expected.__name__}, not {value!r}")
         if value not in _CHOICES.get(name, (value,)):
             raise ValueError(f"client {client.client_id}: quirks.{name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
-        if expected is int and int(value) <= 0:
-            raise ValueError(f"client {client.client_id}: quirks.{name} must be a positive number of seconds")
+        if expected is int and not 0 < int(value) <= _MOST_SECONDS[name]:
+            raise ValueError(f"client {client.client_id}: quirks.{name} must be a number of seconds from 1 to {_MOST_SECONDS[name]}")
         _check_safe(client, name, value)
 
 
@@ -250,6 +278,10 @@ def _check_safe(client: Client, name: str, value: SwitchValue) -> None:
         raise ValueError(f"{where} cannot be switched off in profile {client.profile}")
     if name == "par_required" and value is False and client.profile is Profile.FAPI2:
         raise ValueError(f"{where} cannot be switched off in profile {client.profile}")
+    if name == "code_seconds" and int(value) > _FAPI2_CODE_SECONDS and client.profile is Profile.FAPI2:
+        raise ValueError(f"{where} may be {_FAPI2_CODE_SECONDS} at most in profile {client.profile} (FAPI 2.0 §5.3.2.1)")
+    if name == "assertion_audience" and value != "issuer" and client.profile is Profile.FAPI2:
+        raise ValueError(f"{where} must be issuer in profile {client.profile} (FAPI 2.0 §5.3.2.1)")
     if name == "refresh_rotation" and value is False and client.token_endpoint_auth_method == "none":
         raise ValueError(f"{where} cannot be switched off for a public client (RFC 9700 §4.14.2)")
     if name in {"acr_told", "claims_left_out", "claims_emptied"} and client.profile is Profile.FAPI2:

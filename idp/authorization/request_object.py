@@ -15,9 +15,8 @@ from joserfc.jwk import KeySet
 from idp.authorization.request import KEPT_PARAMETERS, ObjectId
 from idp.errors import InvalidRequestObject, RequestNotSupported
 from idp.model import Client, Profile
+from idp.profiles import algorithms_of
 
-#: Discovery lists them from here. ``none`` and secrets shared with us are never among them.
-REQUEST_OBJECT_ALGORITHMS: Final = ("ES256", "PS256", "RS256")
 #: What a backchannel login may ask for; in a signed request nothing of it stands outside (CIBA §7.1, §7.1.1).
 BACKCHANNEL_PARAMETERS: Final = (
     *("scope", "login_hint", "login_hint_token", "id_token_hint", "binding_message", "requested_expiry", "client_notification_token"),
@@ -38,23 +37,16 @@ class OpenedObject(NamedTuple):
     object_id: ObjectId | None
 
 
-def algorithms_of(client: Client) -> list[str]:
-    """What this client may sign with: the one it registered, else every one (FAPI 2.0 §5.4.1: no RS256)."""
-    if client.request_object_signing_alg is not None:
-        return [client.request_object_signing_alg]
-    return [alg for alg in REQUEST_OBJECT_ALGORITHMS if alg != "RS256" or client.profile is not Profile.FAPI2]
-
-
 def open_request_object(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
     """What an authorization request asks for, signed; raises :class:`InvalidRequestObject` saying what to change."""
-    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=algorithms_of(client))
+    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=algorithms_of(client, client.request_object_signing_alg))
     return OpenedObject({**_parameters(claims), "client_id": client.client_id}, _object_id(claims))
 
 
 def open_backchannel_request(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
     """What a backchannel login asks for, signed (CIBA §7.1.1): every claim that makes it of one time and one use must be there."""
-    registered = client.backchannel_authentication_request_signing_alg
-    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=[registered] if registered else algorithms_of(client))
+    registered = client.backchannel_authentication_request_signing_alg or client.request_object_signing_alg
+    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=algorithms_of(client, registered))
     for name in ("exp", "iat", "nbf", "jti"):
         if name not in claims:
             raise InvalidRequestObject(f"request object: {name} is missing")

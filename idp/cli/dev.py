@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -24,6 +24,10 @@ from idp.people.file import SAMPLES
 from idp.settings import Environment, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from joserfc.jwk import ECKey
+
     from idp.model import Account, Client
     from idp.state import State
 
@@ -44,6 +48,8 @@ class _Seed:
 
     clients: "list[Client]"
     people: "list[Account]"
+    #: What the client that was made here signs with, where its profile takes no secret.
+    client_jwk: "Mapping[str, Any] | None" = None
 
 
 def dev(
@@ -51,6 +57,9 @@ def dev(
     client_id: Annotated[str, typer.Option(help="Client made at the start.")] = "dev",
     redirect_uri: Annotated[list[str] | None, typer.Option(help="Of that client; may be repeated.")] = None,
     profile: Annotated[str, typer.Option(help="Of that client: psc, baseline or fapi2.")] = "psc",
+    jwks_file: Annotated[
+        Path | None, typer.Option("--jwks", help="Public keys of that client, which then proves itself by private_key_jwt.", exists=True)
+    ] = None,
     clients_file: Annotated[
         Path | None, typer.Option("--clients", help="YAML file of clients instead; their secrets are all the known one.")
     ] = None,
@@ -66,10 +75,14 @@ def dev(
 ) -> None:
     """Try services out: invented people, a known client, a clock that tests move. Everything is forgotten at the end."""
     with faults():
-        seed = _Seed(
-            clients=read_clients_file(clients_file) if clients_file else [_client(client_id, profile, redirect_uri)],
-            people=read_people_file(accounts_file or SAMPLES),
-        )
+        people = read_people_file(accounts_file or SAMPLES)
+        if clients_file:
+            seed = _Seed(clients=read_clients_file(clients_file), people=people)
+        else:
+            own = _new_key() if profile == "fapi2" and jwks_file is None else None
+            jwks = {"keys": [own.as_dict(private=False)]} if own else _read_jwks(jwks_file)
+            entry = _entry(client_id, profile, redirect_uri, jwks)
+            seed = _Seed(clients=[_client(entry)], people=people, client_jwk=own.as_dict(private=True) if own else None)
         bound = listening(_HOST, (443 if sandbox else 8800) if port is None else port)
     begin_logging()
     with tempfile.TemporaryDirectory(prefix="veilleur-dev-") as folder, bound:
@@ -84,10 +97,9 @@ def dev(
             run(server(create_app(settings), settings, on_ready=say, tls=tls), [bound])
 
 
-def _client(client_id: str, profile: str, redirect_uris: list[str] | None) -> "Client":
-    from idp.registration import parse_client
-
-    entry = {
+def _entry(client_id: str, profile: str, redirect_uris: list[str] | None, jwks: "Mapping[str, Any] | None") -> dict[str, Any]:
+    """The client as a file of clients would have it; with ``jwks`` it proves itself by a signature."""
+    entry: dict[str, Any] = {
         "client_id": client_id,
         "client_name": f"Service en développement ({client_id})",
         "profile": profile,
@@ -95,9 +107,36 @@ def _client(client_id: str, profile: str, redirect_uris: list[str] | None) -> "C
         "post_logout_redirect_uris": redirect_uris or list(_REDIRECT_URIS),
         "grant_types": list(_GRANTS),
         "scope": "openid scope_all identity profile",
-        "token_endpoint_auth_method": "client_secret_basic",
+        "token_endpoint_auth_method": "private_key_jwt" if jwks else "client_secret_basic",
     }
-    return parse_client(entry, f"--client-id {client_id}")
+    if jwks:
+        entry["jwks"] = jwks
+    if profile == "fapi2":
+        # Its profile takes http for native applications alone, and services under development are on this machine.
+        entry |= {"application_type": "native", "backchannel_authentication_request_signing_alg": "ES256"}
+    return entry
+
+
+def _client(entry: dict[str, Any]) -> "Client":
+    from idp.registration import parse_client
+
+    return parse_client(entry, f"--client-id {entry['client_id']}")
+
+
+def _new_key() -> "ECKey":
+    from joserfc.jwk import ECKey
+
+    return ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
+
+
+def _read_jwks(path: Path | None) -> "Mapping[str, Any] | None":
+    if path is None:
+        return None
+    try:
+        document: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as a JWK set: {error}") from error
+    return document
 
 
 def _settings(folder: Path, port: int, *, sandbox: bool) -> Settings:
@@ -135,6 +174,7 @@ def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) 
         "base_url": settings.base_url,
         "clients": [{"client_id": one.client_id, "profile": one.profile, "redirect_uris": one.redirect_uris} for one in seed.clients],
         "client_secret": DEV_SECRET,
+        "client_jwk": seed.client_jwk,
         "people": people,
         "control_url": f"{'https' if tls else 'http'}://{_HOST}:{settings.port}/control/v1",
         "authority": str(tls.authority) if tls else None,
@@ -150,7 +190,7 @@ def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) 
             f"client         {one.client_id} ({one.profile}), returns to {', '.join(one.redirect_uris) or 'nowhere'}"
             for one in seed.clients
         ),
-        f"secret         {DEV_SECRET}",
+        f"private key    {json.dumps(seed.client_jwk)}" if seed.client_jwk else f"secret         {DEV_SECRET}",
         *(f"person         {one['national_id']}  {one['name']}" for one in people),
         f"control API    {told['control_url']} (approvals, clock); Ctrl-C forgets everything",
         *(_how_to_reach(settings, tls) if tls else ()),

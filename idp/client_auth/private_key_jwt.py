@@ -12,13 +12,11 @@ from joserfc.jwk import KeySet
 from idp.client_auth.presented import AssertionId, Expectation, Presented
 from idp.errors import InvalidClient
 from idp.model import Client
-from idp.profiles import rules_of
+from idp.profiles import algorithms_of, rules_of
 
 METHOD = "private_key_jwt"
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#: What an assertion may be signed with.
-ALGORITHMS = ["ES256", "PS256", "RS256"]
 _TYPES = (None, "JWT", "client-authentication+jwt")
 _MAX_LENGTH = 8192
 #: An assertion valid longer than this could be replayed for as long.
@@ -52,7 +50,8 @@ def verify(client: Client, presented: Presented, expectation: Expectation) -> No
         raise InvalidClient("client authentication failed", detail="the client registered no jwks")
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
-        verified = jws.deserialize_compact(presented.proof, keys, algorithms=ALGORITHMS)
+        allowed = algorithms_of(client, client.token_endpoint_auth_signing_alg)
+        verified = jws.deserialize_compact(presented.proof, keys, algorithms=allowed)
         claims = _claims(verified.payload)
     except (JoseError, ValueError) as error:
         raise InvalidClient("client authentication failed", detail=f"assertion: {type(error).__name__}") from error

@@ -66,6 +66,12 @@ async def set_clock(change: ClockChange, provider: _Provider) -> ClockReading:
     return ClockReading(now=now)
 
 
+@router.get("/clock")
+async def read_clock(provider: _Provider) -> ClockReading:
+    """The time that the provider goes by."""
+    return ClockReading(now=provider.clock())
+
+
 def _target(change: ClockChange, now: datetime) -> datetime:
     return change.at or now + timedelta(seconds=change.by_seconds or 0)
 

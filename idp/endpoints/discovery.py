@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute, Route
 from idp.authorization.check_prompt import PROMPTS
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
-from idp.authorization.request_object import REQUEST_OBJECT_ALGORITHMS
 from idp.client_auth import CERTIFICATE_METHODS, METHODS
 from idp.endpoints.backchannel_authentication import DELIVERY_MODES
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
+from idp.profiles import CLIENT_ALGORITHMS
 from idp.tokens.dpop import DPOP_ALGORITHMS
 from idp.tokens.encryption import CONTENT_ALGORITHMS, ENCRYPTABLE, KEY_ALGORITHMS
 from idp.tokens.step_up import ACR_LEVELS
@@ -105,12 +105,12 @@ def _authentication(methods: list[str]) -> dict[str, Any]:
     confidential = [name for name in methods if name != "none"]
     return {
         "token_endpoint_auth_methods_supported": methods,
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": confidential,
-        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
     }
 
 
@@ -128,7 +128,7 @@ def _backchannel(endpoints: str) -> dict[str, Any]:
     return {
         "backchannel_authentication_endpoint": f"{endpoints}/ext/ciba/auth",
         "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
-        "backchannel_authentication_request_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        "backchannel_authentication_request_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "backchannel_user_code_parameter_supported": False,
     }
 
@@ -141,7 +141,7 @@ def _requests(endpoints: str) -> dict[str, Any]:
         "request_parameter_supported": True,
         "request_uri_parameter_supported": True,
         "require_request_uri_registration": True,
-        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
+        "request_object_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "require_signed_request_object": False,
         "response_modes_supported": list(RESPONSE_MODES),
         "authorization_signing_alg_values_supported": list(ALGORITHMS),

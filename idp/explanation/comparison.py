@@ -10,11 +10,11 @@ from typing import Final
 
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
-from idp.client_auth.private_key_jwt import ALGORITHMS, LEEWAY, MAX_LIFETIME
+from idp.client_auth.private_key_jwt import LEEWAY, MAX_LIFETIME
 from idp.explanation.difference import Marked, mark, nearest
 from idp.explanation.facts import GIVEN, seconds_from
 from idp.model import Client, Refusal
-from idp.profiles import rules_of
+from idp.profiles import algorithms_of, rules_of
 from idp.tokens.certificate import NAME_MEMBERS, registered_certificates, thumbprint_of
 
 #: Where each rule comes from. Every rule has a text of the pages (``developers.rule``).
@@ -170,8 +170,8 @@ def _jwt(prefix: str, refusal: Refusal, client: Client, issuer: str) -> Iterator
     def row(name: str, expected: Sequence[str], rule: str, *, holds: bool) -> Row:
         return Row(name=f"{prefix}.{name}", sent=facts.get(name), expected=tuple(expected), rule="" if holds else rule)
 
-    chosen = client.request_object_signing_alg if prefix == "request" else None
-    algorithms = (chosen,) if chosen else tuple(ALGORITHMS)
+    registered = client.request_object_signing_alg if prefix == "request" else client.token_endpoint_auth_signing_alg
+    algorithms = algorithms_of(client, registered)
     yield row("alg", algorithms, "alg", holds=facts.get("alg") in algorithms)
     kids = _kids(client)
     yield row("kid", kids, "kid", holds=facts.get("kid") in kids or ("kid" not in facts and len(kids) < 2))

@@ -45,6 +45,8 @@ class Client:
     grant_types: tuple[str, ...] = ("authorization_code",)
     scope: frozenset[str] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"
+    #: The one algorithm of this client's assertions; without it every one that its profile accepts.
+    token_endpoint_auth_signing_alg: str | None = None
     #: SHA-256 in hex of a generated secret of at least 256 bits (a slow hash would add nothing but cost).
     client_secret_hash: str | None = None
     jwks: Mapping[str, object] | None = None
@@ -72,8 +74,8 @@ class Client:
     authorization_encrypted_response_enc: str | None = None
     introspection_encrypted_response_alg: str | None = None
     introspection_encrypted_response_enc: str | None = None
-    #: Of introspection answers that the client asks for as JWT (RFC 9701 §6; its default).
-    introspection_signed_response_alg: str = "RS256"
+    #: Of introspection answers that the client asks for as JWT (RFC 9701 §6); without it RS256, its default, or ES256 in profile ``fapi2``.
+    introspection_signed_response_alg: str | None = None
     #: What signs answers of the authorization endpoint (JARM §3); by default what signs the client's ID tokens.
     authorization_signed_response_alg: str | None = None
     subject_type: str = "public"

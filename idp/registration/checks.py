@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.client_keys.jwks import check_jwks
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
+from idp.profiles import SIGNING_MEMBERS
 from idp.registration.encryption import check_encryption
 from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificates
 
@@ -28,6 +29,7 @@ def check_client(client: Client) -> None:
         if (name := getattr(client, member)) is not None and not (name.isprintable() and name.strip()):
             raise ValueError(f"{member}: must be printable text")
     _check_authentication(client)
+    _check_fapi2(client)
     public = client.token_endpoint_auth_method == "none"
     _check_grants(client, public=public)
     for member in ("redirect_uris", "post_logout_redirect_uris"):
@@ -43,6 +45,20 @@ def check_client(client: Client) -> None:
         # A fragment is for caches (OpenID Connect Core §6.2).
         check_uri("request_uris", uri.partition("#")[0], public=False)
     _check_logout(client)
+
+
+def _check_fapi2(client: Client) -> None:
+    """FAPI 2.0 §5.3.2.1, §5.3.2.2, §5.4: how such a client proves itself, where answers go, and what signs."""
+    if client.profile is not Profile.FAPI2:
+        return
+    if client.token_endpoint_auth_method not in _FAPI2_METHODS:
+        raise ValueError(f"token_endpoint_auth_method: profile fapi2 demands {' or '.join(_FAPI2_METHODS)}")
+    for member in SIGNING_MEMBERS:
+        if getattr(client, member) == "RS256":
+            raise ValueError(f"{member}: profile fapi2 forbids RS256")
+    for uri in client.redirect_uris:
+        if client.application_type != "native" and urlsplit(uri).scheme != "https":
+            raise ValueError(f"redirect_uris: {uri!r} must use https in profile fapi2, unless application_type is native")
 
 
 def _check_logout(client: Client) -> None:
@@ -110,8 +126,6 @@ def _check_backchannel_profile(client: Client) -> None:
         raise ValueError("backchannel_token_delivery_mode: push is not for profile fapi2, nor for tokens bound to their sender")
     if (signed or client.profile is Profile.FAPI2) and not client.has_keys:
         raise ValueError("backchannel_authentication_request_signing_alg: needs jwks or jwks_uri; profile fapi2 demands signed requests")
-    if client.profile is Profile.FAPI2 and signed == "RS256":
-        raise ValueError("backchannel_authentication_request_signing_alg: profile fapi2 forbids RS256")
 
 
 def _check_device_code(client: Client, *, public: bool) -> None:
@@ -133,8 +147,6 @@ def _check_authentication(client: Client) -> None:
     method = client.token_endpoint_auth_method
     if method not in CLIENT_AUTH_METHODS:
         raise ValueError(f"token_endpoint_auth_method: must be one of {', '.join(CLIENT_AUTH_METHODS)}")
-    if client.profile is Profile.FAPI2 and method not in _FAPI2_METHODS:
-        raise ValueError(f"token_endpoint_auth_method: profile fapi2 demands {' or '.join(_FAPI2_METHODS)}")
     if method == "private_key_jwt" and not client.has_keys:
         raise ValueError("jwks: private_key_jwt needs it, or jwks_uri")
     if client.jwks is not None:
@@ -190,8 +202,6 @@ def _check_request_objects(client: Client) -> None:
     for member in ("require_signed_request_object", "request_object_signing_alg"):
         if getattr(client, member) and not client.has_keys:
             raise ValueError(f"{member}: needs jwks or jwks_uri")
-    if client.profile is Profile.FAPI2 and client.request_object_signing_alg == "RS256":
-        raise ValueError("request_object_signing_alg: profile fapi2 forbids RS256")
 
 
 def check_uri(member: str, uri: str, *, public: bool) -> None:

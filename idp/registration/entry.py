@@ -40,6 +40,7 @@ class Entry(BaseModel):
     grant_types: tuple[str, ...] = ("authorization_code",)
     scope: Annotated[frozenset[str], BeforeValidator(_words)] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"
+    token_endpoint_auth_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
     jwks: dict[str, Any] | None = None
     jwks_uri: str | None = None
     resources: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class Entry(BaseModel):
     require_signed_request_object: bool = False
     request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
     id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
-    introspection_signed_response_alg: Literal["RS256", "ES256"] = "RS256"
+    introspection_signed_response_alg: Literal["RS256", "ES256"] | None = None
     authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str | None = None

@@ -14,8 +14,8 @@ from urllib.parse import urljoin
 
 import httpx
 
-#: How a person answers; ``wait`` leaves the question open.
-Outcome = Literal["approve", "deny", "report", "wrong_code", "expire", "wait"]
+#: How a person answers on the phone; ``wait`` leaves the question open, ``cancel`` goes back to the service by the page's own button.
+Outcome = Literal["approve", "deny", "report", "wrong_code", "expire", "wait", "cancel"]
 _REDIRECTS: Final = (302, 303, 307)
 #: A login passes through four of them.
 _MAX_STEPS: Final = 12
@@ -32,6 +32,8 @@ class DevProvider:
         self.issuer: str = told["issuer"]
         self.base_url: str = told["base_url"]
         self.client_secret: str = told["client_secret"]
+        #: With ``--profile fapi2``: the key with which the client proves itself (private_key_jwt), as a JWK.
+        self.client_jwk: Mapping[str, str] | None = told["client_jwk"]
         self.clients: Sequence[Mapping[str, Any]] = told["clients"]
         self.people: Sequence[Mapping[str, str]] = told["people"]
         #: With ``--sandbox``: the file of the certificate authority to trust.
@@ -58,8 +60,11 @@ class DevProvider:
             answer = self._follow(browser, browser.post(answer.url, data={**fields, "national_id": national_id}))
             if isinstance(answer, str) or outcome == "wait":
                 return answer if isinstance(answer, str) else str(answer.url)
-            self.answer(national_id, outcome)
-            answer = self._follow(browser, browser.get(answer.url))
+            if outcome == "cancel":
+                answer = self._follow(browser, browser.post(urljoin(str(answer.url), "cancel"), data=_fields(answer, "cancel")))
+            else:
+                self.answer(national_id, outcome)
+                answer = self._follow(browser, browser.get(answer.url))
             if isinstance(answer, str):
                 return answer
             raise LoginStopped(f"{answer.url} shows a page ({answer.status_code}) after «{outcome}»: {_heading(answer)}")

@@ -11,8 +11,8 @@ from joserfc.jwk import KeySet
 
 from idp.errors import InvalidRequest
 from idp.model import Client
+from idp.profiles import algorithms_of
 
-_ALGORITHMS: Final = ["ES256", "PS256", "RS256"]
 _MAX_LENGTH: Final = 8192
 _MAX_LIFETIME: Final = timedelta(minutes=10)
 _LEEWAY_SECONDS: Final = 10
@@ -29,7 +29,7 @@ def actor_of(token: str, client: Client, *, issuer: str, now: datetime) -> Mappi
         raise InvalidRequest(f"actor_token is longer than {_MAX_LENGTH} characters")
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
-        claims = orjson.loads(jws.deserialize_compact(token, keys, algorithms=_ALGORITHMS).payload)
+        claims = orjson.loads(jws.deserialize_compact(token, keys, algorithms=algorithms_of(client)).payload)
     except (JoseError, ValueError) as error:
         raise InvalidRequest("actor_token cannot be verified", detail=f"actor_token: {type(error).__name__}") from error
     if not isinstance(claims, dict):

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, RSAKey
 from idp.clock import ordered_id
 from idp.keys import KeyRing
 from idp.keys.signing_key import SigningKey, base64url
-from idp.model import AccessTokenRecord, Account, Client, Grant, RefreshToken
+from idp.model import AccessTokenRecord, Account, Client, Grant, Profile, RefreshToken
 from idp.profiles import rules_of
 from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
 from idp.tokens.encryption import encrypt_for
@@ -134,7 +134,7 @@ class Issuer:
 
     async def sign_introspection(self, client: Client, document: Mapping[str, Any]) -> str:
         """An introspection answer for one client, as a JWT that cannot be taken for a token (RFC 9701 §5: no sub, no exp)."""
-        key = self._keys.signer(client.introspection_signed_response_alg)
+        key = self._keys.signer(client.introspection_signed_response_alg or ("ES256" if client.profile is Profile.FAPI2 else "RS256"))
         claims = {"iss": self.issuer, "aud": client.client_id, "iat": seconds(self._clock()), "token_introspection": document}
         return encrypt_for(client, "introspection", await self._sign(key, "token-introspection+jwt", claims))
 

@@ -100,6 +100,7 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
             "client_id": "signataire",
             "client_name": "Service qui signe",
             "profile": "fapi2",
+            "application_type": "native",  # whose redirect may go to this machine by plain http
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks": hear()["jwks"],
             "redirect_uris": [redirect_uri],

@@ -10,6 +10,13 @@ def _client(profile: Profile, **quirks: str | int | bool) -> Client:
     return Client(client_id="c", client_name="C", profile=profile, quirks=quirks)
 
 
+def test_every_number_of_seconds_has_a_most_that_makes_a_token() -> None:
+    for switch in SWITCHES:
+        if type(switch.baseline) is int:
+            with pytest.raises(ValueError, match=f"quirks.{switch.name} must be a number of seconds from 1 to"):
+                check_quirks(_client(Profile.BASELINE, **{switch.name: 10**12}))
+
+
 def test_every_switch_is_a_rule_and_says_why() -> None:
     assert [switch.name for switch in SWITCHES] == [field.name for field in fields(Rules)]
     assert all(switch.meaning and switch.source for switch in SWITCHES)
@@ -32,7 +39,10 @@ def test_an_override_changes_its_switch_alone() -> None:
         (Profile.PSC, {"colour": "red"}, "quirks.colour is not a switch"),
         (Profile.PSC, {"code_seconds": "60"}, "quirks.code_seconds must be of type int"),
         (Profile.PSC, {"code_seconds": True}, "quirks.code_seconds must be of type int"),
-        (Profile.PSC, {"code_seconds": 0}, "positive"),
+        (Profile.PSC, {"code_seconds": 0}, "from 1 to 600"),
+        (Profile.PSC, {"access_token_seconds": 99_999_999_999}, "from 1 to 86400"),
+        (Profile.FAPI2, {"code_seconds": 61}, "60 at most"),
+        (Profile.FAPI2, {"assertion_audience": "legacy"}, "must be issuer"),
         (Profile.PSC, {"acr_told": "eidas9"}, "must be one of reached, requested"),
         (Profile.PSC, {"claims_left_out": "authMode sub"}, "names sub, which a service cannot check a token without"),
         (Profile.PSC, {"claims_emptied": "exp"}, "names exp"),

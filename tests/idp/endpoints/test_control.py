@@ -1,7 +1,7 @@
 """The control API of tests, and that it is absent where people are."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ def test_sets_the_clock_forward_only(provider: Provider) -> None:
     later = START + timedelta(hours=2)
     assert provider.control("PUT", "clock", {"at": later.isoformat()}).status_code == 200
     assert provider.state.clock() == later
+    assert datetime.fromisoformat(provider.control("GET", "clock").json()["now"]) == later
     back = provider.control("PUT", "clock", {"at": START.isoformat()})
     assert back.status_code == 409
     assert "never goes back" in back.json()["detail"]

@@ -7,6 +7,7 @@ import yaml
 from idp.client_auth import METHODS
 from idp.grants import GRANTS
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Profile
+from idp.profiles import SIGNING_MEMBERS
 from idp.registration import RegistrationError, hash_client_secret, make_secret, parse_client, read_clients
 from tests.idp.relying_party import public_jwks
 
@@ -52,6 +53,8 @@ def test_the_demonstration_s_clients_are_sound() -> None:
         ({"grant_types": ["password"]}, "grant_types: 'password'"),
         ({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "none"}, "public client"),
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
+        ({**FAPI2, "redirect_uris": ["http://127.0.0.1:8080/retour"]}, "redirect_uris"),
+        *(({**FAPI2, member: "RS256"}, member) for member in SIGNING_MEMBERS),
         ({"profile": "fapi2"}, "private_key_jwt"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "jwks"),
         ({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "RSA", "d": "x"}]}}, "private key"),

@@ -49,6 +49,10 @@ def test_a_login_that_fails_shows_its_page_and_gives_no_code(provider: DevProvid
         provider.log_in(_url(provider), LUCAS, outcome)  # type: ignore[arg-type]
 
 
+def test_a_person_who_gives_up_is_an_error_that_comes_back_to_the_service(provider: DevProvider) -> None:
+    assert _answered(provider.log_in(_url(provider), LUCAS, "cancel"))["error"] == "access_denied"
+
+
 def test_a_question_can_be_left_open_and_answered_later(provider: DevProvider) -> None:
     waiting = provider.log_in(_url(provider), LUCAS, "wait")
     assert waiting.startswith(provider.base_url)
