@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from siem.detection.conditions import ConditionError
-from siem.detection.predicates import Compare
+from siem.detection.predicates import Compare, is_measurable
 from siem.detection.selections import RuleMistake
 from siem.detection.terms import Term, at_least, read_terms, rules_named
 
@@ -81,8 +81,13 @@ class Correlation:
         return self.aliases.get(name, {}).get(reference, name)
 
 
-def read_correlation(section: object, *, generate: object = None) -> Correlation:
-    """Read a ``correlation`` section. ``generate`` is what stands beside it, as in the specification's schema. Raises RuleMistake."""
+def read_correlation(section: object, *, generate: object = None, detection: object = None) -> Correlation:
+    """Read a ``correlation`` section. Raises RuleMistake.
+
+    ``generate`` is what stands beside it, as in the specification's schema; a ``detection`` must not.
+    """
+    if detection is not None:
+        raise RuleMistake("a document is a correlation or a rule on single events, not both: write two", "detection")
     if not isinstance(section, Mapping):
         raise RuleMistake("a map is expected", "correlation")
     unknown = [str(key) for key in section if key not in _KEYS]
@@ -96,6 +101,7 @@ def read_correlation(section: object, *, generate: object = None) -> Correlation
     if kind is CorrelationType.TEMPORAL_ORDERED and len(references) < 2:
         raise RuleMistake("an order needs at least two rules", "correlation", "rules")
     limits, fields, percentile, terms = _condition(kind, section.get("condition"), references)
+    _refuse_impossible(kind, limits)
     return Correlation(
         type=kind,
         references=references,
@@ -223,9 +229,21 @@ def _limit(key: str, limit: object) -> tuple[Compare, float]:
     path = (*_PATH, key)
     if key not in {compare.value for compare in Compare}:
         raise RuleMistake(f"unknown comparison «{key}»", *path)
-    if isinstance(limit, bool) or not isinstance(limit, int | float):
-        raise RuleMistake("a number is expected", *path)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not is_measurable(limit):
+        raise RuleMistake("a finite number is expected", *path)
     return Compare(key), float(limit)
+
+
+def _refuse_impossible(kind: CorrelationType, limits: _Limits) -> None:
+    """Raises RuleMistake where no window can ever meet the limits. What is counted is whole."""
+    near = {limit for _, limit in limits}
+    if kind not in OVER_NUMBERS:
+        least = 1.0 if kind is CorrelationType.EVENT_COUNT else 0.0
+        tried = {least, *(max(least, math.floor(limit) + step) for limit in near for step in (-1, 0, 1))}
+    else:
+        tried = near | {math.nextafter(limit, way) for limit in near for way in (-math.inf, math.inf)}
+    if limits and not any(all(compare.holds(one, limit) for compare, limit in limits) for one in tried):
+        raise RuleMistake("no number meets this condition: it would never match", *_PATH)
 
 
 def _fields(kind: CorrelationType, value: object) -> tuple[str, ...]:

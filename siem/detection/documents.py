@@ -74,7 +74,7 @@ class Document:
 
     def line(self, path: Sequence[str]) -> int:
         """Line of the deepest part of ``path`` that is there. Read again only for an error, so that loading stays fast."""
-        node: yaml.Node | None = _nodes(self.text)[self.index]
+        node: yaml.Node | None = node_of(self)
         line = node.start_mark.line + 1 if node is not None else 0
         for key in path:
             if isinstance(node, yaml.SequenceNode) and key.isdecimal() and int(key) < len(node.value):
@@ -90,6 +90,11 @@ class Document:
             else:
                 break
         return line
+
+
+def node_of(document: Document) -> yaml.Node | None:
+    """The document as it is written, with the places and styles of its values. Not to be changed: it is shared."""
+    return _nodes(document.text)[document.index]
 
 
 def read_documents(path: Path, folder: RuleFolder) -> tuple[list[Document], list[DataError]]:

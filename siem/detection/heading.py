@@ -114,6 +114,6 @@ def placeholders_of(summary: str) -> Iterator[str]:
         yield found[1]
 
 
-def id_from(text: str) -> str:
+def id_from(name: str, title: str) -> str:
     """The id of a rule that gives none: the same for as long as its name, or its title where it has no name, stays."""
-    return str(uuid.uuid5(_NAMELESS, text))
+    return str(uuid.uuid5(_NAMELESS, name or f"title\0{title}"))

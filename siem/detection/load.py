@@ -24,7 +24,7 @@ from siem.detection.placeholders import FOLDER as LISTS
 from siem.detection.placeholders import read_placeholders
 from siem.detection.predicates import fields_of
 from siem.detection.references import References
-from siem.detection.selections import RuleMistake, detection_tree
+from siem.detection.selections import RuleMistake, detection_tree, mistake_of
 from siem.errors import DataError
 
 
@@ -208,8 +208,8 @@ class _Loader:
             self._note_references(own_section(document.body, "baseline"))
             try:
                 one = self._compile(document)
-            except RuleMistake as mistake:
-                self.errors.append(document.error(mistake))
+            except Exception as fault:  # noqa: BLE001  # the fault of one document is never that of the others
+                self.errors.append(document.error(mistake_of(fault)))
                 continue
             self._register(one, document)
             if isinstance(one, CompiledRule):
@@ -279,7 +279,7 @@ class _Loader:
     def _compile(self, document: Document) -> _Compiled:
         body = document.body
         name = text_at(body, "name")
-        rule_id = text_at(body, "id") or id_from(name or text_at(body, "title"))
+        rule_id = text_at(body, "id") or id_from(name, text_at(body, "title"))
         if rule_id in self.rules:
             raise RuleMistake(f"the id {rule_id} is that of {self.rules[rule_id].path}; ids are unique", "id")
         if name and name in self.names:
@@ -287,7 +287,7 @@ class _Loader:
         if (own := self._own(document, rule_id, name)) is not None:
             return own
         if "correlation" in body:
-            correlation = read_correlation(body["correlation"], generate=body.get("generate"))
+            correlation = read_correlation(body["correlation"], generate=body.get("generate"), detection=body.get("detection"))
             subject = correlation.group_by[0] if correlation.group_by else ""
             return CompiledCorrelation(heading(document, rule_id, subject, correlation=True), name, correlation, ())
         if "detection" not in body:

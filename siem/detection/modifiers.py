@@ -8,6 +8,7 @@ Source: Sigma specification 2.1.0, appendix «Modifiers».
 """
 
 import base64
+import contextlib
 import ipaddress
 import itertools
 import re
@@ -29,6 +30,7 @@ from siem.detection.predicates import (
     TextIs,
     TimePart,
     TimePartIs,
+    is_measurable,
     text_of,
 )
 from siem.detection.regex import CostlyExpression, check_expression
@@ -43,7 +45,7 @@ class ItemError(ValueError):
 
 #: Dashes that ``windash`` takes for one another.
 _DASHES: Final = ("-", "/", "\u2013", "\u2014", "\u2015")
-_DASH_PLACE: Final = re.compile(r"\B[-/]\b")
+_DASH_PLACE: Final = re.compile(r"\B[-/\u2013\u2014\u2015]\b")
 #: More combinations than this of one value come from a mistake.
 _MAX_ALTERNATIVES: Final = 5**4
 #: Values that one line may ask for, its lists filled in.
@@ -249,10 +251,10 @@ def _bytes(value: Pattern | bytes, word: str) -> bytes:
 def _offsets(value: bytes) -> list[Pattern]:
     """The part of the Base64 text that does not depend on the neighbours, for each of the three alignments."""
     starts, ends = (0, 2, 3), (None, -3, -2)
-    return [
-        Pattern.literal(base64.b64encode(b" " * shift + value)[starts[shift] : ends[(len(value) + shift) % 3]].decode())
-        for shift in range(3)
-    ]
+    parts = [base64.b64encode(b" " * shift + value)[starts[shift] : ends[(len(value) + shift) % 3]].decode() for shift in range(3)]
+    if not all(parts):
+        raise ItemError("«base64offset» needs two bytes at least: of fewer, nothing is left that does not depend on the neighbours")
+    return [Pattern.literal(part) for part in parts]
 
 
 def _dashes(pattern: Pattern) -> list[Pattern]:
@@ -327,13 +329,11 @@ def _field_references(item: _Item, value: object, rename: Rename) -> list[SameAs
 
 def _number(value: object) -> float:
     if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and is_measurable(value):
         return float(value)
-    raise ItemError(f"a number is expected, found {value!r}")
+    raise ItemError(f"a finite number is expected, found {str(value)[:100]!r}")
 
 
 def _string(value: object) -> str:

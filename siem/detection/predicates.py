@@ -117,6 +117,14 @@ class Renamed(dict[str, Text]):
         return text
 
 
+def is_measurable(number: float) -> bool:
+    """Whether it is a finite number that a comparison can be made with; a whole number may be larger than any of those."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
 class Compare(Enum):
     """Numeric comparisons, by their Sigma names."""
 

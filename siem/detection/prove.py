@@ -27,6 +27,7 @@ from siem.detection.indicators import Kind as IndicatorKind
 from siem.detection.load import Ruleset, load_rules, read_folders
 from siem.detection.logsource import LogSource
 from siem.detection.plan import OF_DETECTION
+from siem.detection.scalars import misread
 from siem.detection.schema import problems_of
 from siem.detection.selections import RuleMistake
 from siem.errors import DataError
@@ -121,7 +122,7 @@ def _of_form(folders: Sequence[Path | RuleFolder], known: Sequence[DataError]) -
     """What is not in the form of the schemas, where nothing is ``known`` to be wrong; a rule of the first folder also has an id."""
     places = {(error.path, error.line, error.field) for error in known}
     for document in read_folders(named(folders))[0]:
-        mistakes = list(problems_of(document.body))
+        mistakes = [*problems_of(document.body), *misread(document)]
         if not document.folder.name and not document.body.get("id") and "filter" not in document.body:
             mistakes.append(RuleMistake("missing: a UUID, so that alerts know the rule again when its title changes", "id"))
         for error in map(document.error, mistakes):

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import regex
 
+from siem.detection.expressions import compiled, parse, written
+
 try:
     import hyperscan
 
@@ -50,15 +52,16 @@ class OutOfTime(Exception):
 
 def check_expression(expression: str, flags: int) -> None:
     """Raises re.error for a faulty expression, CostlyExpression for one that may take exponential time."""
-    re.compile(expression, flags)
-    if _repeats(parser.parse(expression, flags), 0)[1] > 1 and _database(expression, flags) is None:
+    parsed = parse(expression, flags)
+    compiled(expression, flags)
+    if _repeats(parsed, 0)[1] > 1 and _database(expression, flags) is None:
         raise CostlyExpression("a repetition inside a repetition may take exponential time; write it without, or without look-around")
 
 
 def search(expression: str, flags: int) -> Callable[[str], bool]:
     """Whether the expression is found anywhere in a text. The machine behind it is made at the first call. May raise OutOfTime."""
-    simple = re.compile(expression, flags).search
-    parsed = parser.parse(expression, flags)
+    parsed = parse(expression, flags)
+    simple = compiled(expression, flags).search
     count, depth = _repeats(parsed, 0)
     short = _SHORT.get(count, 0) if depth < 2 and _ways(parsed) < _MANY_WAYS else 0
     # Not shared between two searches: a database serves one thread at a time.
@@ -81,7 +84,7 @@ class _Timed:
 
     def __init__(self, expression: str, flags: int) -> None:
         self._expression = expression
-        self._search = regex.compile(expression, flags & (re.IGNORECASE | re.MULTILINE | re.DOTALL)).search
+        self._search = regex.compile(*written(parse(expression, flags))).search
         self._overdrawn = 0.0
 
     def search(self, text: str) -> bool:
@@ -115,13 +118,15 @@ def _database(expression: str, flags: int) -> Any:
     """A Hyperscan database for one expression, or None where it cannot express it."""
     if not AVAILABLE:
         return None
+    # Its \Z would let a last line feed pass.
+    common, flags = written(parse(expression, flags), end_of_text=r"\z")
     wanted = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_UCP | hyperscan.HS_FLAG_ALLOWEMPTY
     for flag, name in ((re.IGNORECASE, "CASELESS"), (re.MULTILINE, "MULTILINE"), (re.DOTALL, "DOTALL")):
         if flags & flag:
             wanted |= getattr(hyperscan, f"HS_FLAG_{name}")
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
-        database.compile(expressions=[expression.encode()], ids=[0], elements=1, flags=wanted)
+        database.compile(expressions=[common.encode()], ids=[0], elements=1, flags=wanted)
     except (hyperscan.error, UnicodeEncodeError):
         return None
     return database
@@ -168,7 +173,7 @@ def _parts(argument: Any) -> Iterable[Any]:
 
 def needed_literal(expression: str, flags: int) -> tuple[str, bool]:
     """The longest text that is in whatever the expression is found in (empty: none is known), and whether its case counts."""
-    parsed = parser.parse(expression, flags)
+    parsed = parse(expression, flags)
     return max(_runs(parsed), key=len, default=""), not parsed.state.flags & re.IGNORECASE
 
 

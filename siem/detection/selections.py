@@ -18,6 +18,13 @@ class RuleMistake(Exception):
         self.path = path
 
 
+def mistake_of(fault: Exception) -> RuleMistake:
+    """What a rule is refused for: its own mistake, or a fault of ours in reading it, which is no other rule's matter."""
+    if isinstance(fault, RuleMistake):
+        return fault
+    return RuleMistake(f"the watch fails to read this rule, which is a fault of the watch ({type(fault).__name__}: {fault})"[:500])
+
+
 def detection_tree(detection: object, placeholders: Placeholders, rename: Rename) -> Node:
     """The tree of a ``detection`` section. Raises RuleMistake."""
     if not isinstance(detection, Mapping):

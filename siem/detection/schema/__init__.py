@@ -51,7 +51,7 @@ def problems_of(body: Mapping[str, object]) -> Iterator[RuleMistake]:
         # Places in a list are not names that lead to a line.
         yield RuleMistake(_said(deepest), *(part for part in deepest.absolute_path if isinstance(part, str)))
     known = list(schema(kind)["properties"])
-    for key in body:
+    for key in map(str, body):
         if key not in known and (near := difflib.get_close_matches(key, known, 1, 0.8)):
             yield RuleMistake(f"unknown key «{key}»; is «{near[0]}» meant?", key)
 

@@ -166,8 +166,8 @@ def test_a_rule_without_an_id_keeps_one_for_as_long_as_its_name(tmp_path: Path) 
     (found,) = load(tmp_path, good=nameless).rules
     (again,) = load(tmp_path, good=nameless.replace("level: high", "level: low")).rules
     (named,) = load(tmp_path, good=nameless.replace("title: A rule", "title: A rule\nname: login")).rules
-    assert found == again == id_from("A rule")
-    assert named == id_from("login")
+    assert found == again == id_from("", "A rule")
+    assert named == id_from("login", "A rule")
 
 
 @pytest.mark.parametrize(
