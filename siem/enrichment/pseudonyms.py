@@ -37,14 +37,14 @@ _TEXTS: Final = ("url.original", "url.path", "url.query", "http.request.referrer
 _INS: Final = re.compile(r"[1-478](?<![0-9].)[0-9]{5}[0-9AB][0-9]{8}(?![0-9])")
 _CACHE_LIMIT: Final = 500_000
 
-#: Fields that hold an account or its security identifier: names of the event log, and paths of ECS.
+#: Fields that hold an account or its security identifier: names of the event log without spaces, and paths of ECS.
 _ACCOUNTS: Final = frozenset(
     {
         *("user", "username", "userid", "usersid", "usercontext", "userprincipalname", "accountname", "accountsid", "samaccountname"),
         *("subjectusername", "subjectusersid", "targetusername", "targetusersid", "targetsid", "targetoutboundusername"),
         *("sourceuser", "targetuser", "parentuser", "membername", "membersid", "clientuser", "clientusername", "clientuserid"),
         *("newtargetusername", "oldtargetusername", "modifyinguser", "remoteuserid", "calleruser", "callerusername", "requester"),
-        *("client sid:", "logonuser", "ownername", "sidhistory", "detectionuser", "detection user"),
+        *("clientsid:", "logonuser", "ownername", "sidhistory", "detectionuser", "remediationuser"),
     }
 )
 _ACCOUNTS_OF_ECS: Final = re.compile(
@@ -57,7 +57,7 @@ _SESSIONS: Final = frozenset({"ContextInfo", "winlog.event_data.ContextInfo", "m
 @lru_cache(maxsize=16_384)
 def _is_account(name: str) -> bool:
     lowered = name.lower()
-    return lowered.rpartition(".")[2] in _ACCOUNTS or _ACCOUNTS_OF_ECS.fullmatch(lowered) is not None
+    return lowered.rpartition(".")[2].replace(" ", "") in _ACCOUNTS or _ACCOUNTS_OF_ECS.fullmatch(lowered) is not None
 
 
 identities = Table(

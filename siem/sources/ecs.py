@@ -12,7 +12,7 @@ from typing import Final
 from siem.accounts import person_of
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind, RawRecord, Value, text_of
-from siem.sources.flatten import flattened, marked
+from siem.sources.flatten import flattened, marked, unspaced
 from siem.sources.record import address, event_id, instant, json_of
 from siem.sources.source import SourceSettings, Stateless
 
@@ -50,6 +50,7 @@ class Ecs(Stateless):
                 fields[name] = value
             elif (fitting := self._fitting(record, name, value)) is not None:
                 fields[name] = fitting
+        unspaced(fields, "winlog.event_data.")
         if fields.get("event.dataset") in _OWN_DATASETS:
             raise DataError(record.source, 0, "event.dataset", f"{fields['event.dataset']} is a data set of a source of the watch’s own")
         fields.setdefault("event.kind", "event")

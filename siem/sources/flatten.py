@@ -130,3 +130,15 @@ def marked(fields: Fields, left_out: str) -> Fields:
         fields["log.flags"] = [*_listed(flags if flags is not None else []), "truncated"]
         fields["error.message"] = f"left out of the event: {left_out}"
     return fields
+
+
+def unspaced(fields: Fields, beginning: str = "") -> None:
+    """Take the spaces out of names that begin so: rules speak of ``ThreatName`` where Defender's log has ``Threat Name``.
+
+    A name that is there already both ways keeps both.
+    """
+    if " " not in "\n".join(fields):
+        return
+    for name in [name for name in fields if " " in name and name.startswith(beginning)]:
+        if (without := name.replace(" ", "")) not in fields:
+            fields[without] = fields.pop(name)

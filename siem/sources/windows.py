@@ -1,8 +1,8 @@
 """Windows event logs, one JSON object an event: flat, as NXLog and like collectors write them, or as EVTX files are converted.
 
-The fields keep the names of the event log (``Channel``, ``EventID``, ``Image`` …), which rules use; what has an ECS name is there under
-that name too. An object under ``Event`` (``System``, ``EventData``, ``UserData``; attributes under ``#attributes`` or with ``@``) gives the
-same flat fields.
+The fields keep the names of the event log (``Channel``, ``EventID``, ``Image`` …), which rules use, without the spaces that some have
+(``Threat Name``); what has an ECS name is there under that name too. An object under ``Event`` (``System``, ``EventData``, ``UserData``;
+attributes under ``#attributes`` or with ``@``) gives the same flat fields.
 
 Source: Microsoft, «Windows Event Schema»; Microsoft Sysinternals, «Sysmon»; the Security log's audit keywords.
 """
@@ -15,7 +15,7 @@ from typing import Final
 from siem.accounts import person_of
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, RawRecord, text_of
-from siem.sources.flatten import flattened, marked
+from siem.sources.flatten import flattened, marked, unspaced
 from siem.sources.record import address, event_id, instant, json_of, plausible
 from siem.sources.source import SourceSettings, Stateless
 
@@ -94,6 +94,7 @@ class Windows(Stateless):
             found = next((other for other in others if other in fields), None)
             if found is not None:
                 fields[name] = fields.pop(found)
+        unspaced(fields)
         if "EventID" not in fields or "Channel" not in fields:
             missing = "EventID" if "EventID" not in fields else "Channel"
             raise DataError(record.source, 0, missing, "missing; an event of Windows says its channel and number")

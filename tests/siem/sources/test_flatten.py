@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.errors import DataError
+from siem.event import Fields
 from siem.sources import SOURCES
-from siem.sources.flatten import MAX_DEPTH, MAX_ELEMENTS, MAX_FIELDS, MAX_NAME, MAX_TEXT, flattened, marked
+from siem.sources.flatten import MAX_DEPTH, MAX_ELEMENTS, MAX_FIELDS, MAX_NAME, MAX_TEXT, flattened, marked, unspaced
 from tests.siem.sources.golden import record, settings
 
 JSON = st.recursive(
@@ -58,6 +59,14 @@ def test_what_is_too_much_is_left_out_and_said(document: dict[str, Any], said: s
     shown = marked(fields, left_out)
     assert shown["log.flags"] == ["truncated"]
     assert said in str(shown["error.message"])
+
+
+def test_names_lose_their_spaces_unless_the_name_is_taken() -> None:
+    fields: Fields = {"Threat Name": "x", "Source Name": "y", "SourceName": "z", "labels.a b": "c"}
+    unspaced(fields, "labels.")
+    assert fields == {"Threat Name": "x", "Source Name": "y", "SourceName": "z", "labels.ab": "c"}
+    unspaced(fields)
+    assert fields == {"ThreatName": "x", "Source Name": "y", "SourceName": "z", "labels.ab": "c"}
 
 
 def test_a_part_that_is_too_deep_keeps_its_text() -> None:
