@@ -27,6 +27,7 @@ from siem.detection.credit import Credit
 from siem.detection.junit import junit
 from siem.detection.load import load_rules
 from siem.detection.prove import test as prove
+from siem.history import store
 from siem.history.questions import KINDS, History
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import Incident
@@ -35,9 +36,12 @@ from siem.response.action import Context
 from siem.response.actions import ACTIONS
 from siem.response.actions.notify import Notify
 from siem.settings import ROOT
+from siem.store.database import Database
+from siem.store.migrations import migrate
 from tests.siem.console import world as worlds
 from tests.siem.console.world import DIRECTOR, LEAD, RULES, World
 from tests.siem.history.night import Night
+from tests.siem.history.test_store import RUN
 
 AUTHOR = "Ada <Lovelace> & Ch. Babbage, “Engine No. 1”"
 LICENCE = "DRL 1.1"
@@ -246,6 +250,19 @@ def test_every_command_over_history_names_author_licence_and_id(state: Path, wor
     assert done.exit_code == 0, done.output
     rule = next(one for one in load_rules(ROOT / "rules").rules.values() if one.path.endswith("fhir_record_sweep.yml"))
     assert rule.author in done.output and rule.licence in done.output and rule.id in done.output
+
+
+@pytest.mark.parametrize("words", [("rules", "history"), ("rules", "history", "--json")], ids=" ".join)
+def test_what_looked_back_at_history_names_author_licence_and_id_of_each_rule(tmp_path: Path, words: tuple[str, ...]) -> None:
+    migrate(url := f"sqlite:///{tmp_path}/watch.sqlite")
+    database = Database(url)
+    with database.transaction() as connection:
+        # A rule that is no more, too: the run keeps what it was.
+        store.add_run(connection, replace(RUN, rule_id="r1", rule_title="A rule of old", rule_author=AUTHOR, rule_licence=LICENCE))
+    database.close()
+    done = CliRunner().invoke(app, list(words), env={"SIEM_STATE": str(tmp_path), "COLUMNS": "300", "SIEM_ENVIRONMENT": "development"})
+    assert done.exit_code == 0, done.output
+    assert all(text in done.output for text in ("A rule of old", AUTHOR, LICENCE, "r1"))
 
 
 @pytest.mark.parametrize("as_json", [False, True])
