@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from idp.audit import AuditLog
 from idp.clock import Now, ordered_id
-from idp.http import Sources, append_cookie, append_watched_cookie, drop_cookie
+from idp.http import Sources, append_cookie, append_watched_cookie, drop_cookie, header
 from idp.model import Account, Cause, Client, Initiator, Lifetimes, Session
 from idp.profiles import rules_of
 from idp.store import Store
@@ -246,7 +246,7 @@ def _next_expiry(auth_time: datetime, now: datetime, lifetimes: Lifetimes) -> da
 
 def user_agent(request: Request) -> str:
     """The browser as it names itself, cut to a length a log can bear."""
-    return request.headers.get("user-agent", "")[:_USER_AGENT_LENGTH]
+    return header(request, b"user-agent")[:_USER_AGENT_LENGTH]
 
 
 def browser_hash(request: Request, *, https: bool) -> str | None:

@@ -14,10 +14,12 @@ from idp.authentication.limits import admit, forgive, normalised_national_id, sh
 from idp.authentication.refusal import AuthenticationRefused
 from idp.clock import Now
 from idp.model import Account, AccountState, Approval, ApprovalKind, ApprovalState, Client, Interaction, Limits
+from idp.model.quick import quick
 from idp.store import Store
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """What every door of login shares: stores, log, clock, the sealed pepper, limits, and how long a question lives."""

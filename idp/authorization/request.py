@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from idp.authorization_details import Detail, DetailTypes
 from idp.model import Account, Client, Interaction, PushedRequest, Session
+from idp.model.quick import quick
 
 #: What the steps and the login pages read of a request; nothing else is stored while its person logs in, so that an unknown
 #: parameter costs nothing.
@@ -143,6 +144,7 @@ class Login:
     reasons: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A code may be issued."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from idp.model.quick import quick
 from idp.tokens.certificate import Certificate
 
 
@@ -23,6 +24,7 @@ class Presented:
     assertion_id: AssertionId | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What a proof must be made for."""

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.errors import InvalidDpopProof, InvalidRequest, InvalidToken, OAuthError, UseDpopNonce
-from idp.http import read_form
+from idp.http import header, read_form
 
 
 def json_answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -31,11 +31,11 @@ async def shown_token(request: Request) -> tuple[str, str]:
 
     RFC 6750 §2, RFC 9449 §7.1, RFC 9700 §4.3.2.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = header(request, b"authorization").partition(" ")
     scheme = scheme.lower()
     in_header = token.strip() if scheme in ("bearer", "dpop") else None
     in_form = None
-    if request.method == "POST" and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if request.method == "POST" and header(request, b"content-type").startswith("application/x-www-form-urlencoded"):
         in_form = (await read_form(request)).get("access_token")
     if in_header and in_form:
         raise InvalidRequest("the access token is sent twice")

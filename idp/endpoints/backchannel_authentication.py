@@ -71,8 +71,7 @@ async def authenticate(request: Request) -> Response:
     """POST. ``{auth_req_id, expires_in, interval}``, or an error of §13; each outcome is in the audit log."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "backchannel_authentication", form):
-        return await _authenticate(request, provider, form)
+    return await explained(request, provider, "backchannel_authentication", form, _authenticate(request, provider, form))
 
 
 async def _authenticate(request: Request, provider: Provider, form: dict[str, str]) -> Response:

@@ -32,8 +32,7 @@ async def ask(request: Request) -> Response:
     """POST. ``{device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval}``; each outcome is audited."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "device_authorization", form):
-        return await _ask(request, provider, form)
+    return await explained(request, provider, "device_authorization", form, _ask(request, provider, form))
 
 
 async def _ask(request: Request, provider: Provider, form: dict[str, str]) -> Response:

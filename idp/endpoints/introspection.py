@@ -11,7 +11,7 @@ from idp.endpoints.answers import json_answer
 from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidClient, InvalidRequest
-from idp.http import read_form
+from idp.http import header, read_form
 from idp.model import AccountState, Client
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
@@ -30,8 +30,7 @@ async def introspect(request: Request) -> Response:
     """POST. Whatever is wrong with the token, the answer is exactly ``{"active": false}`` (§2.2)."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "introspection", form):
-        return await _introspect(request, provider, form)
+    return await explained(request, provider, "introspection", form, _introspect(request, provider, form))
 
 
 async def _introspect(request: Request, provider: Provider, form: dict[str, str]) -> Response:
@@ -55,7 +54,7 @@ async def _introspect(request: Request, provider: Provider, form: dict[str, str]
             "health.token.id": access.record.jti if access else None,
         },
     )
-    if _wants_jwt(request.headers.get("accept", "")):
+    if _wants_jwt(header(request, b"accept")):
         return Response(await provider.tokens.sign_introspection(client, document), media_type=_JWT)
     return json_answer(document)
 

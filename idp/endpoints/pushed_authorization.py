@@ -29,8 +29,7 @@ async def push(request: Request) -> Response:
     """POST. The client proves itself as at the token endpoint (§2.1); what it asks is checked now, and again with the browser."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "pushed_authorization", form):
-        return await _push(request, provider, form)
+    return await explained(request, provider, "pushed_authorization", form, _push(request, provider, form))
 
 
 async def _push(request: Request, provider: Provider, form: dict[str, str]) -> Response:

@@ -5,11 +5,11 @@ Only clients that name developers have anything kept. What is ordinary (nobody h
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from idp.endpoints.sender import certificate_of, proof_header
 from idp.errors import (
@@ -79,11 +79,10 @@ async def keep_refusal(
     return True
 
 
-@asynccontextmanager
-async def explained(request: Request, provider: Provider, endpoint: str, form: Mapping[str, str]) -> AsyncIterator[None]:
-    """Around what a door of the back channel does with a form: a refusal is kept for the client that the request names."""
+async def explained(request: Request, provider: Provider, endpoint: str, form: Mapping[str, str], answer: Awaitable[Response]) -> Response:
+    """The answer of a door of the back channel to a form; a refusal is kept for the client that the request names."""
     try:
-        yield
+        return await answer
     except OAuthError as error:
         await _keep(request, provider, endpoint, form, error)
         raise

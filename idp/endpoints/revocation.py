@@ -19,8 +19,7 @@ async def revoke(request: Request) -> Response:
     """POST. 200 also for a token that is unknown, over, or another client's (§2.2): nothing is told of it."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "revocation", form):
-        return await _revoke_token(request, provider, form)
+    return await explained(request, provider, "revocation", form, _revoke_token(request, provider, form))
 
 
 async def _revoke_token(request: Request, provider: Provider, form: dict[str, str]) -> Response:

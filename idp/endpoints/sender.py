@@ -6,6 +6,7 @@ from datetime import datetime
 from starlette.requests import Request
 
 from idp.errors import InvalidClient
+from idp.http import header
 from idp.model import Client
 from idp.profiles import rules_of
 from idp.provider import Provider
@@ -15,7 +16,7 @@ from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
 
 def proof_header(request: Request) -> str | None:
     """The ``DPoP`` header; two of them make one that cannot be read (RFC 9449 §4.3, 1)."""
-    return ",".join(request.headers.getlist("dpop")) or None
+    return b",".join([value for name, value in request.scope["headers"] if name == b"dpop"]).decode("latin-1") or None
 
 
 def urls(request: Request, provider: Provider) -> frozenset[str]:
@@ -38,7 +39,7 @@ def certificate_of(request: Request, provider: Provider) -> Certificate | None:
 async def prove_client(request: Request, provider: Provider, form: Mapping[str, str]) -> Client:
     """The client that asks, by whatever method it registered; raises as :meth:`idp.client_auth.Authenticator.authenticate`."""
     return await provider.clients.authenticate(
-        request.headers.get("authorization", ""),
+        header(request, b"authorization"),
         form,
         source_ip=provider.sources(request),
         now=provider.clock(),

@@ -17,8 +17,7 @@ async def token(request: Request) -> Response:
     """POST."""
     provider = provider_of(request)
     form = await read_form(request)
-    async with explained(request, provider, "token", form):
-        return await _token(request, provider, form)
+    return await explained(request, provider, "token", form, _token(request, provider, form))
 
 
 async def _token(request: Request, provider: Provider, form: dict[str, str]) -> Response:
@@ -34,15 +33,16 @@ async def _token(request: Request, provider: Provider, form: dict[str, str]) -> 
         nonces=nonces(provider),
         subject_issuers=provider.subject_issuers,
     )
+    proof = proof_header(request)
     asked = TokenRequest(
         client=client,
         parameters=form,
         source_ip=source_ip,
-        proof=proof_header(request),
-        urls=urls(request, provider),
+        proof=proof,
+        urls=urls(request, provider) if proof else frozenset(),
         certificate=certificate_of(request, provider),
     )
-    return json_answer(await grants.run(asked, services), headers=nonce_header(provider, client, asked.proof, now))
+    return json_answer(await grants.run(asked, services), headers=nonce_header(provider, client, proof, now))
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from idp.audit import AuditLog
 from idp.errors import InvalidScope, OAuthError
 from idp.model import Account, Client, Grant, Lifetimes
+from idp.model.quick import quick
 from idp.profiles import rules_of
 from idp.store import Store
 from idp.subject_issuers import SubjectIssuers
@@ -18,6 +19,7 @@ from idp.tokens.sender import Sender, binding, require_sender
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
     """A token request of a client that has proved itself."""
@@ -33,6 +35,7 @@ class TokenRequest:
     pushed_as: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the phases work with, and the instant of the request."""
@@ -48,6 +51,7 @@ class Services:
     subject_issuers: SubjectIssuers | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
     """What a grant authorises: a family of tokens, for a person or for the client itself."""
@@ -94,7 +98,10 @@ R = TypeVar("R", Authorization, Grant)
 
 def changed(record: R, **members: Any) -> R:
     """The record with these members; itself where they are what it has, as nearly always: a copy of so many members is dear."""
-    return record if all(getattr(record, name) == value for name, value in members.items()) else replace(record, **members)
+    for name, value in members.items():
+        if getattr(record, name) != value:
+            return replace(record, **members)
+    return record
 
 
 async def prove_sender(request: TokenRequest, services: Services) -> Sender:

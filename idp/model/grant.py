@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from idp.model.quick import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationCode:
     """What a code stands for (RFC 6749 §4.1.2), found by the hash of the code."""
@@ -61,6 +64,7 @@ class AwaitedRequest:
     notified_handle: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """What one login gave one client: the family of its refresh and access tokens. Revoking it ends them all."""
@@ -96,6 +100,7 @@ class Grant:
     authorization_details: tuple[Mapping[str, object], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
     """One link of a family, found by its hash. A rotated one shown again revokes the family (RFC 9700 §4.14)."""
@@ -108,6 +113,7 @@ class RefreshToken:
     answer: bytes | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTokenRecord:
     """What introspection and userinfo need of an issued access token, found by its ``jti``."""

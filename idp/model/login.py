@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from idp.model.quick import quick
+
 
 class ApprovalState(StrEnum):
     """Life of one approval request; the last five are final."""
@@ -25,6 +27,7 @@ class ApprovalKind(StrEnum):
     SERVICE = "service"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One question put to a person's devices: «is it you who logs in to this service?»"""
@@ -51,6 +54,7 @@ class Approval:
     client_id: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """An authorization request that waits for a person. ``request`` is the query as it was checked."""
@@ -83,6 +87,7 @@ class PushedRequest:
     expires_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A person's single sign-on session in one browser; ``id`` is the ``sid`` claim, the cookie is another secret."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from idp.model.quick import quick
+
 
 class AccountKind(StrEnum):
     """Professionals are known by RPPS, ADELI or an employer's number; patients by traits and INS."""
@@ -42,6 +44,7 @@ class DeviceState(StrEnum):
     REMOVED = "removed"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """An enrolled phone: it holds a P-256 private key that never leaves it; we hold the public JWK."""

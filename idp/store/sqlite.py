@@ -138,10 +138,15 @@ class SqliteDeviceStore:
 
 
 class SqliteCounterStore:
-    """Keeps the promises of :class:`idp.store.CounterStore`."""
+    """Keeps the promises of :class:`idp.store.CounterStore`.
+
+    Nearly every key that is looked at was never counted under, and is asked about at every request: which ones were is kept in memory.
+    """
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
+        #: Every key that has a row, and some that had one; None: to be read anew.
+        self._counted: set[str] | None = None
 
     async def remember_once(self, key: str, *, until: datetime, now: datetime, lasting: bool = True) -> bool:
         row = (key, microseconds(until), microseconds(now))
@@ -164,11 +169,25 @@ class SqliteCounterStore:
             connection.execute("INSERT INTO counted VALUES (?, ?, ?)", (key, microseconds(now), microseconds(now + within)))
             return _count_since(connection, key, now - within)
 
-        return await self._file.note(count)
+        number = await self._file.note(count)
+        # Only now: whoever has read the keys anew meanwhile may have done so before the row was there.
+        self._keys().add(key)
+        return number
 
     async def peek(self, key: str, *, within: timedelta, now: datetime) -> int:
+        if key not in self._keys():
+            return 0
         (number,) = self._file.read("SELECT count(*) FROM counted WHERE key = ? AND at > ?", (key, microseconds(now - within))).fetchone()
         return int(number)
+
+    def _keys(self) -> set[str]:
+        if self._counted is None:
+            self._counted = {key for (key,) in self._file.read("SELECT DISTINCT key FROM counted")}
+        return self._counted
+
+    def forget_keys(self) -> None:
+        """Rows were deleted, or another process may have counted: read the keys anew."""
+        self._counted = None
 
     async def reset(self, *keys: str) -> None:
         rows = [(key,) for key in keys]
@@ -219,7 +238,9 @@ class SqliteStore:
         self.signals: SignalStore = SqliteSignalStore(file)
         self.deliveries: DeliveryStore = SqliteDeliveryStore(file)
         self.streams: StreamStore = SqliteStreamStore(file)
-        self.counters: CounterStore = SqliteCounterStore(file)
+        counters = SqliteCounterStore(file)
+        self.counters: CounterStore = counters
+        self._forget_counted_keys = counters.forget_keys
         self.answers: AnswerStore = SqliteAnswerStore(file)
         self.refusals: RefusalStore = SqliteRefusalStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)
@@ -236,7 +257,9 @@ class SqliteStore:
             gone += connection.execute("DELETE FROM approvals WHERE expires_at <= ?", (microseconds(now - _APPROVAL_MEMORY),)).rowcount
             return gone + connection.execute("DELETE FROM grants WHERE last_expires_at <= ?", (at,)).rowcount
 
-        return await self._file.write(expire)
+        gone = await self._file.write(expire)
+        self._forget_counted_keys()
+        return gone
 
     async def settle(self) -> None:
         await self._file.settle()

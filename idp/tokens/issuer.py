@@ -17,6 +17,7 @@ from idp.clock import ordered_id
 from idp.keys import KeyRing
 from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, Profile, RefreshToken
+from idp.model.quick import quick
 from idp.profiles import rules_of
 from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
 from idp.tokens.encryption import encrypt_for
@@ -38,6 +39,7 @@ _RECOGNISED_COUNT = 8192
 _ANYONE = Sender()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSet:
     """What one grant yields: the strings for the client and the records for the store."""

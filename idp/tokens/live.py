@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from idp.model import AccessTokenRecord, Account, AccountState, Client, Grant
+from idp.model.quick import quick
 from idp.store import Store
 from idp.tokens.issuer import Issuer
 from idp.tokens.own import is_own, own_grant
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """A live access token with everything it stands for; ``account`` is None for a client acting for itself."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from idp.errors import InvalidDpopProof, InvalidGrant
 from idp.model import Client, Grant, Profile
+from idp.model.quick import quick
 from idp.profiles import rules_of
 from idp.tokens.certificate import THUMBPRINT, Certificate
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """What the one who asks proved to hold: a DPoP key (its thumbprint), and the certificate of the TLS connection."""

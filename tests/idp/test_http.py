@@ -1,5 +1,5 @@
 import asyncio
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -50,6 +50,16 @@ def test_the_source_is_what_the_nearest_trusted_proxy_saw(trusted: tuple[str, ..
 def test_parameters_come_back_as_sent_without_the_empty_ones(parameters: dict[str, str]) -> None:
     sent = {name: value for name, value in parameters.items() if value}
     assert parse_parameters(urlencode(parameters).encode()) == sent
+
+
+@given(st.lists(st.sampled_from(["x", "y", "=", "&", "+", "%20", "%C3%A9", "%2b", "%", "%zz"]), max_size=12).map("".join))
+def test_parameters_are_read_as_the_standard_library_reads_them(raw: str) -> None:
+    pairs = parse_qsl(raw, keep_blank_values=True, errors="strict")
+    if len(dict(pairs)) < len(pairs):
+        with pytest.raises(InvalidRequest, match="more than once"):
+            parse_parameters(raw.encode())
+    else:
+        assert parse_parameters(raw.encode()) == {name: value for name, value in pairs if value}
 
 
 @pytest.mark.spec("RFC6749-3.1", "RFC6749-3.2")

@@ -936,6 +936,22 @@ class StoreExam:
 
         self.sit(work)
 
+    def test_what_was_counted_is_known_after_old_attempts_were_deleted_and_after_a_restart(self) -> None:
+        async def work(store: Store) -> None:
+            await store.counters.count("old", within=MINUTE, now=NOW)
+            await asyncio.gather(store.expire(NOW + 2 * MINUTE), *(store.counters.count("k", within=MINUTE, now=NOW) for _ in range(3)))
+            assert await store.counters.peek("k", within=MINUTE, now=NOW) == 3
+
+        self.sit(work)
+        store = self.open_store()
+
+        async def look() -> None:
+            assert await store.counters.peek("k", within=MINUTE, now=NOW) == 3
+            assert await store.counters.peek("old", within=MINUTE, now=NOW) == 0
+            await store.close()
+
+        asyncio.run(look())
+
     # ------------------------------------------------------------------------------------------------ the whole
 
     def test_expiry_removes_what_is_over_and_nothing_else(self) -> None:
