@@ -49,7 +49,8 @@ class AuditLog:
 
     def record(self, action: AuditAction, outcome: Outcome, fields: Mapping[str, AuditValue | None] | None = None) -> None:
         """Write one event now; None and empty values are left out. Raises :class:`OperationError` when the disk refuses."""
-        kept = {name: value for name, value in (fields or {}).items() if value is not None and value != "" and value != []}
+        # Zero and false are values; None, an empty text and an empty list are not.
+        kept = {name: value for name, value in (fields or {}).items() if value or isinstance(value, int)}
         if trace := request_id.get():
             kept["trace.id"] = trace
         event = AuditEvent(action, outcome, self._clock(), kept)

@@ -129,8 +129,9 @@ async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, 
     approval = await doors.store.interactions.get_approval(approval_id)
     wanted = answered(approval, given, account_id=holder.account.id, device_id=holder.device.id, now=doors.clock())
     opened = await _opened(doors, holder, wanted, pin, origin) if given.decision is Decision.APPROVE else None
-    ending = end(doors, wanted, wanted.state, origin, device_id=holder.device.id, reason=_reason(wanted.state))
-    settled = (await asyncio.gather(ending, doors.store.devices.note_right_pin(opened)))[0] if opened else await ending
+    if opened is not None:
+        await doors.store.devices.note_right_pin(opened)
+    settled = await end(doors, wanted, wanted.state, origin, device_id=holder.device.id, reason=_reason(wanted.state))
     if (settled.state, settled.device_id) != (wanted.state, wanted.device_id):
         raise already_settled(settled)
     return settled

@@ -4,7 +4,6 @@ A person who does not exist, or who is suspended, gets the same page after the s
 can answer. Every outcome is in the audit log before the caller can answer.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,7 +51,8 @@ async def ask(doors: Doors, interaction: Interaction, client: Client, typed_nati
     account_id = account.id if account is not None and able else shadow_id
     approval = new_approval(interaction, client, account_id, origin, now, lifetime=doors.approval_lifetime)
     store = doors.store.interactions
-    await asyncio.gather(store.put_approval(approval), store.put(replace(interaction, approval_id=approval.id)))
+    await store.put_approval(approval)
+    await store.put(replace(interaction, approval_id=approval.id))
     record_asked(doors, approval, account, client, able=able)
     return approval
 

@@ -6,7 +6,6 @@ a stranger's attempts from elsewhere never keep them out.
 An account is counted under a keyed hash of what was typed, so that a person who does not exist is limited like one who does.
 """
 
-import asyncio
 import hashlib
 import hmac
 import re
@@ -72,10 +71,8 @@ async def count_failure(counters: CounterStore, limits: Limits, *, shadow_id: st
 
 async def forgive(counters: CounterStore, *, shadow_id: str, ip: str, now: datetime) -> None:
     """A success forgets the account's attempts and makes the address familiar; the address keeps its own count."""
-    await asyncio.gather(
-        counters.reset(_account_key(shadow_id), _account_key(shadow_id, ip)),
-        counters.count(_familiar_key(shadow_id, ip), within=FAMILIARITY, now=now, anew=True),
-    )
+    await counters.reset(_account_key(shadow_id), _account_key(shadow_id, ip))
+    await counters.count(_familiar_key(shadow_id, ip), within=FAMILIARITY, now=now, anew=True)
 
 
 def _account_key(shadow_id: str, familiar_ip: str | None = None) -> str:

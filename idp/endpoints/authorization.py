@@ -1,6 +1,5 @@
 """The authorization endpoint (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): load, walk the table, act on the decision."""
 
-import asyncio
 import math
 import secrets
 from collections.abc import Mapping
@@ -194,8 +193,9 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         auth_time=session.auth_time,
         expires_at=now + rules.code_lifetime,
     )
-    ended = [provider.store.interactions.delete(asked.interaction.id)] if asked.interaction is not None else []
-    await asyncio.gather(provider.store.codes.put(code), *ended)
+    await provider.store.codes.put(code)
+    if asked.interaction is not None:
+        await provider.store.interactions.delete(asked.interaction.id)
     fields = _fields(request, provider, grant.client, grant.account, session)
     provider.audit.record(
         AuditAction.AUTHORIZATION_CODE_ISSUED,

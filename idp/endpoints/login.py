@@ -4,7 +4,6 @@ An interaction belongs to the browser that began it (cookie), and each form to t
 gets one page that says nothing about the login (identity-engineering.md §4.1, session fixation).
 """
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -119,10 +118,8 @@ async def _enter(visit: Visit, approval: Approval) -> Response:
         return visit.page("ended.html", state="used", status=409)
     method = METHODS["device"]
     proved = replace(visit.interaction, authenticated_at=provider.clock())
-    (session, cookie_value), _ = await asyncio.gather(
-        start(provider, request, account, "device", method.acr, method.amr, approval.device_id),
-        provider.store.interactions.put(proved),
-    )
+    session, cookie_value = await start(provider, request, account, "device", method.acr, method.amr, approval.device_id)
+    await provider.store.interactions.put(proved)
     provider.audit.record(
         AuditAction.LOGIN_SUCCEEDED,
         Outcome.SUCCESS,

@@ -4,7 +4,7 @@ Registry ports hold what is durable and administrable; grant-state ports hold wh
 A port says «expired means absent»: the caller passes ``now``. Writes return only once durable, except *notes*, of what could at
 worst have to be begun again: seen by all when they return, they survive the process; a power cut takes back the last of them, never
 one before a write (docs/decisions/0020). Who refuses for good calls :meth:`Store.settle` first, which puts them on the disk.
-Writes begun together (``asyncio.gather``) become durable together, at the price of one.
+Writes begun together (``asyncio.gather``) become durable together, at the price of one; notes are cheaper one after the other.
 Every engine sits the exam of ``tests/idp/store/exam.py``.
 """
 

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -27,11 +27,18 @@ def _plain(value: object) -> object:
 
 
 class Reader(Generic[T]):
-    """Reads records of one class. A member added later takes its default; one removed later is ignored."""
+    """Reads records of one class. A member added later takes its default; one removed later is ignored.
+
+    A login reads the same few records in each of its ten requests: those read last are kept, and given again for the same bytes.
+    """
+
+    #: Records kept of each class; few, because a grant and its token are a few kilobytes.
+    _KEPT_COUNT: Final = 128
 
     def __init__(self, record_class: type[T]) -> None:
         hints = get_type_hints(record_class)
         self._class = record_class
+        self._kept: dict[bytes, T] = {}
         self._convert = {name: convert for name, hint in hints.items() if (convert := _converter(hint))}
         self._names = frozenset(hints)
         self._required = frozenset(
@@ -42,6 +49,16 @@ class Reader(Generic[T]):
 
     def __call__(self, document: bytes) -> T:
         """Raises ValueError when a member without default is missing."""
+        kept = self._kept.get(document)
+        if kept is not None:
+            return kept
+        record = self._read(document)
+        if len(self._kept) >= self._KEPT_COUNT:
+            self._kept.clear()
+        self._kept[document] = record
+        return record
+
+    def _read(self, document: bytes) -> T:
         members: dict[str, Any] = orjson.loads(document)
         for name, convert in self._convert.items():
             value = members.get(name)

@@ -5,9 +5,10 @@ run in the loop too; only what waits for the disk (COMMIT with ``synchronous=FUL
 lock runs in the one writer thread. While it does, further writes gather and form the next group. A
 writer's future resolves after its group is on disk, so an answer never precedes its record.
 
-A *note* is committed in the loop and not waited for: every reader sees it, a killed process does not lose it,
-a power cut loses at most the last second of notes. All commits go to one log in their order, so that what a
-cut takes back is always the end of the story, and a write that is on the disk has every earlier note with it.
+A *note* is committed in the loop, at once where no group is being written, and the disk is not waited for: every
+reader sees it, a killed process does not lose it, a power cut loses at most the last second of notes. All commits go
+to one log in their order, so that what a cut takes back is always the end of the story, and a write that is on the
+disk has every earlier note with it.
 """
 
 import asyncio
@@ -83,8 +84,32 @@ class SqliteFile:
         return await self._enqueue(work, lasting=True)
 
     async def note(self, work: Work[T]) -> T:
-        """The same for what a power cut may take back."""
+        """The same for what a power cut may take back; done here and now where nothing is being written, which is half the cost."""
+        if self._group is None and self._begin_at_once("normal"):
+            return self._note_now(work)
         return await self._enqueue(work, lasting=False)
+
+    def _begin_at_once(self, level: Synchronous) -> bool:
+        """False where another process writes: it is waited for in the thread, never in the loop."""
+        self._commit_at(level)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def _note_now(self, work: Work[T]) -> T:
+        try:
+            result = work(self._writer)
+            self._writer.commit()
+        except Exception as error:
+            if self._writer.in_transaction:
+                self._writer.rollback()
+            if isinstance(error, sqlite3.Error):
+                raise self._told(error) from error
+            raise
+        self._noted = True
+        return result
 
     async def settle(self) -> None:
         """Put on the disk what was noted; free when nothing was."""
@@ -111,8 +136,8 @@ class SqliteFile:
         loop = asyncio.get_running_loop()
         lasting = self._synchronous == "full" and any(write.lasting for write in group)
         try:
-            self._commit_at("full" if lasting else "normal")
-            await self._begin(loop)
+            if not self._begin_at_once("full" if lasting else "normal"):
+                await loop.run_in_executor(self._thread, self._begin_patiently)
             for write in group:
                 write.result = write.work(self._writer)
             if lasting and self._noted:
@@ -148,13 +173,6 @@ class SqliteFile:
             self._writer.execute(f"PRAGMA synchronous = {level}")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_FRAMES if level == 'full' else 0}")
             self._level = level
-
-    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            # Another process writes: wait for it in the thread, never in the loop.
-            await loop.run_in_executor(self._thread, self._begin_patiently)
 
     def _begin_patiently(self) -> None:
         self._writer.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_SECONDS * 1000}")

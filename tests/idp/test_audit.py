@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from idp import audit
 from idp.audit import AuditLog, BrokenLink, verify
 from idp.errors import OperationError
-from vocabulary.audit import FIRST_HASH, AuditAction, Outcome, chain_hash
+from vocabulary.audit import FIRST_HASH, AuditAction, AuditValue, Outcome, chain_hash
 
 NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 
@@ -60,6 +60,14 @@ def test_two_writers_share_one_chain(tmp_path: Path) -> None:
     for log in (server, command, server, server, command):
         _write(log)
     assert list(verify(tmp_path / "a")) == [1, 2, 3, 4, 5]
+
+
+def test_zero_is_a_value_and_nothing_is_none(tmp_path: Path) -> None:
+    fields: dict[str, AuditValue | None] = {"health.revoked.count": 0, "health.scope": [], "event.reason": "", "user.id": None}
+    _log(tmp_path / "a").record(AuditAction.TOKEN_REVOKED, Outcome.SUCCESS, fields)
+    event = json.loads((tmp_path / "a").read_text())
+    assert event["health.revoked.count"] == 0
+    assert not {"health.scope", "event.reason", "user.id"} & event.keys()
 
 
 def test_a_half_line_left_by_a_crash_is_set_aside(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -45,3 +46,12 @@ def test_a_member_added_later_takes_its_default_and_one_removed_is_ignored() -> 
 def test_a_missing_member_without_default_is_named() -> None:
     with pytest.raises(ValueError, match="'enrolled_at' is missing"):
         Reader(Device)(b'{"id":"d","account_id":"a","name":"n","public_jwk":{},"pin_mac":"m"}')
+
+
+def test_records_read_last_are_given_again_and_never_in_the_place_of_another() -> None:
+    read = Reader(Device)
+    device = Device(id="d", account_id="a", name="n", public_jwk={}, pin_mac="m", enrolled_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert read(to_bytes(device)) is read(to_bytes(device))
+    many = [replace(device, wrong_pin_count=number) for number in range(1000)]
+    assert [read(to_bytes(one)) for one in many] == many
+    assert read(to_bytes(device)) == device

@@ -87,6 +87,45 @@ def test_a_write_waits_for_another_process_that_holds_the_file(tmp_path: Path) -
     asyncio.run(work())
 
 
+def test_a_note_is_there_at_once_and_waits_for_another_process_like_any_write(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+        noting = file.note(_insert("a"))
+        with pytest.raises(StopIteration):
+            noting.send(None)  # it did not even wait for a turn of the loop
+        assert _names(file) == ["a"]
+        other = sqlite3.connect(tmp_path / "s.sqlite", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(file.note(_insert("b")))
+        await asyncio.sleep(0)
+        other.execute("COMMIT")
+        await waiting
+        assert _names(file) == ["a", "b"]
+        other.close()
+        await file.close()
+
+    asyncio.run(work())
+
+
+def test_a_note_that_fails_undoes_itself_and_those_beside_a_write_are_kept_in_order(tmp_path: Path) -> None:
+    async def work() -> None:
+        file = SqliteFile(tmp_path / "s.sqlite")
+
+        def half(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO keys (name, sealed) VALUES ('half', x'00')")
+            raise LookupError("half way")
+
+        with pytest.raises(LookupError, match="half way"):
+            await file.note(half)
+        with pytest.raises(OperationError, match="UNIQUE"):
+            await file.note(lambda connection: connection.execute("INSERT INTO keys VALUES (1, 'a', x''), (1, 'a', x'')"))
+        await asyncio.gather(file.note(_insert("a")), file.write(_insert("b")), file.note(_insert("c")), file.note(_insert("d")))
+        assert _names(file) == ["a", "b", "c", "d"]
+        await file.close()
+
+    asyncio.run(work())
+
+
 def test_reads_cannot_write(tmp_path: Path) -> None:
     file = SqliteFile(tmp_path / "s.sqlite")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -172,7 +211,7 @@ def test_only_a_write_waits_for_the_disk_and_settling_writes_although_nothing_ch
         await file.note(_insert("b"))
         await asyncio.gather(file.note(_insert("c")), file.write(_insert("d")))
         await file.settle()
-        assert [level for level, _ in commits] == [1, 2, 1, 2]
+        assert [level for level, _ in commits] == [1, 2, 1, 1, 2]
         await file.close()
 
     asyncio.run(work())
