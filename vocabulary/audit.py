@@ -73,6 +73,7 @@ class AuditAction(StrEnum):
     TOKEN_REVOKED = "token.revoked"
     USERINFO_RELEASED = "userinfo.released"
     KEY_ROTATED = "key.rotated"
+    KEY_WITHDRAWN = "key.withdrawn"
     CLIENT_CHANGED = "client.changed"
     AUDIT_SEARCHED = "audit.searched"
     ADMINISTRATION_ENTERED = "administration.entered"
@@ -136,6 +137,7 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.TOKEN_REVOKED: EcsClass(_AUTHENTICATION, ("end",)),
     AuditAction.USERINFO_RELEASED: EcsClass(_AUTHENTICATION, ("access",)),
     AuditAction.KEY_ROTATED: EcsClass(_CONFIGURATION, ("change",)),
+    AuditAction.KEY_WITHDRAWN: EcsClass(_CONFIGURATION, ("deletion",)),
     AuditAction.CLIENT_CHANGED: EcsClass(_CONFIGURATION, ("change",)),
     AuditAction.AUDIT_SEARCHED: EcsClass(_CONFIGURATION, ("access",)),
     AuditAction.ADMINISTRATION_ENTERED: EcsClass(_AUTHENTICATION, ("access",)),

@@ -32,6 +32,24 @@ def keys_list(as_json: JsonOption = False) -> None:
     print_rows(with_state(work), as_json=as_json)
 
 
+@app.command("withdraw")
+def keys_withdraw(
+    kid: Annotated[str, typer.Argument(help="As «idp keys list» says it.")],
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
+) -> None:
+    """Publish a stolen key no more, at once: what it signed is worth nothing here any more. A running server follows within seconds."""
+    from vocabulary.audit import AuditAction, Outcome
+
+    async def work(state: "State") -> str:
+        successor = await state.keys.withdraw(kid)
+        fields = {"event.reason": f"key {kid}: {reason}", "health.actor.id": "cli"}
+        state.audit.record(AuditAction.KEY_WITHDRAWN, Outcome.SUCCESS, fields)
+        await state.keys.remove_retired()
+        return f"{kid} is withdrawn; {successor.alg} {successor.kid} signs. Services that keep keys must read the JWK set again."
+
+    typer.echo(with_state(work))
+
+
 @app.command("rotate")
 def keys_rotate(
     alg: Annotated[str, typer.Option(help="RS256, ES256 or all.")] = "all",

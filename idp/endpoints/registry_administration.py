@@ -261,6 +261,25 @@ async def rotate_key(body: Rotation, actor: Annotated[Actor, Depends(with_scope(
     return _key(key)
 
 
+class Withdrawal(BaseModel):
+    """Why a key is published no more."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+@router.post("/keys/{kid}/withdraw")
+async def withdraw_key(kid: str, body: Withdrawal, actor: Annotated[Actor, Depends(with_scope("keys:rotate"))]) -> FoundKey:
+    """A stolen key is published no more, at once; what it signed is worth nothing here. The answer is the key that signs in its place."""
+    provider = actor.provider
+    await provider.keys.load()
+    if kid not in provider.keys.published():
+        raise HTTPException(404, "no published key has this kid")
+    successor = await provider.keys.withdraw(kid)
+    provider.audit.record(AuditAction.KEY_WITHDRAWN, Outcome.SUCCESS, actor.fields(None, f"key {kid}: {body.reason}"))
+    return _key(successor)
+
+
 class AuditSearch(BaseModel):
     """Which events, newest first: of a time, an action, a person, a client, a request (``reference`` of an error page)."""
 

@@ -87,6 +87,27 @@ class KeyRing:
         await self.load()
         return successor
 
+    async def withdraw(self, kid: str) -> SigningKey:
+        """Publish a stolen key no more, from now on; what it signed is worth nothing here. Returns the key that signs in its place.
+
+        Raises :class:`OperationError` for a key that is not published.
+        """
+        await self.load()
+        now = self._clock()
+        stolen = self.published().get(kid)
+        if stolen is None:
+            raise OperationError("withdrawing the key: no published key has this kid", f"key {kid}", retry_helps=False)
+        others = [key for key in self.published().values() if key.alg == stolen.alg and key.kid != kid and key.removed_at is None]
+        # The one that signs already, else the one that would have come next, else a new one: it must be there before the other goes.
+        successor = min(others, key=lambda key: key.active_at, default=None)
+        if successor is None:
+            successor = await self._make(stolen.alg, created_at=now, active_at=now)
+        successor = replace(successor, active_at=min(successor.active_at, now))
+        await self._save(successor)
+        await self._save(replace(stolen, removed_at=now))
+        await self.load()
+        return successor
+
     async def remove_retired(self) -> list[str]:
         """Destroy keys whose time is over; returns their ``kid``."""
         now = self._clock()

@@ -46,6 +46,7 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "access_token.issued": ("Jeton d’accès délivré", "{n} jetons d’accès délivrés"),
     "access_token.misused": ("Jeton lié montré sans sa clé", "{n} jetons liés montrés sans leur clé"),
     "access_token.refused": ("Jeton d’accès refusé", "{n} jetons d’accès refusés"),
+    "key.withdrawn": ("Clé de signature retirée d’urgence", "{n} clés de signature retirées d’urgence"),
     "refresh_token.rotated": ("Jeton de renouvellement utilisé", "{n} jetons de renouvellement utilisés"),
     "refresh_token.replayed": ("Jeton de renouvellement rejoué", "{n} jetons de renouvellement rejoués"),
     "token.revoked": ("Jeton révoqué", "{n} jetons révoqués"),

@@ -22,11 +22,12 @@ ACTS = (
     ("/administration/registration", {"entry": "client_id: x", "act": "save"}),
     (f"{CLIENTS}/baseline/registration", {"entry": "client_id: baseline", "act": "save"}),
     ("/administration/keys", {"alg": "ES256", "lead_hours": "0"}),
+    ("/administration/keys/withdraw", {"kid": "x", "reason": "y"}),
     ("/administration/people", {"national_id": "899700000005"}),
     ("/administration/leave", {}),
     ("/administration/audit", {"from_at": "2026-11-22T00:00"}),
 )
-CHANGES = ("client.changed", "key.rotated", "session.ended", "audit.searched")
+CHANGES = ("client.changed", "key.rotated", "key.withdrawn", "session.ended", "audit.searched")
 
 
 @pytest.fixture

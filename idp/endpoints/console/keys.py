@@ -1,4 +1,4 @@
-"""Signing keys on the administration pages: which signs, which comes next, and bringing the next one in."""
+"""Signing keys on the administration pages: which signs, which comes next, bringing the next one in, and withdrawing a stolen one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +17,7 @@ from idp.endpoints.pages import pages, preferences
 from idp.keys import SigningKey
 
 PATH: Final = "/administration/keys"
+_NOTICES: Final = frozenset({"rotated", "withdrawn"})
 
 
 def state_of(key: SigningKey, keys: tuple[SigningKey, ...], now: datetime) -> str:
@@ -45,7 +46,8 @@ async def show(request: Request, mine: Entered) -> Response:
         }
         for key in sorted(keys, key=lambda key: (key.alg, key.active_at), reverse=True)
     ]
-    done = "rotated" if request.query_params.get("done") == "rotated" else ""
+    notice = request.query_params.get("done", "")
+    done = notice if notice in _NOTICES else ""
     return pages().render(request, "console/keys.html", here=PATH, me=mine.account, csrf=mine.csrf, keys=shown, notice=done)
 
 
@@ -60,4 +62,19 @@ async def rotate(request: Request, mine: Entered, form: Mapping[str, str]) -> Re
     return RedirectResponse(f"{PATH}?done=rotated", 303)
 
 
-routes: list[BaseRoute] = [Route(PATH, show, methods=["GET"]), Route(PATH, rotate, methods=["POST"])]
+@form_page
+async def withdraw(request: Request, mine: Entered, form: Mapping[str, str]) -> Response:
+    """POST."""
+    try:
+        asked = registry.Withdrawal.model_validate({"reason": form.get("reason", "").strip()})
+    except ValidationError as error:
+        raise HTTPException(422, "reason") from error
+    await registry.withdraw_key(form.get("kid", ""), asked, mine.actor(request))
+    return RedirectResponse(f"{PATH}?done=withdrawn", 303)
+
+
+routes: list[BaseRoute] = [
+    Route(PATH, show, methods=["GET"]),
+    Route(PATH, rotate, methods=["POST"]),
+    Route(f"{PATH}/withdraw", withdraw, methods=["POST"]),
+]

@@ -111,6 +111,15 @@ def test_a_rotation_is_published_and_audited(tmp_path: Path) -> None:
     _run("keys", "rotate", "--alg", "none", status=2)
 
 
+def test_a_withdrawn_key_is_published_no_more_and_says_why_in_the_log(tmp_path: Path) -> None:
+    _run("init")
+    kid = next(row["kid"] for row in json.loads(_run("keys", "list", "--json")) if row["alg"] == "ES256")
+    assert f"{kid} is withdrawn; ES256" in _run("keys", "withdraw", kid, "--reason", "stolen backup")
+    assert kid not in _run("keys", "list")
+    assert f"key {kid}: stolen backup" in (tmp_path / "idp" / "audit.ndjson").read_text()
+    assert "no published key" in _run("keys", "withdraw", kid, "--reason", "again", status=2)
+
+
 def test_a_log_is_verified_and_a_change_is_found(tmp_path: Path) -> None:
     _run("init")
     _run("keys", "rotate")

@@ -1,6 +1,8 @@
 """Clients, people, keys and the audit log by the administration API: each with its scope, secrets told once, searches recorded."""
 
 import asyncio
+import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,23 @@ def test_a_key_is_rotated_and_its_successor_published_before_it_signs(provider: 
     assert [key["removed_at"] is not None for key in keys.values() if key["alg"] == "ES256"].count(True) == 1
     assert not [name for key in keys.values() for name in key if name in ("d", "private", "pem")]
     assert _ask(provider, "POST", "keys/rotate", {"alg": "none"}).status_code == 422
+
+
+def test_a_stolen_key_is_withdrawn_and_the_tokens_that_it_signed_are_worth_nothing(provider: Provider) -> None:
+    headers = provider.administrator(SCOPES)
+    stolen = json.loads(base64.urlsafe_b64decode(headers["Authorization"].split()[1].split(".")[0] + "=="))["kid"]
+
+    def withdraw(kid: str, given: dict[str, str]) -> int:
+        status: int = provider.client.post(f"{BASE_URL}/admin/v1/keys/{kid}/withdraw", json={"reason": "stolen"}, headers=given).status_code
+        return status
+
+    assert withdraw(stolen, provider.administrator("keys:read")) == 403
+    assert withdraw("nothing", headers) == 404
+    assert withdraw(stolen, headers) == 200
+    assert withdraw(stolen, headers) == 401, "its own token was signed by that key"
+    assert withdraw(stolen, provider.administrator(SCOPES)) == 404
+    (event,) = provider.audit("key.withdrawn")
+    assert event["event.reason"] == f"key {stolen}: stolen"
 
 
 def test_the_audit_log_is_searched_newest_first_and_the_search_is_in_it(provider: Provider) -> None:

@@ -62,6 +62,48 @@ def test_a_new_key_is_published_before_it_signs_and_the_old_one_stays_after(tmp_
     _with_ring(tmp_path, work)
 
 
+def test_a_stolen_key_is_published_no_more_and_another_signs_at_once(tmp_path: Path) -> None:
+    async def work(ring: KeyRing, wall: Wall, another: Callable[[], KeyRing]) -> None:
+        await ring.create_missing()
+        server = another()
+        await server.load()
+        stolen = server.signer("ES256").kid
+        made = await ring.withdraw(stolen)
+        await server.load()
+        assert server.signer("ES256").kid == made.kid != stolen
+        assert stolen not in _kids(server)
+        assert await ring.remove_retired() == [stolen]
+        with pytest.raises(OperationError, match="no published key"):
+            await ring.withdraw(stolen)
+
+    _with_ring(tmp_path, work)
+
+
+def test_the_key_that_would_have_come_next_signs_in_the_place_of_a_stolen_one(tmp_path: Path) -> None:
+    async def work(ring: KeyRing, wall: Wall, another: Callable[[], KeyRing]) -> None:
+        await ring.create_missing()
+        stolen, following = ring.signer("RS256").kid, (await ring.rotate("RS256")).kid
+        before = _kids(ring)
+        assert (await ring.withdraw(stolen)).kid == following == ring.signer("RS256").kid
+        assert _kids(ring) == before - {stolen}
+
+    _with_ring(tmp_path, work)
+
+
+def test_withdrawing_the_next_or_the_last_key_leaves_the_one_that_signs(tmp_path: Path) -> None:
+    async def work(ring: KeyRing, wall: Wall, another: Callable[[], KeyRing]) -> None:
+        await ring.create_missing()
+        signing, following = ring.signer("ES256").kid, (await ring.rotate("ES256")).kid
+        made = await ring.withdraw(following)
+        assert ring.signer("ES256").kid == made.kid
+        assert following not in _kids(ring)
+        wall.at += PUBLICATION_LEAD + RETIREMENT
+        assert ring.signer("ES256").kid == made.kid
+        assert signing not in _kids(ring)
+
+    _with_ring(tmp_path, work)
+
+
 def test_an_emergency_rotation_takes_effect_at_once_and_in_other_processes(tmp_path: Path) -> None:
     async def work(ring: KeyRing, wall: Wall, another: Callable[[], KeyRing]) -> None:
         await ring.create_missing()

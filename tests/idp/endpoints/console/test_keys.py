@@ -31,6 +31,17 @@ def test_the_next_key_is_published_at_once_and_signs_later(console: Console) -> 
     assert (event["health.actor.id"], event["source.ip"]) == (NATIONAL_ID, "testclient")
 
 
+def test_a_stolen_key_is_withdrawn_with_a_reason(console: Console) -> None:
+    kid = console.wire.provider.keys.signer("ES256").kid
+    assert console.send(f"{KEYS}/withdraw", KEYS, kid=kid).status_code == 422
+    assert console.send(f"{KEYS}/withdraw", KEYS, kid=kid, reason="sauvegarde volée").status_code == 303
+    assert kid not in console.wire.provider.keys.jwks().decode()
+    [event] = console.wire.events("key.withdrawn")
+    assert (event["health.actor.id"], event["event.reason"]) == (NATIONAL_ID, f"key {kid}: sauvegarde volée")
+    assert console.send(f"{KEYS}/withdraw", KEYS, kid=kid, reason="encore").status_code == 404
+    assert faults_of(console.get(f"{KEYS}?done=withdrawn").text) == []
+
+
 def test_a_wrong_algorithm_or_time_changes_nothing(console: Console) -> None:
     for form in ({"alg": "HS256"}, {"alg": "ES256", "lead_hours": "-1"}, {"alg": "ES256", "lead_hours": "nan"}, {}):
         assert console.send(KEYS, KEYS, **form).status_code == 422
