@@ -236,6 +236,7 @@ def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipel
         Purpose.SECURITY: settings.event_retention_days,
         Purpose.ACCESS: settings.access_retention_days,
         Purpose.RAW: settings.raw_retention_days,
+        Purpose.ALERTS: settings.alert_retention_days,
     }
     parts = retention.Parts(
         database=stores.database,

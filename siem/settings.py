@@ -132,11 +132,23 @@ class Settings(RuleSettings):
         365, description="how long events that name a patient are kept (who opened whose record), in days", ge=1
     )
     raw_retention_days: int = Field(365, description="how long raw records are kept, in days", ge=1)
+    alert_retention_days: int = Field(
+        1095, description="how long closed alerts that are part of no incident are kept, in days; not less than SIEM_HISTORY_DAYS", ge=1
+    )
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         return _split(value)
+
+    @model_validator(mode="after")
+    def _alerts_outlive_a_look_back(self) -> Self:
+        if self.alert_retention_days < self.history_days:
+            raise ValueError(
+                "SIEM_ALERT_RETENTION_DAYS is shorter than SIEM_HISTORY_DAYS: "
+                "a rule that looks back would raise anew what was closed and is gone"
+            )
+        return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:

@@ -21,7 +21,7 @@ from siem.detection import Limit, Rule
 from siem.event import Event
 from siem.incidents.grouping import Cluster, Rhythm, fill
 from siem.incidents.model import ADDRESS, DEVICE, PATIENT, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
-from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, watch_list, write_change
+from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, removed_alerts, watch_list, write_change
 from siem.incidents.suppression import limit_key, silenced_by
 
 #: Where entities come from.
@@ -132,6 +132,7 @@ def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str
 
 def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, events_by_id: Mapping[str, Event], now: datetime) -> str:
     earlier = conn.scalar(select(func.count()).select_from(alerts).where(alerts.c.group_key == cluster.key)) or 0
+    earlier += conn.scalar(select(removed_alerts.c.count).where(removed_alerts.c.group_key == cluster.key)) or 0
     alert_id = "a" + hashlib.sha256(f"{cluster.key}:{earlier}".encode()).hexdigest()[:20]
     severity = _severity(rule)
     subject_field, subject = _subject(cluster, rule)

@@ -75,6 +75,15 @@ alerts = Table(
     Index("ix_alerts_queue", "tenant", "state", "severity_rank", "last_at"),
     Index("ix_alerts_incident", "incident_id"),
     Index("ix_alerts_limit_key", "limit_key"),
+    Index("ix_alerts_closed", "closed_at"),
+)
+
+#: How many alerts of a group have been removed after their time: ids are numbered on from there.
+removed_alerts = Table(
+    "removed_alerts",
+    metadata,
+    Column("group_key", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
 )
 
 alert_events = Table(

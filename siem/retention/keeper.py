@@ -1,8 +1,8 @@
 """Removing what has been kept long enough: the oldest first, a small batch at a time, so that who sends and who reads never waits.
 
 Three things stay whatever their age: what an open alert or incident rests on, what an unfinished dossier rests on, and what a person has
-put on hold. A duration counts from when the event happened or from when it was received, whichever is later: a device that thinks it is
-1970 loses nothing by it.
+put on hold. Of alerts, all that are part of an incident stay (:mod:`.alerts`). A duration counts from when the event happened or from
+when it was received, whichever is later: a device that thinks it is 1970 loses nothing by it.
 
 The clock alone never empties the watch. The last instant believed is kept; a clock more than a week away from it, either way, is in doubt,
 and nothing is removed until it is right again or a person says that it is. A batch that was removed and not yet counted when the watch
@@ -21,7 +21,7 @@ from siem.errors import OperationError
 from siem.incidents.model import NotFound, Refused
 from siem.incidents.queries import incident_row
 from siem.incidents.store import remember_name, write_change
-from siem.retention import store
+from siem.retention import alerts, store
 from siem.retention.store import Purpose, Sweep
 from siem.store.database import Database
 from siem.store.events import EventStore, Scope
@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: How far the clock may be from the instant last believed.
 MOST_APART: Final = timedelta(days=7)
+#: Each has events and a history that go with it, and the pipeline waits for the transaction.
+_ALERTS_AT_ONCE: Final = 200
 _EVERY_SECONDS: Final = 3600.0
 _BETWEEN_BATCHES_SECONDS: Final = 0.2
 _WHILE_BUSY_SECONDS: Final = 30.0
@@ -97,18 +99,16 @@ class Keeper:
 
     def _sweep(self, purpose: Purpose, now: datetime, stop: threading.Event) -> int:
         before = now - self._durations[purpose]
-        sweep_id, total = None, 0
-        while not stop.is_set():
-            with naming_failures(), self._parts.database.reading() as connection:
-                held = store.held_events(connection, before + (MOST_APART if purpose is Purpose.RAW else timedelta(0)))
-            count = self._remove(purpose, before, now, held)
+        sweep_id, total, more = None, 0, True
+        while more and not stop.is_set():
+            count, held_count, more = self._batch(purpose, before, now)
             if count:
                 total += count
                 with naming_failures(), self._parts.database.transaction() as connection:
                     if sweep_id is None:
-                        sweep_id = store.begin_sweep(connection, purpose, before, sum(map(len, held.values())), now)
+                        sweep_id = store.begin_sweep(connection, purpose, before, held_count, now)
                     store.add_removed(connection, sweep_id, count)
-            if count < self._batch_count:
+            if not more:
                 break
             stop.wait(_WHILE_BUSY_SECONDS if self._parts.busy() else _BETWEEN_BATCHES_SECONDS)
         if sweep_id is not None and not stop.is_set():
@@ -117,8 +117,23 @@ class Keeper:
             _log.info("%d records of purpose %s, from before %s, were removed", total, purpose.value, before.isoformat())
         return total
 
+    def _batch(self, purpose: Purpose, before: datetime, now: datetime) -> tuple[int, int, bool]:
+        """One batch: how many went, how many stay because something rests on them, and whether there may be more."""
+        database, most = self._parts.database, min(self._batch_count, _ALERTS_AT_ONCE)
+        if purpose is not Purpose.ALERTS:
+            with naming_failures(), database.reading() as connection:
+                held = store.held_events(connection, before + (MOST_APART if purpose is Purpose.RAW else timedelta(0)))
+            count = self._remove(purpose, before, now, held)
+            return count, sum(map(len, held.values())), count >= self._batch_count
+        with naming_failures(), database.reading() as connection:
+            ids, held_count = alerts.due(connection, before, most), alerts.held_count(connection, before)
+        if not ids:
+            return 0, held_count, False
+        with naming_failures(), database.transaction() as connection:
+            return alerts.remove(connection, ids, before), held_count, len(ids) >= most
+
     def _remove(self, purpose: Purpose, before: datetime, now: datetime, held: Mapping[str, Set[str]]) -> int:
-        """One batch; how many went."""
+        """One batch of events or records; how many went."""
         events, queue = self._parts.events, self._parts.queue
         received = queue.received_before(before, now)
         if purpose is Purpose.RAW:

@@ -51,6 +51,7 @@ class Purpose(StrEnum):
     SECURITY = "security"  # events that name no patient: to see attacks and look into them
     ACCESS = "access"  # events that name a patient: who opened whose record, imputability
     RAW = "raw"  # records as received: to read them again, and as evidence
+    ALERTS = "alerts"  # alerts that people closed, and that are part of no incident
 
 
 @dataclass(frozen=True, slots=True)

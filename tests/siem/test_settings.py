@@ -83,6 +83,12 @@ def test_a_number_out_of_its_bounds_is_refused() -> None:
         load({**SAFE, "SIEM_BATCH_COUNT": "0"})
 
 
+def test_closed_alerts_are_not_removed_before_a_rule_may_look_back_at_them() -> None:
+    with pytest.raises(ValueError, match="SIEM_ALERT_RETENTION_DAYS is shorter than SIEM_HISTORY_DAYS"):
+        load({**SAFE, "SIEM_ALERT_RETENTION_DAYS": "29"})
+    assert load({**SAFE, "SIEM_ALERT_RETENTION_DAYS": "29", "SIEM_HISTORY_DAYS": "29"}).alert_retention_days == 29
+
+
 def test_folders_of_rules_are_a_comma_separated_list() -> None:
     given = {"SIEM_EXTRA_RULES": "/srv/a, /srv/b,", "SIEM_STATE": "/srv/state"}
     assert load({**SAFE, **given}).extra_rules == (Path("/srv/a"), Path("/srv/b"))
