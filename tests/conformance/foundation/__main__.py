@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Error
 from tests.conformance.foundation import verdicts
 from tests.conformance.foundation.api import ENDED, Suite
 from tests.conformance.foundation.ending import ended_by_signals
-from tests.conformance.foundation.person import Person
+from tests.conformance.foundation.person import Person, Seen
 from tests.conformance.foundation.plan import PlanFile, filled, made_for, names_in, read_all
 from tests.conformance.foundation.world import DOCTOR, SECRET, World, approving, provider
 from tests.conformance.live import chromium
@@ -32,7 +32,11 @@ _REFUSING = "user-rejects-authentication"
 #: It wants the login page left and come back to.
 _RETURNING = "reused-request-uri-prior-to-auth-completion"
 _MODULE_SECONDS = 420
+_POLL_MS = 400
 _SHORT_MS = 1_500
+#: How long a page stands still before it is photographed for the suite; longer when an answer is on its way, which may be all it wants.
+_SETTLED_SECONDS = 1.5
+_ARRIVAL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +117,21 @@ def run_module(stage: Stage, plan_id: str, name: str, variant: Mapping[str, str]
         if name == _ROTATION and suite.wait(module_id, ENDED | {"CONFIGURED"}) == "CONFIGURED":
             stage.world.rotate_keys()
             suite.start(module_id)
-        picture: str | None = None
-        only_looks = _RETURNING in name
-        while suite.wait(module_id, ENDED, _SHORT_MS if picture else 200) is None:
+        seen, went_at, only_looks = Seen(None, came_back=False), time.monotonic(), _RETURNING in name
+        while suite.wait(module_id, ENDED, _POLL_MS) is None:
             if time.monotonic() > give_up_at:
                 remarks.append(f"browser: given up after {_MODULE_SECONDS} s")
                 break
-            for visit in suite.visits(module_id):
+            due = seen.picture is not None and time.monotonic() - went_at > (_ARRIVAL_SECONDS if seen.came_back else _SETTLED_SECONDS)
+            # A place for a picture is made after the visit that it is of was asked for: looked at in this order, none is filled too soon.
+            places = suite.pictures_wanted(module_id) if due else []
+            visits = suite.visits(module_id)
+            for visit in visits:
                 suite.visited(module_id, visit.url)
                 seen = person.go(visit, cancels=_REFUSING in name, only_looks=only_looks)
-                # The returning module wants no picture unless its second visit fails.
-                picture = picture if _RETURNING in name and (only_looks or seen.came_back) else seen.picture or picture
-                only_looks = False
-            if suite.wait(module_id, ENDED, _SHORT_MS) is None and picture:
-                for place in suite.pictures_wanted(module_id):
-                    suite.show_picture(module_id, place, picture)
+                went_at, only_looks = time.monotonic(), False
+            for place in () if visits else places:
+                suite.show_picture(module_id, place, str(seen.picture))
     except (Error, AssertionError) as error:
         remarks.append(f"browser: {type(error).__name__}: {str(error).splitlines()[0]}")
     finally:
