@@ -328,7 +328,7 @@ def conformance() -> str:
     reasons = _table_of_tests("tests/conformance/foundation/reasons.py")
     verdicts = _table_of_tests("tests/conformance/foundation/verdicts.py")
     runs = verdicts.load(ROOT / "tests/conformance/foundation/verdicts.json")
-    tests = dict(_module_tests())
+    tests = plans.module_tests(ROOT / "tests/conformance")
     parts = [
         f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module: the test of ours of the same "
         "name, which runs at every change, and the verdict of the Foundation's own suite, which is run by hand "
@@ -340,32 +340,24 @@ def conformance() -> str:
     for plan, modules in plans.PLANS.items():
         found = verdicts.by_module(plan, runs.values())
         rows = (
-            (f"`{module}`", found.get(module, "–"), reasons.reason(plan, module), *_module_state(module, tests, plans.NOT_APPLICABLE))
+            (
+                f"`{module}`",
+                found.get(module, "–"),
+                reasons.reason(plan, module),
+                *_module_state(tests.get(plans.name_of_test(module)), module, plans.NOT_APPLICABLE),
+            )
             for module in modules
         )
         head = ("module", "the suite", "why", "here", "what is looked at, or why it is not")
         parts.append(f"\n## `{plan}`\n\n{_table(head, rows)}")
-    for plan in sorted({run["plan"] for run in runs.values()} - set(plans.PLANS)):
-        found = verdicts.by_module(plan, runs.values())
-        short = ((f"`{module}`", verdict, reasons.reason(plan, module)) for module, verdict in found.items())
-        parts.append(f"\n## `{plan}`\n\nThe worst of its variants.\n\n{_table(('module', 'the suite', 'why'), short)}")
     return "".join(parts)
 
 
-def _module_state(module: str, tests: Mapping[str, tuple[str, str]], reasons: Mapping[str, str]) -> tuple[str, str]:
-    found = tests.get(f"test_{module.replace('-', '_')}")
+def _module_state(found: tuple[Path, str] | None, module: str, reasons: Mapping[str, str]) -> tuple[str, str]:
     if found is None:
         return "not applicable", reasons[module]
     path, text = found
-    return "tested", f"{text} (`{path}`)".strip()
-
-
-def _module_tests() -> Iterator[tuple[str, tuple[str, str]]]:
-    """(name of the test, (its file, its docstring)) of every test of a module."""
-    for path in sorted((ROOT / "tests/conformance").glob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_oidcc_"):
-                yield node.name, (str(path.relative_to(ROOT)), _prose(ast.get_docstring(node)))
+    return "tested", f"{_prose(text)} (`{path.relative_to(ROOT)}`)".strip()
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {

@@ -11,13 +11,8 @@ from joserfc.jwk import KeySet
 
 from idp.client_auth.presented import AssertionId, Expectation, Presented
 from idp.errors import InvalidClient
-<<<<<<< HEAD
 from idp.model import Client
 from idp.profiles import algorithms_of, rules_of
-=======
-from idp.model import Client, Profile
-from idp.profiles import rules_of
->>>>>>> 63d42c3 (FAPI 2.0 clients cannot sign assertions with RS256; every module of the FAPI 2.0 plans has its test)
 
 METHOD = "private_key_jwt"
 
@@ -49,23 +44,14 @@ def present(authorization: str, form: Mapping[str, str]) -> Presented | None:
     return Presented(client_id=client_id, proof=assertion)
 
 
-def algorithms_of(client: Client) -> list[str]:
-    """What this client may sign with (FAPI 2.0 §5.4.1: no RS256)."""
-    return [alg for alg in ALGORITHMS if alg != "RS256" or client.profile is not Profile.FAPI2]
-
-
 def verify(client: Client, presented: Presented, expectation: Expectation) -> None:
     """Signature, then claims; sets ``presented.assertion_id`` so that the caller lets it count once."""
     if client.jwks is None or presented.proof is None:
         raise InvalidClient("client authentication failed", detail="the client registered no jwks")
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
-<<<<<<< HEAD
         allowed = algorithms_of(client, client.token_endpoint_auth_signing_alg)
         verified = jws.deserialize_compact(presented.proof, keys, algorithms=allowed)
-=======
-        verified = jws.deserialize_compact(presented.proof, keys, algorithms=algorithms_of(client))
->>>>>>> 63d42c3 (FAPI 2.0 clients cannot sign assertions with RS256; every module of the FAPI 2.0 plans has its test)
         claims = _claims(verified.payload)
     except (JoseError, ValueError) as error:
         raise InvalidClient("client authentication failed", detail=f"assertion: {type(error).__name__}") from error
