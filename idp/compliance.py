@@ -134,8 +134,8 @@ def _honest_level(subject: Subject) -> Judgement:
 
 def _audience(subject: Subject) -> Judgement:
     if subject.client.resources or not subject.rules.keycloak_claims:
-        return True, "access tokens name the servers they are for"
-    return False, "access tokens of profile psc have no aud; list resources for those that go to other servers"
+        return True, "access tokens name the servers they are for" + ("" if subject.client.resources else ": ourselves")
+    return False, "access tokens have no aud while quirks.keycloak_claims is on; list resources for those that go to other servers"
 
 
 def _tls(subject: Subject) -> Judgement:
@@ -184,6 +184,29 @@ def _scope_all(subject: Subject) -> Judgement:
     return asks, "scope_all is registered" if asks else "scope lacks scope_all: userinfo will not have the professional's record"
 
 
+def _refresh(subject: Subject) -> Judgement:
+    if subject.rules.refresh_rotation:
+        return True, "every refresh token is rotated, a second use ends its family"
+    if subject.sender_constrained or not subject.public:
+        return True, "the same refresh token goes on, tied to the client's own proof"
+    return False, "quirks.refresh_rotation is off for a public client: set it to true"
+
+
+def _refreshes(subject: Subject) -> bool:
+    return "refresh_token" in subject.client.grant_types
+
+
+def _mutual(subject: Subject) -> Judgement:
+    method = subject.client.token_endpoint_auth_method
+    mutual = method in ("tls_client_auth", "self_signed_tls_client_auth")
+    return mutual, f"token_endpoint_auth_method is {method}" + ("" if mutual else "; tls_client_auth is demanded there")
+
+
+def _trusted(subject: Subject) -> bool:
+    """Whether it is of the «Espace de confiance»: it exchanges the tokens of people for those of interfaces."""
+    return bool(subject.client.exchange_subject_clients or subject.client.exchange_subject_issuers)
+
+
 def _people(subject: Subject) -> bool:
     return subject.has_people
 
@@ -216,6 +239,33 @@ _RFC9700: Final = (
     Requirement("RFC 9700 §2.6", "end-to-end TLS", _tls),
     Requirement("RFC 9700 §4.4.2.1", "mix-up: the answer names the issuer", _always("iss is in every answer (RFC 9207)"), concerns=_people),
     Requirement("RFC 9700 §4.2.4", "a code is short-lived and used once", _code_life, concerns=_people),
+    Requirement("RFC 9700 §4.3.1", "a code in a history is worth nothing", _code_life, concerns=_people),
+    Requirement("RFC 9700 §4.3.2", "access tokens stay out of addresses", _always("a token in a query is not read (RFC 6750 §2.3)")),
+    Requirement("RFC 9700 §4.5.3.1", "code injection: the code is tied to a verifier", _pkce, must=False, concerns=_people),
+    Requirement("RFC 9700 §4.5.3.2", "code injection: nonce is sent and checked", None, concerns=_people),
+    Requirement("RFC 9700 §4.6.1", "access token injection: at_hash is checked where a token comes by another way", None, concerns=_people),
+    Requirement("RFC 9700 §4.7.1", "cross-site requests: PKCE, or state or nonce tied to the browser", None, concerns=_people),
+    Requirement("RFC 9700 §4.8.2", "no downgrade: a challenge demands its verifier", _always("enforced for every client"), concerns=_people),
+    Requirement("RFC 9700 §4.9.3", "resource servers keep no tokens, and treat them as secrets", None),
+    Requirement("RFC 9700 §4.10.1", "a stolen access token is of no use", _sender, must=False),
+    Requirement("RFC 9700 §4.10.2", "an access token is for one audience", _audience, must=False),
+    Requirement("RFC 9700 §4.11.1", "the service is no open redirector", None, concerns=_people),
+    Requirement(
+        "RFC 9700 §4.11.2",
+        "the provider is no open redirector",
+        _always("nothing is redirected before client and redirect_uri are known"),
+        concerns=_people,
+    ),
+    Requirement("RFC 9700 §4.12", "no 307 after a form", _always("every redirect is a 303"), concerns=_people),
+    Requirement(
+        "RFC 9700 §4.13",
+        "a proxy's headers are believed from the proxy alone",
+        _always("addresses and certificates in headers count from configured proxies, and are removed otherwise"),
+    ),
+    Requirement("RFC 9700 §4.14.2", "a stolen refresh token is found out", _refresh, concerns=_refreshes),
+    Requirement("RFC 9700 §4.15.1", "a client is never taken for a person", _always("a client's own token is no login: userinfo refuses it")),
+    Requirement("RFC 9700 §4.16", "no page can be framed", _always("frame-ancestors 'none' and X-Frame-Options"), concerns=_people),
+    Requirement("RFC 9700 §4.17.2", "in-browser messages go to one origin", _always("the session frame answers the origin that asks")),
     Requirement("RFC 10070", "assertions are for the issuer alone", _issuer_audience, concerns=_assertions),
 )
 _FAPI2: Final = (
@@ -246,6 +296,9 @@ _PSC: Final = (
     Requirement("ANS, userinfo", "scope_all for the professional's record", _scope_all, must=False, concerns=_people),
     Requirement("ANS, sécurisation transport", "access tokens of two minutes", _short_tokens),
     Requirement("ANS, sécurisation transport", "TLS 1.2 or later", _tls),
+    Requirement("ANS, FAQ des industriels", "mutual TLS in the «Espace de confiance»", _mutual, concerns=_trusted),
+    Requirement("ANS, guides", "tokens stay on the server, and never reach the browser", None, concerns=_people),
+    Requirement("ANS, délégation", "one habilitation DataPass for each service", None),
     Requirement("ANS, introspection", "the service introspects tokens it is shown", None),
     Requirement(
         "ANS, guides", "state and nonce are sent and checked; iss, aud, exp, acr and signature are verified", None, concerns=_people

@@ -1,5 +1,6 @@
 """What is asked of a client is judged from its registration, with a reason that says what to change."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from idp.compliance import LISTS, Subject, Verdict, judge, lists_for
 from idp.model import Client, Profile
 from idp.registration import read_clients
+from tests.attacks.rfc9700 import NOT_APPLICABLE, SECTIONS
 
 ISSUER = "https://idp.example/auth/realms/esante-wallet"
 FAPI = Client(
@@ -62,6 +64,19 @@ def test_a_recommendation_is_not_a_fault_and_what_the_service_must_show_is_not_c
 
 def test_a_provider_without_tls_is_told_to_every_client() -> None:
     assert _verdicts(FAPI, "rfc9700", issuer="http://127.0.0.1:8800")["RFC 9700 §2.6", "end-to-end TLS"] is Verdict.NOT_MET
+
+
+def test_the_list_of_rfc_9700_has_every_section_that_asks_something() -> None:
+    cited = {number for one in LISTS["rfc9700"] for number in re.findall(r"§([0-9.]+)", one.source)}
+    assert cited >= SECTIONS.keys() - NOT_APPLICABLE.keys()
+
+
+def test_what_only_a_service_of_the_trusted_area_owes_is_asked_of_it_alone() -> None:
+    title = ("ANS, FAQ des industriels", "mutual TLS in the «Espace de confiance»")
+    assert title not in _verdicts(FAPI, "psc")
+    trusted = replace(FAPI, exchange_subject_clients=("dossier",))
+    assert _verdicts(trusted, "psc")[title] is Verdict.NOT_MET
+    assert _verdicts(replace(trusted, token_endpoint_auth_method="tls_client_auth"), "psc")[title] is Verdict.MET
 
 
 def test_a_service_without_people_is_asked_nothing_about_redirects() -> None:
