@@ -245,7 +245,9 @@ _RFC9700: Final = (
     Requirement("RFC 9700 §4.5.3.2", "code injection: nonce is sent and checked", None, concerns=_people),
     Requirement("RFC 9700 §4.6.1", "access token injection: at_hash is checked where a token comes by another way", None, concerns=_people),
     Requirement("RFC 9700 §4.7.1", "cross-site requests: PKCE, or state or nonce tied to the browser", None, concerns=_people),
-    Requirement("RFC 9700 §4.8.2", "no downgrade: a challenge demands its verifier", _always("enforced for every client"), concerns=_people),
+    Requirement(
+        "RFC 9700 §4.8.2", "no downgrade: a challenge demands its verifier", _always("enforced for every client"), concerns=_people
+    ),
     Requirement("RFC 9700 §4.9.3", "resource servers keep no tokens, and treat them as secrets", None),
     Requirement("RFC 9700 §4.10.1", "a stolen access token is of no use", _sender, must=False),
     Requirement("RFC 9700 §4.10.2", "an access token is for one audience", _audience, must=False),
@@ -263,7 +265,9 @@ _RFC9700: Final = (
         _always("addresses and certificates in headers count from configured proxies, and are removed otherwise"),
     ),
     Requirement("RFC 9700 §4.14.2", "a stolen refresh token is found out", _refresh, concerns=_refreshes),
-    Requirement("RFC 9700 §4.15.1", "a client is never taken for a person", _always("a client's own token is no login: userinfo refuses it")),
+    Requirement(
+        "RFC 9700 §4.15.1", "a client is never taken for a person", _always("a client's own token is no login: userinfo refuses it")
+    ),
     Requirement("RFC 9700 §4.16", "no page can be framed", _always("frame-ancestors 'none' and X-Frame-Options"), concerns=_people),
     Requirement("RFC 9700 §4.17.2", "in-browser messages go to one origin", _always("the session frame answers the origin that asks")),
     Requirement("RFC 10070", "assertions are for the issuer alone", _issuer_audience, concerns=_assertions),

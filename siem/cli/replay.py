@@ -62,12 +62,21 @@ def replay_files(
             typer.echo(f"{one.last_at.isoformat()}  {rule.level:<13} {Credit.of(rule)}  {group}  {len(one.event_ids)} event(s)")
         counts = f"{done.line_count} lines, {done.event_count} events, {len(done.errors)} unreadable"
         typer.echo(f"{counts}, {len(done.detections)} detections")
+    _tell(ruleset, engine)
+    if done.errors or ruleset.errors or engine.disagreement_counts or engine.out_of_force:
+        raise typer.Exit(1)
+
+
+def _tell(ruleset: "Ruleset", engine: "Engine") -> None:
+    """What keeps the answer from being whole."""
+    for refused in ruleset.errors:
+        typer.echo(f"refused: {refused}", err=True)
+    if engine.verified_count and not engine.disagreement_counts:
+        typer.echo(f"the index and the rules agreed on {engine.verified_count} events compared", err=True)
     for rule_id, count in engine.disagreement_counts.items():
         typer.echo(f"rule {rule_id}: the index and the rule disagreed on {count} of {engine.verified_count} events compared", err=True)
     for out in engine.out_of_force:
         typer.echo(f"rule {out.rule_id} went out of force and did not judge {out.event_count} events: {out.problem}", err=True)
-    if done.errors or ruleset.errors or engine.disagreement_counts or engine.out_of_force:
-        raise typer.Exit(1)
 
 
 def _enrichments(geography: Path | None, directory: Path | None) -> "list[Enrichment]":

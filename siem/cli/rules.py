@@ -11,9 +11,13 @@ from rich.markup import escape
 from siem.cli import tuning
 from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, open_database, pipelines, report, rule_folders
 from siem.cli.rule_conversion import convert_rules
+from siem.errors import DataError
 
 if TYPE_CHECKING:  # the engine takes long to import
-    from siem.detection.prove import ProofResult, Proven
+    from collections.abc import Callable, Sequence
+
+    from siem.detection.prove import ProofResult, Proven, Readers
+    from siem.event import Event
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 app.command("convert")(convert_rules)
@@ -42,7 +46,9 @@ def rules_check(
 @app.command("test")
 def rules_test(
     folder: Annotated[Path, typer.Argument(help="Folder of rules.")] = RULES,
-    proofs: Annotated[Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule.")] = PROOFS,
+    proofs: Annotated[
+        Path, typer.Argument(help="Folder of proofs: match.jsonl and ignore.jsonl of each rule, or match.windows.jsonl of records.")
+    ] = PROOFS,
     beside: Annotated[
         list[Path] | None, typer.Option("--with", help="Folder loaded with it: filters on its rules, or rules it refers to. Repeatable.")
     ] = None,
@@ -53,12 +59,31 @@ def rules_test(
     from siem.detection import prove
     from siem.detection.junit import junit as as_junit
 
-    proven = prove.test(*rule_folders([folder, *(beside or [])]), proofs=folder_of(proofs), sources=pipelines().sources)
+    together = rule_folders([folder, *(beside or [])])
+    proven = prove.test(*together, proofs=folder_of(proofs), sources=pipelines().sources, readers=_readers())
     if junit is not None:
         _write(junit, as_junit(proven))
     if not as_json:
         _print_table(proven)
     report(proven.problems, as_json=as_json, checked=f"{len(proven.results)} proofs")
+
+
+def _readers() -> "Readers":
+    """What reads a record of each type of source, as the watch does."""
+    from siem.event import RawRecord
+    from siem.sources import SOURCES
+    from siem.sources.source import Source, SourceSettings
+
+    def reader(source: Source) -> "Callable[[Path, int, bytes], Sequence[Event]]":
+        def read(file: Path, number: int, data: bytes) -> "Sequence[Event]":
+            try:
+                return source.parse(RawRecord(file.stem, str(number), datetime.now(UTC), data))
+            except DataError as error:
+                raise DataError(str(file), number, error.field, error.problem) from error
+
+        return read
+
+    return {kind: reader(made(SourceSettings("proof", kind, "proof"))) for kind, made in SOURCES.items()}
 
 
 @app.command("navigator")

@@ -7,7 +7,7 @@ and each must (or must not) raise a detection. A rule about indicators has those
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from siem.detection.folders import RuleFolder, named
 from siem.detection.heading import placeholders_of
 from siem.detection.indicators import Book, Few, Indicator
 from siem.detection.indicators import Kind as IndicatorKind
-from siem.detection.load import Ruleset, load_rules, read_folders
+from siem.detection.load import CompiledRule, Ruleset, load_rules, read_folders
 from siem.detection.logsource import LogSource
 from siem.detection.plan import OF_DETECTION
 from siem.detection.scalars import misread
@@ -36,6 +36,9 @@ from siem.event import FIELDS, Event, Fields, Kind
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FILE_NAME: Final = re.compile(r"[a-z0-9_]{8,68}\.yml")
 KINDS: Final = ("match", "ignore")
+#: By type of source, what reads a record of it as it is received: the file, the number of the line, the line. Raises DataError.
+Readers = Mapping[str, "_Read"]
+_Read = Callable[[Path, int, bytes], Sequence[Event]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,11 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One event of a proof. ``story`` counts the groups of lines separated by an empty one."""
+    """One line of a proof. ``story`` counts the groups of lines separated by an empty one."""
 
     number: int
     story: int
-    event: Event
+    events: Sequence[Event]
 
 
 def check(
@@ -103,7 +106,8 @@ def check(
     for rule in ruleset.rules.values():
         if rule.rule_set:
             continue
-        problems.extend(_of_rule(rule, alerts=rule.id in ruleset.alerting))
+        gives = _giver(ruleset.only([rule.id]).singles)
+        problems.extend(_of_rule(rule, gives, alerts=rule.id in ruleset.alerting))
         if rule.id in compiled:
             problems.extend(_problem(rule, "detection", f"costly: {reason}") for reason in costs_of(compiled[rule.id]))
         if rule.title in titles:
@@ -130,14 +134,19 @@ def _of_form(folders: Sequence[Path | RuleFolder], known: Sequence[DataError]) -
                 yield error
 
 
-def test(*folders: Path | RuleFolder, proofs: Path, sources: Sequence[LogSource] | None = None) -> Proven:  # noqa: PT028  # no test function
+def test(
+    *folders: Path | RuleFolder,
+    proofs: Path,
+    sources: Sequence[LogSource] | None = None,  # noqa: PT028
+    readers: Readers | None = None,  # noqa: PT028  # no test function
+) -> Proven:
     """Run both proofs of each rule of the first folder that raises alerts, in the order of their paths; a missing one does not hold.
 
-    The other folders are loaded with it.
+    The other folders are loaded with it. ``readers`` read the records of ``match.<type of source>.jsonl``.
     """
     ruleset = load_rules(*folders, sources=sources)
     results = [
-        _prove(ruleset.only([rule.id]), rule, kind, _proof_file(proofs, path, kind))
+        _prove(ruleset.only([rule.id]), rule, kind, _Proof(_proof_file(proofs, path, kind), readers or {}))
         for path, alerting in _by_path(ruleset).items()
         for rule in alerting
         for kind in KINDS
@@ -155,14 +164,22 @@ def _by_path(ruleset: Ruleset) -> Mapping[str, Sequence[Rule]]:
 
 
 def _proof_file(proofs: Path, rule_path: str, kind: str) -> Path:
-    return proofs / rule_path.removesuffix(".yml") / f"{kind}.jsonl"
+    """Of events of ours (``match.jsonl``), or of records as their source receives them (``match.windows.jsonl``)."""
+    folder = proofs / rule_path.removesuffix(".yml")
+    return next(iter(sorted(folder.glob(f"{kind}.*.jsonl"))), folder / f"{kind}.jsonl")
 
 
 def _problem(rule: Rule, field: str, problem: str) -> DataError:
     return DataError(rule.path, 0, field, f"{problem} (rule {rule.id})")
 
 
-def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
+def _giver(rules: Sequence[CompiledRule]) -> Callable[[str], bool]:
+    """Whether an event of these rules may have a field: one of the table, or any where their source has fields of its own."""
+    sources = [source for rule in rules for variant in rule.variants for source in variant.sources]
+    return lambda name: name in FIELDS or any(not source.known for source in sources)
+
+
+def _of_rule(rule: Rule, gives: Callable[[str], bool], *, alerts: bool) -> Iterator[DataError]:
     if not _FILE_NAME.fullmatch(rule.path.rsplit("/", 1)[-1]):
         yield _problem(rule, "", "file names are of small letters, digits and _, 10 to 70 characters")
     wanted: dict[str, object] = {
@@ -179,7 +196,7 @@ def _of_rule(rule: Rule, *, alerts: bool) -> Iterator[DataError]:
             "veilleur.subject": rule.subject,
         }
         for name in (rule.subject, *placeholders_of(rule.summary_fr)):
-            if name and name not in FIELDS and name not in OF_DETECTION:
+            if name and not gives(name) and name not in OF_DETECTION:
                 yield _problem(rule, "veilleur", f"«{name}» is not a field of an event")
         for name in set(placeholders_of(rule.summary_en)) - {rule.subject, *placeholders_of(rule.summary_fr), *OF_DETECTION}:
             yield _problem(rule, "veilleur.summary", f"«{name}» is not in the French sentence, whose values fill this one too")
@@ -199,12 +216,20 @@ def _of_filter(one: Filter, at: datetime | None) -> Iterator[DataError]:
         yield DataError(one.path, 0, "veilleur.expires", problem)
 
 
-def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
-    begun = time.process_time()
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A file of proofs, and what reads the records of each type of source."""
+
+    file: Path
+    readers: Readers
+
+
+def _prove(ruleset: Ruleset, rule: Rule, kind: str, proof: _Proof) -> ProofResult:
+    begun, file = time.process_time(), proof.file
     if not file.is_file():
         missing = DataError(str(file), 0, "", f"the proof is missing: rule {rule.path} has none of this kind")
         return ProofResult(Credit.of(rule), rule.path, kind, 0, 0, 0, 0.0, (missing,))
-    lines, problems = _read(file)
+    lines, problems = _read(proof)
     if not lines and not problems:
         problems.append(DataError(str(file), 0, "", "the proof is empty"))
     expected = kind == "match"
@@ -214,7 +239,7 @@ def _prove(ruleset: Ruleset, rule: Rule, kind: str, file: Path) -> ProofResult:
     for group in _attempts(lines, whole_stories=rule.correlation):
         if rule.correlation and cases:
             engine = _engine(ruleset, book)  # one story knows nothing of another; a rule on single events remembers nothing anyway
-        detections = [*engine.evaluate([line.event for line in group]), *engine.flush()]
+        detections = [*engine.evaluate([event for line in group for event in line.events]), *engine.flush()]
         fired = any(detection.rule_id == rule.id for detection in detections)
         cases += 1
         held += fired is expected
@@ -251,7 +276,14 @@ def _attempts(lines: Sequence[_Line], *, whole_stories: bool) -> Iterator[Sequen
     yield from stories.values()
 
 
-def _read(file: Path) -> tuple[list[_Line], list[DataError]]:
+def _read(proof: _Proof) -> tuple[list[_Line], list[DataError]]:
+    file = proof.file
+    read: _Read = _event
+    if source := file.name.removesuffix(".jsonl").partition(".")[2]:
+        if source not in proof.readers:
+            known = ", ".join(sorted(proof.readers)) or "none is known here"
+            return [], [DataError(str(file), 0, "", f"«{source}» is not the type of a source ({known})")]
+        read = proof.readers[source]
     lines: list[_Line] = []
     problems: list[DataError] = []
     story = 0
@@ -260,13 +292,13 @@ def _read(file: Path) -> tuple[list[_Line], list[DataError]]:
             story += 1
             continue
         try:
-            lines.append(_Line(number, story, _event(file, number, data)))
+            lines.append(_Line(number, story, read(file, number, data)))
         except DataError as problem:
             problems.append(problem)
     return lines, problems
 
 
-def _event(file: Path, number: int, data: bytes) -> Event:
+def _event(file: Path, number: int, data: bytes) -> Sequence[Event]:
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -288,7 +320,7 @@ def _event(file: Path, number: int, data: bytes) -> Event:
         if not _fits(FIELDS[name], value):
             raise DataError(str(file), number, name, f"{FIELDS[name].value} is expected, found {value!r}")
         fields[name] = value
-    return Event(f"{file.stem}:{number}", at, str(fields.get("event.dataset", "proof")), "default", fields)
+    return (Event(f"{file.stem}:{number}", at, str(fields.get("event.dataset", "proof")), "default", fields),)
 
 
 def _fits(kind: Kind, value: object) -> bool:

@@ -75,7 +75,9 @@ def test_the_operators_own_rules_are_read_by_check_and_replay(tmp_path: Path) ->
     checked = RUNNER.invoke(app, ["rules", "check"])
     assert checked.exit_code == 1
     assert "local-rules/filters/backup.yml:4: filter.rules: no rule has the name or id «no_such_rule»" in checked.output
-    assert RUNNER.invoke(app, ["replay", str(log), "--type", "nginx"]).exit_code == 1
+    replayed = RUNNER.invoke(app, ["replay", str(log), "--type", "nginx"])
+    assert replayed.exit_code == 1
+    assert "refused: local-rules/filters/backup.yml:4: filter.rules" in replayed.output
 
 
 def test_the_operators_own_pipelines_are_read_and_a_fault_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from siem.cli.rules import _readers
 from siem.detection.prove import check
 from siem.detection.prove import test as prove
 
@@ -62,6 +63,37 @@ def test_a_proof_that_does_not_hold_is_named_by_its_line(folder: Path) -> None:
         ("match.jsonl", 2, "the rule does not match"),
         ("ignore.jsonl", 2, "the rule matches"),
     ]
+
+
+WINDOWS = RULE.replace("{product: veilleur, service: idp}", "{product: windows, category: process_creation}").replace(
+    "event.action: login.succeeded", "Image|endswith: '\\\\whoami.exe'"
+)
+
+
+def test_a_rule_of_another_source_is_proven_by_records_as_they_are_received(folder: Path) -> None:
+    (folder / "rules" / "a" / "idp_abroad.yml").write_text(
+        WINDOWS.replace("subject: user.id", "subject: Computer").replace("{user.id}", "{Image}"), encoding="utf-8"
+    )
+    started = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1, "UtcTime": "2026-11-22 20:00:00", "Computer": "pc"}
+    prove_with(folder, "match.windows", {**started, "Image": r"C:\Windows\System32\whoami.exe"})
+    prove_with(
+        folder, "ignore.windows", {**started, "Image": r"C:\whoami.exe.txt"}, {**started, "Image": ""}, {**started, "Image": None}, started
+    )
+    assert check(folder / "rules", proofs=folder / "proofs") == []
+    proven = prove(folder / "rules", proofs=folder / "proofs", readers=_readers())
+    assert proven.problems == []
+    assert [(result.kind, result.held_count) for result in proven.results] == [("match", 1), ("ignore", 4)]
+
+
+def test_a_record_that_its_source_cannot_read_is_named_and_so_is_a_source_that_is_none(folder: Path) -> None:
+    prove_with(folder, "match.windows", {"EventID": 1})
+    prove_with(folder, "ignore.linux", {"EventID": 1})
+    problems = prove(folder / "rules", proofs=folder / "proofs", readers=_readers()).problems
+    assert [(Path(one.path).name, one.line, one.field) for one in problems] == [
+        ("match.windows.jsonl", 1, "Channel"),
+        ("ignore.linux.jsonl", 0, ""),
+    ]
+    assert "«linux» is not the type of a source" in problems[1].problem
 
 
 @pytest.mark.parametrize(
