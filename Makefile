@@ -28,7 +28,7 @@ up: $(READY) ## start without playing, on the state of the last time
 
 test: $(READY) ## every test, with the programs they need where they may be installed (T=tests/idp ARGS=-x)
 	@.ci/services
-	$(BIN)/python -m pytest $(T) $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS)) $(ARGS)
+	$(BIN)/python -m pytest $(T) $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --dist worksteal) $(ARGS)
 
 KEYCLOAK := keycloak-26.0.8
 

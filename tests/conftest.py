@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-# Examples are drawn the same way on every run of CI, so that a failure seen there is seen again here.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("local", deadline=None)
-settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
+from tests.examples import load_profile
+
+load_profile()
 
 #: Programs of Debian that live where not every PATH looks.
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from siem.errors import DataError, OperationError
 from siem.evidence import EvidenceStore, Piece
+from tests.examples import examples
 
 NOW = datetime(2026, 3, 14, 8, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ def test_the_folder_is_for_its_owner_and_its_objects_are_read_only(tmp_path: Pat
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "e" / "objects").rglob("*") if path.is_file()} == {0o400}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 400))
 def test_a_line_cut_off_by_a_crash_is_set_aside_and_the_journal_goes_on(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     folder = tmp_path_factory.mktemp("evidence")

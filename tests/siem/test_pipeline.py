@@ -30,6 +30,7 @@ from siem.store.database import Database, metadata
 from siem.store.events import EventStore, Scope, Search, StoredEvent
 from siem.store.progress import SourceCounts
 from siem.store.queue import Queue
+from tests.examples import examples
 from vocabulary.audit import FIRST_HASH, AuditAction, AuditEvent, Outcome
 
 AT = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
@@ -228,7 +229,7 @@ def _records(plan: Sequence[str]) -> list[RawRecord]:
 
 
 _PLANS = st.lists(st.sampled_from("iiiwwrbu"), min_size=1, max_size=40)
-_ANY_FOLDER = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_ANY_FOLDER = settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _run(folder: Path, ruleset: Ruleset, records: Sequence[RawRecord], batch_counts: Sequence[int], kill_at: Sequence[int]) -> Totals:

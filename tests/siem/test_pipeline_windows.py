@@ -1,8 +1,5 @@
 """Real rules over real events of Windows, live and otherwise: the pipeline, a replay and a hunt in SQL find the same."""
 
-import gzip
-import os
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from siem.detection.engine import Engine
-from siem.detection.load import Ruleset, load_rules
-from siem.detection.pipelines import product_pipelines
+from siem.detection.load import Ruleset
 from siem.enrichment.pseudonyms import Pseudonyms
 from siem.event import RawRecord
 from siem.history.hunt import How, Stretch, hunt, plan
@@ -27,12 +23,9 @@ from siem.store.migrations import migrate
 from siem.store.queue import Queue
 from tests.siem.history.night import Found, Night
 from tests.siem.history.test_hunt import folded
+from tests.siem.sigmahq import real_data, windows_lines, windows_rules
 
-DATA = Path(os.environ.get("VEILLEUR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-pytestmark = pytest.mark.skipif(
-    not (DATA / "windows-events-otrf-40k.ndjson.gz").exists(),
-    reason=f"no real data in {DATA} (set VEILLEUR_DATA to the folder that holds it)",
-)
+pytestmark = real_data
 AT = datetime(2026, 3, 15, tzinfo=UTC)
 KEY = bytes(32)
 #: Every so many events of the forty thousand: enough for dozens of rules to fire, few enough for each test run.
@@ -53,12 +46,7 @@ class Lived:
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     folder = tmp_path_factory.mktemp("windows")
-    with tarfile.open(DATA / "sigmahq-rules.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    ruleset = load_rules(folder / "rules" / "windows", sources=product_pipelines().fed_by({"windows"}))
-    log = folder / "events.ndjson"
-    with gzip.open(DATA / "windows-events-otrf-40k.ndjson.gz", "rb") as file:
-        lines = [line.rstrip(b"\r\n") for number, line in enumerate(file) if number % EVERY == 0]
+    ruleset, log, lines = windows_rules(), folder / "events.ndjson", windows_lines()[::EVERY]
     log.write_bytes(b"\n".join(lines) + b"\n")
     migrate(url := f"sqlite:///{folder / 'watch.sqlite'}")
     database, events = Database(url, synchronous="normal"), EventStore(folder / "events.duckdb")
@@ -93,13 +81,13 @@ def test_live_and_replayed_give_equal_alerts(lived: Lived) -> None:
 
 
 def test_a_hunt_in_sql_finds_what_the_engine_found_live(lived: Lived) -> None:
-    """Every rule that fired, and every fiftieth of the others, which must find nothing."""
+    """Every rule that fired, and every hundredth of the others, which must find nothing."""
     fired = sorted({rule_id for rule_id, _, _ in lived.alerts})
-    quiet = sorted(lived.ruleset.alerting - set(fired))[::50]
+    quiet = sorted(lived.ruleset.alerting - set(fired))[::100]
     ways: dict[How, int] = {}
     for rule_id in (*fired, *quiet):
         wanted = plan(lived.ruleset, rule_id)
         ways[wanted.how] = ways.get(wanted.how, 0) + 1
         found = [detection for step in hunt(lived.events, wanted, Stretch(Scope())) for detection in step.detections]
         assert folded(found, lived.ruleset) == {one for one in lived.alerts if one[0] == rule_id}, lived.ruleset.rules[rule_id].path
-    assert ways.get(How.SQL, 0) > 10 and len(quiet) > 40, ways
+    assert ways.get(How.SQL, 0) > 10 and len(quiet) > 20, ways

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.idp.endpoints.backchannel_flow import CONNECT, Services, running_services
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY, SUSPENDED
 
@@ -133,7 +134,7 @@ def test_the_counter_of_failures_is_that_of_every_other_door(services: Services)
     assert services.ask(login_hint="899700000039").status_code == 200
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["login_hint", "binding_message", "requested_expiry", "channel", "scope"]), value=st.text(max_size=80))
 def test_no_value_is_a_fault_of_ours(services: Services, name: str, value: str) -> None:
     try:

@@ -11,6 +11,7 @@ from idp.profiles import SWITCHES
 from idp.registration import RegistrationError, parse_client, read_clients
 from idp.registration.document import document_of, text_of
 from idp.registration.entry import Entry
+from tests.examples import examples
 from tests.idp.relying_party import public_jwks
 
 _URIS = st.lists(st.sampled_from(["https://a.example/x", "https://a.example/y?z=1", "http://127.0.0.1:8080/"]), unique=True, max_size=3)
@@ -47,7 +48,7 @@ def _clients(entries: list[dict[str, object]]) -> list[Client]:
     return list(made.values())
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(entries=st.lists(ENTRIES, max_size=4))
 def test_what_is_written_reads_back_as_the_same_clients(entries: list[dict[str, object]]) -> None:
     clients = _clients(entries)

@@ -16,6 +16,7 @@ from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.state import StateKey
 from siem.event import Event
+from tests.examples import examples
 from tests.siem.detection.slow_correlation import Happening, Slow
 
 T0 = datetime(2026, 11, 22, 20, tzinfo=UTC)
@@ -248,7 +249,7 @@ def once(case: str) -> bool:
 def test_finds_what_the_definition_says_whatever_the_arrival(case: str, tmp_path: Path) -> None:
     loaded = ruleset(tmp_path, *documents_of(case))
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
     @given(events_strategy, st.integers(0, 2**32))
     def check(rows: list[tuple[int, str, str, str, int]], seed: int) -> None:
         events = made(rows)
@@ -261,7 +262,7 @@ def test_finds_what_the_definition_says_whatever_the_arrival(case: str, tmp_path
 def test_forgets_only_what_no_event_in_time_can_need(case: str, tmp_path: Path) -> None:
     loaded = ruleset(tmp_path, *documents_of(case))
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
     @given(events_strategy, st.integers(0, 2**32))
     def check(rows: list[tuple[int, str, str, str, int]], seed: int) -> None:
         rng = random.Random(seed)
@@ -280,7 +281,7 @@ def test_forgets_only_what_no_event_in_time_can_need(case: str, tmp_path: Path) 
 def test_clocks_that_jump_ahead_settle_nothing_for_the_others(case: str, tmp_path: Path) -> None:
     loaded = ruleset(tmp_path, *documents_of(case))
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
     @given(events_strategy, st.integers(0, 2**32))
     def check(rows: list[tuple[int, str, str, str, int]], seed: int) -> None:
         rng = random.Random(seed)

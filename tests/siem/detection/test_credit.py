@@ -211,8 +211,7 @@ def _sentence(document: object) -> str:
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    night = Night.begin(tmp_path_factory.mktemp("state"))
-    night.play()
+    night = Night.played(tmp_path_factory.mktemp("state"))
     night.close()
     return night.folder
 

@@ -22,6 +22,7 @@ from siem.detection.predicates import (
     TimePart,
     TimePartIs,
 )
+from tests.examples import examples
 from tests.siem.detection.test_match import trees
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,7 +45,7 @@ def test_every_kind_of_predicate_comes_back() -> None:
     assert decoded(encoded(tree)) == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(trees)
 def test_every_condition_comes_back(tree: Node) -> None:
     assert decoded(encoded(tree)) == tree

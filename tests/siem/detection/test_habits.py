@@ -19,6 +19,7 @@ from siem.detection.habits import combinations
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.state import StateKey
 from siem.event import Event
+from tests.examples import examples
 
 T0 = datetime(2026, 11, 23, tzinfo=UTC)
 LATENESS = timedelta(minutes=10)
@@ -229,7 +230,7 @@ def story(rng: random.Random) -> tuple[list[Event], list[Event]]:
     return events, [one for _, _, one in arrivals]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**64))
 def test_what_is_found_is_what_the_definition_says(seed: int) -> None:
     rng = random.Random(seed)

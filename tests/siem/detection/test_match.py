@@ -1,8 +1,5 @@
 """Indexed matching gives what evaluating every rule gives: on random rules and events, and on real ones."""
 
-import gzip
-import os
-import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,18 +16,14 @@ from siem.detection import routes as routes_module
 from siem.detection import scan as scan_module
 from siem.detection.cache import Cache
 from siem.detection.conditions import AllOf, AnyOf, Negated, Node
-from siem.detection.load import CompiledRule, Ruleset, Variant, load_rules
+from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.match import Matcher
 from siem.detection.modifiers import item_node
-from siem.detection.pipelines import product_pipelines
 from siem.detection.predicates import View
 from siem.detection.profile import Tally
-
-DATA = Path(os.environ.get("VEILLEUR_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
-real_data = pytest.mark.skipif(
-    not (DATA / "sigmahq-rules.tar.gz").is_file(), reason=f"the folder of test data is not at {DATA} (VEILLEUR_DATA)"
-)
+from tests.examples import examples, thinned
+from tests.siem.sigmahq import real_data, windows_lines, windows_rules
 
 SOURCES = (
     LogSource("p", "", "one", {"kind": frozenset({"one"})}),
@@ -105,7 +98,7 @@ def agree(matcher: Matcher, fields: Mapping[str, object]) -> bool:
     return quick == [found.rule.rule.id for found in matcher.match_slowly(View(fields))]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
 def test_indexed_matching_is_brute_force(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
     matcher = Matcher(compiled(rows))
@@ -114,7 +107,7 @@ def test_indexed_matching_is_brute_force(rows: list[tuple[Node, LogSource]], som
 
 
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routes_module, "_MEASURE_AT", (2, 5))
@@ -128,16 +121,8 @@ def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, 
         assert all(agree(matcher, fields) for fields in [*some, *some])
 
 
-def sigmahq(folder: Path, part: str) -> Ruleset:
-    with tarfile.open(DATA / "sigmahq-rules.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    loaded = load_rules(folder / "rules" / part, sources=product_pipelines().of("windows"))
-    assert loaded.errors == ()
-    return loaded
-
-
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_an_earlier_run_measured_changes_nothing(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(routes_module, "_MEASURE_AT", (2, 5))
@@ -167,17 +152,15 @@ def test_memory_is_bounded_where_no_value_ever_comes_again(monkeypatch: pytest.M
 
 
 @real_data
-def test_real_rules_on_real_events_are_brute_force(tmp_path: Path) -> None:
-    loaded = sigmahq(tmp_path, "windows")
+def test_real_rules_on_real_events_are_brute_force() -> None:
+    loaded = windows_rules()
     tallies = {rule_id: Tally() for rule_id in loaded.rules}
     matcher = Matcher(loaded.singles, tallies)
-    with gzip.open(DATA / "windows-events-otrf-40k.ndjson.gz") as file:
-        documents = [orjson.loads(line) for line in file]
+    documents = [orjson.loads(line) for line in windows_lines()]
     hits = sum(len(list(matcher.match(View(document)))) for document in documents)
-    assert len(loaded.rules) == 2407
     assert hits == 309
     assert hits < sum(tally.evaluated for tally in tallies.values()) < len(documents)
-    assert all(agree(matcher, document) for document in documents[::100])
+    assert all(agree(matcher, document) for document in thinned(documents, 400))
 
 
 @pytest.mark.parametrize("kind", [["one"], ["one", "two"], [], "one", "['one']", 1, True])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from siem.detection.conditions import compile_tree
 from siem.detection.predicates import View
 from siem.detection.selections import detection_tree
+from tests.examples import examples
 
 backend = pytest.importorskip("sigma.backends.sqlite", reason="the package pysigma-backend-sqlite is not installed")
 
@@ -137,7 +138,7 @@ def by_engine(detection: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     }
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(detections, st.lists(events, min_size=1, max_size=10))
 def test_a_random_rule_finds_what_sqlite_finds(detection: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     assert by_engine(detection, rows) == by_sql(detection, rows)

@@ -1,11 +1,15 @@
 """A played evening: ordinary lines of three sources and attacks among them, through the whole pipeline into stores on the disk."""
 
+import atexit
 import json
 import os
 import random
+import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -97,6 +101,16 @@ def _written(rows: list[tuple[datetime, str, bytes | tuple[AuditAction, Outcome,
         yield source, moment, line.encode()
 
 
+@cache
+def _first_played() -> "Night":
+    folder = Path(tempfile.mkdtemp(prefix="veilleur-night-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    night = Night.begin(folder)
+    night.play()
+    night.close()
+    return night
+
+
 @dataclass
 class Night:
     """Stores of a watch, before or after a night was played into it. ``files`` hold its lines, one of each source."""
@@ -121,6 +135,19 @@ class Night:
             Database(url, synchronous="normal"),
             EventStore(folder / "events.duckdb"),
             Pseudonyms(os.urandom(32)),
+        )
+
+    @classmethod
+    def played(cls, folder: Path) -> "Night":
+        """The ordinary evening with the product's rules, played once in a process and copied; records keep the names of the first files."""
+        first = _first_played()
+        shutil.copytree(first.folder, folder, dirs_exist_ok=True)
+        return replace(
+            first,
+            folder=folder,
+            queue=Queue(folder / "queue.sqlite", synchronous="normal"),
+            database=Database(f"sqlite:///{folder / 'watch.sqlite'}", synchronous="normal"),
+            events=EventStore(folder / "events.duckdb"),
         )
 
     def sources(self) -> dict[str, Source]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -21,10 +22,9 @@ SWEEP = plan(ruleset := load_rules(ROOT / "rules"), find_rule(ruleset, "fhir_rec
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_it_counts_what_the_live_watch_raised(tmp_path: pytest.TempPathFactory) -> None:
-    night = Night.begin(tmp_path)  # type: ignore[arg-type]
+def test_it_counts_what_the_live_watch_raised(tmp_path: Path) -> None:
+    night = Night.played(tmp_path)
     try:
-        night.play()
         for rule_id in night.ruleset.alerting:
             live = night.alerts(rule_id)
             found = backtest(night.events, plan(night.ruleset, rule_id), Stretch(Scope(), AT, AT + timedelta(days=30)))

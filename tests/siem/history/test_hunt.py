@@ -25,8 +25,7 @@ HERE = Stretch(Scope())
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    made = Night.begin(tmp_path_factory.mktemp("night"))
-    made.play()
+    made = Night.played(tmp_path_factory.mktemp("night"))
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from siem.detection.predicates import View
 from siem.event import Value
 from siem.history.translation import of_rule, of_rules, of_tree
 from siem.settings import ROOT
+from tests.examples import examples
 from tests.siem.history import world
 from tests.siem.history.world import Shelf, Stored
 
@@ -27,7 +28,7 @@ SOURCES: Final = (
     LogSource("p", "", "listed", {"Channel": frozenset({"['a']"}), "OtherList": frozenset({"a", ""})}),
     LogSource("p", "", "any", {}),
 )
-quickly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rule_of(rows: list[tuple[Node, tuple[LogSource, ...]]]) -> CompiledRule:

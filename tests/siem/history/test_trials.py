@@ -17,8 +17,7 @@ MONTH = timedelta(days=30)
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    made = Night.begin(tmp_path_factory.mktemp("night"))
-    made.play()
+    made = Night.played(tmp_path_factory.mktemp("night"))
     yield made
     made.close()
 

@@ -9,6 +9,7 @@ from siem.detection import Detection
 from siem.event import Event
 from siem.incidents.filters import AlertFilter, IncidentFilter
 from siem.incidents.model import AlertState
+from tests.examples import examples
 from tests.siem.incidents.conftest import (
     ANALYST,
     ANSWERS,
@@ -38,7 +39,7 @@ def detections(draw: st.DrawFn) -> list[tuple[Detection, list[Event]]]:
     return made
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fed=detections(), data=st.data())
 def test_any_order_cut_and_replay_ends_in_the_same_alerts_and_incidents(
     make_watch: Callable[..., Watch], fed: list[tuple[Detection, list[Event]]], data: st.DataObject

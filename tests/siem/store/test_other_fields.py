@@ -12,6 +12,7 @@ from siem.event import FIELDS, Event, Fields, text_of
 from siem.store import other_fields
 from siem.store.events import EventStore, Scope, Search, StoredEvent
 from siem.store.query import parse_query
+from tests.examples import examples
 
 AT = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 ALL = Scope()
@@ -26,7 +27,7 @@ def stored(many: list[Fields], store: EventStore | None = None, source: str = "s
     return store
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(25))
 @given(st.lists(st.dictionaries(NAME, VALUE, max_size=4), min_size=1, max_size=4))
 def test_whatever_a_source_calls_its_fields_they_come_back_as_the_text_that_rules_compare(many: list[Fields]) -> None:
     store = stored(many)

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from siem.detection.baseline.document import DAY, HOUR, BaselineType, read_baseline
 from siem.detection.selections import RuleMistake
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parents[4]
 SCHEMA = Draft202012Validator(json.loads((ROOT / "rules" / "schema" / "baseline.schema.json").read_text("utf-8")))
@@ -127,7 +128,7 @@ values = {
 }
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from([FIRST_SEEN, OWN_MEDIAN, PEER_GROUP]),
     st.dictionaries(st.sampled_from(sorted(values)), st.none(), max_size=3),
