@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.client_keys.jwks import check_jwks
 from idp.model import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, Profile
-from idp.profiles import SIGNING_MEMBERS
+from idp.profiles import SIGNING_MEMBERS, rules_of
 from idp.registration.encryption import check_encryption
 from idp.tokens.certificate import NAME_MEMBERS, is_name, registered_certificates
 
@@ -170,6 +170,15 @@ def _check_sector(client: Client) -> None:
     hosts = {urlsplit(uri).hostname for uri in client.redirect_uris}
     if client.subject_type == "pairwise" and sector is None and client.sector_identifier_uri is None and len(hosts) > 1:
         raise ValueError("sector_identifier: is needed, or sector_identifier_uri, by a pairwise client with redirect_uris on several hosts")
+
+
+def check_subject(client: Client) -> None:
+    """A client that registers for a subject of its own gets one, or is told why not (OpenID Connect Core §8.1)."""
+    if client.subject_type == "pairwise" and rules_of(client).keycloak_subject:
+        raise ValueError(
+            "subject_type: pairwise needs quirks.keycloak_subject: false; the subject of Pro Santé Connect is the national identifier, "
+            "the same at every service"
+        )
 
 
 def _check_certificates(client: Client) -> None:

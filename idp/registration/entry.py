@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from idp.model import Client, Profile
 from idp.profiles import check_quirks
-from idp.registration.checks import check_client
+from idp.registration.checks import check_client, check_subject
 from vocabulary.identifiers import PsIdNat
 
 
@@ -105,6 +105,7 @@ class Entry(BaseModel):
         client = Client(**members)
         check_client(client)
         check_quirks(client)
+        check_subject(client)
         return client
 
 

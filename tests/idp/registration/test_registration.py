@@ -91,6 +91,8 @@ def test_the_demonstration_s_clients_are_sound() -> None:
             {"subject_type": "pairwise", "redirect_uris": ["https://a.example/r", "https://b.example/r"]},
             "sector_identifier: is needed",
         ),
+        ({"profile": "psc", "subject_type": "pairwise"}, "subject_type: pairwise needs quirks.keycloak_subject: false"),
+        ({"quirks": {"keycloak_subject": True}, "subject_type": "pairwise"}, "subject_type: pairwise needs"),
         ({"resources": ["/api"]}, "resources"),
         ({"resources": ["https://"]}, "resources"),
         ({"resources": [""]}, "resources"),
