@@ -160,7 +160,11 @@ PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 def routes(realm: str, document: bytes, paths: str) -> list[BaseRoute]:
     """``realm``: path of the issuer; ``document``: :func:`metadata` as bytes, built once; ``paths``: which of :data:`PATHS`."""
     handler = _handler(document)
-    return [Route(f"{realm}/.well-known/{name}", handler, methods=["GET"]) for name in PATHS[paths]]
+    places = [f"{realm}/.well-known/{name}" for name in PATHS[paths]]
+    if "openid-configuration" in PATHS[paths]:
+        # Where clients of OAuth alone look: between the host and the path of the issuer (RFC 8414 §3).
+        places.append(f"/.well-known/oauth-authorization-server{realm}")
+    return [Route(place, handler, methods=["GET"]) for place in places]
 
 
 def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:

@@ -23,6 +23,12 @@ def test_one_path_alone_can_be_served_as_a_service_may_meet_it(paths: str, serve
     assert answers == served
 
 
+@pytest.mark.spec("RFC8414-3", "RFC8414-3.1")
+def test_clients_of_oauth_alone_find_the_document_between_host_and_path(wire: Wire) -> None:
+    found = wire.http.get(f"{BASE}/.well-known/oauth-authorization-server/auth/realms/esante-wallet")
+    assert found.json() == wire.http.get(f"{ISSUER}/.well-known/openid-configuration").json()
+
+
 @pytest.mark.spec("OIDCD-3")
 def test_another_implementation_finds_the_document_sound() -> None:
     OpenIDProviderMetadata(metadata("https://idp.example/realm", "https://idp.example")).validate()
