@@ -4,10 +4,20 @@ OAuthError                      a registered error code: becomes a response (RFC
 ├── InvalidRequest … (one class per registered code)
 OperationError                  store, network, key: becomes 503 and an alert
 
-``description`` is for the client's developer and leaks nothing; ``detail`` is for the operator's log alone.
+``description`` is for the client's developer, in the characters that the protocol has, and leaks nothing; ``detail`` is for the
+operator's log alone.
 """
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+#: What may not stand in ``error_description`` (RFC 6749 §5.2), nor in the challenge of a bearer token (RFC 6750 §3).
+_UNSPEAKABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+
+
+def _spoken(text: str) -> str:
+    """The text with what the protocol cannot say replaced, so that no header and no answer is broken by what somebody sent."""
+    return _UNSPEAKABLE.sub("?", text.replace('"', "'").replace("\\", "/"))
 
 
 class OAuthError(Exception):
@@ -17,8 +27,8 @@ class OAuthError(Exception):
     status: ClassVar[int] = 400
 
     def __init__(self, description: str, *, detail: str = "", allow_redirect: bool = True, headers: dict[str, str] | None = None) -> None:
-        super().__init__(f"{self.error}: {description}")
-        self.description = description
+        self.description = _spoken(description)
+        super().__init__(f"{self.error}: {self.description}")
         self.detail = detail
         self.allow_redirect = allow_redirect
         self.headers = headers or {}
