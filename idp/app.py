@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
@@ -45,7 +46,7 @@ from idp.endpoints import (
     token,
     userinfo,
 )
-from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid
+from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid, answer_missing
 from idp.endpoints.pages import pages
 from idp.housekeeping import chores
 from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
@@ -93,7 +94,7 @@ class _Framework:
 
                 app = FastAPI(title="Veilleur", docs_url=None, redoc_url=None, openapi_url=self._openapi_url, redirect_slashes=False)
                 app.state.provider = self._provider
-                for family, handler in ERROR_HANDLERS.items():
+                for family, handler in {**ERROR_HANDLERS, Exception: answer_bug}.items():
                     app.add_exception_handler(family, handler)
                 app.add_exception_handler(RequestValidationError, answer_invalid)
                 app.include_router(administration.router)
@@ -150,7 +151,7 @@ def create_app(
     """
     provider = build_provider(settings, store=store, clock=clock)
     routes = _plain_routes(provider)
-    app = _Application(routes=routes, lifespan=_lifespan, exception_handlers=ERROR_HANDLERS)
+    app = _Application(routes=routes, lifespan=_lifespan, exception_handlers={**ERROR_HANDLERS, HTTPException: answer_missing})
     # Starlette would send «/auth/» to «/auth» by 307 at whatever host the Host header names (RFC 9700 §4.12).
     app.router.redirect_slashes = False
     app.state.provider = provider

@@ -91,8 +91,8 @@ def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any],
 
 def _time_fault(claims: Mapping[str, Any], now: datetime) -> str | None:
     for name in ("exp", "iat", "nbf"):
-        value = claims.get(name)
-        if (value is None and name == "exp") or (value is not None and (isinstance(value, bool) or not isinstance(value, int | float))):
+        # One that is there must be a number: null is none (RFC 7519 §4.1.5).
+        if (name in claims or name == "exp") and (isinstance(claims.get(name), bool) or not isinstance(claims.get(name), int | float)):
             return f"{name} must be a number of seconds"
     at = now.timestamp()
     leeway = LEEWAY.total_seconds()

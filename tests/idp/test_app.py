@@ -52,7 +52,28 @@ def test_a_bug_is_a_500_with_a_reference_and_says_nothing(
     assert answer.status_code == 500
     assert "quince" not in answer.text
     reference = answer.json()["error_description"].rpartition(" ")[2]
+    assert reference == answer.headers["x-request-id"]
     assert reference in caplog.text
+
+
+def test_a_bug_of_a_page_is_a_page_under_the_reference_of_its_audit_events(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("the secret is a quince")
+
+    headers = {"Accept": "text/html,application/xhtml+xml"}
+    monkeypatch.setattr(wire.provider.store.clients, "get", broken)
+    answer = wire.http.get(f"{BASE}/auth", params={"client_id": "baseline"}, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert f"<code>{answer.headers['x-request-id']}</code>" in answer.text
+    assert "quince" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "status"), [("nothing", 404), ("token", 405), ("userinfo/", 404)])
+def test_where_nothing_is_a_program_is_told_in_json_and_a_browser_by_a_page(wire: Wire, path: str, status: int) -> None:
+    answer = wire.http.get(f"{CONNECT}/{path}")
+    assert (answer.status_code, answer.json()["error"]) == (status, "invalid_request")
+    page = wire.http.get(f"{CONNECT}/{path}", headers={"Accept": "text/html,application/xhtml+xml"})
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
 
 
 def test_a_store_that_fails_is_a_503_and_says_to_come_back(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from idp.client_auth.presented import Expectation
 from idp.client_auth.private_key_jwt import present, verify
@@ -47,6 +49,17 @@ def test_every_endpoint_may_be_named_by_a_client_with_the_old_audience_and_by_no
         form = {"client_assertion": assertion, "client_assertion_type": TYPE, "token": "x"}
         answer = wire.http.post(f"{CONNECT}/token/introspect", data=form)
         assert answer.status_code == (200 if name == "old" else 401), answer.text
+
+
+@pytest.mark.spec("RFC7519-4.1.5", "RFC7519-4.1.6")
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", [None, True, "1", [], {}])
+def test_a_time_that_is_no_number_is_refused(name: str, value: object) -> None:
+    payload = {"iss": "app", "sub": "app", "aud": ISSUER, "exp": NOW + 60, "iat": NOW, "jti": "j-1", name: value}
+    header = {"alg": "ES256", "kid": "k1"}
+    with pytest.raises(InvalidClient) as refused:
+        _check(jws.serialize_compact(header, json.dumps(payload), ECKey.import_key(KEY)))
+    assert f"{name} must be a number of seconds" in refused.value.detail
 
 
 @pytest.mark.spec("RFC7523-3")
