@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from idp.authorization.check_redirect_uri import is_registered
 from idp.authorization.request import MAX_VALUE_LENGTH, AuthorizationRequest
 from idp.authorization.request_object import open_request_object
 from idp.errors import InvalidRequest, InvalidRequestUri, RequestUriNotSupported
@@ -19,7 +20,7 @@ def check_request_object(request: AuthorizationRequest) -> None:
     """
     client = request.proved_client
     outer = request.get("redirect_uri")
-    if outer in client.redirect_uris:
+    if outer is not None and is_registered(client, outer):
         # The client may be told what is wrong with its object, at an address it registered.
         request.redirect_uri = outer
     signed, request_uri = request.get("request"), request.get("request_uri")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from idp.authorization.check_redirect_uri import is_registered
 from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
 from idp.client_auth.private_key_jwt import LEEWAY, MAX_LIFETIME
@@ -95,7 +96,9 @@ def compare(refusal: Refusal, client: Client, issuer: str) -> list[Row]:
 
 
 def _authorization(facts: Mapping[str, str], client: Client) -> Iterator[Row]:
-    yield from _place("redirect_uri", facts, client.redirect_uris, "redirect_uri", needed=True)
+    sent = facts.get("redirect_uri")
+    known = (*client.redirect_uris, sent) if sent is not None and is_registered(client, sent) else client.redirect_uris
+    yield from _place("redirect_uri", facts, known, "redirect_uri", needed=True)
     if "authorization_code" not in client.grant_types:
         yield Row(name="grant_types", sent="authorization_code", expected=client.grant_types, rule="grant_types")
     yield _one_of("response_type", facts, RESPONSE_TYPES, needed=True)

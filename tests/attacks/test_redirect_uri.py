@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.idp.wire import BASE, CHALLENGE, REDIRECT, Wire
+from tests.idp.wire import BASE, CHALLENGE, REDIRECT, Wire, client, query_of
 
 pytestmark = pytest.mark.precedent(
     *("CVE-2022-3782", "CVE-2023-6291", "CVE-2024-1132", "CVE-2024-8883", "CVE-2026-3872", "CVE-2026-7504", "CVE-2026-9689"),
@@ -103,6 +103,49 @@ def test_another_uri_than_a_registered_one_is_a_page(shared: Wire, mutated: str)
     _is_a_page(shared.http.get(posted, headers={"Cookie": cookie}, follow_redirects=False))
 
 
+PORTS = (":", ":0", ":65536", ":00080", ":080", ":+80", ":8e1", ":80:80", ":80 ", "%3a80", ":\u0661")
+TAILS = (
+    *("@evil.example/cb", "\\@evil.example/cb", ".evil.example/cb", "#@evil.example/cb", "/cb/../x", "/cb/", "/cb?", "/cb?a=1"),
+    *("/CB", "/c%62", "//cb", "", "/", "?/cb", "/cb\n", "/cb#"),
+)
+HOSTS = (
+    *("localhost", "LOCALHOST", "127.1", "127.0.0.2", "0.0.0.0", "2130706433", "0x7f.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "127.0.0.1."),
+    *("[0:0:0:0:0:0:0:1]", "[::1%25lo]", "a@127.0.0.1", "127.0.0.1@evil.example"),
+)
+SCHEMES = ("https://", "HTTP://", "//", "http:\\\\", "http:/", "")
+APP_MUTATED = [
+    *(f"http://127.0.0.1{port}/cb" for port in PORTS),
+    *(f"http://127.0.0.1:80{tail}" for tail in TAILS),
+    *(f"http://{host}:51004/cb" for host in HOSTS),
+    *(f"{scheme}127.0.0.1:51004/cb" for scheme in SCHEMES),
+]
+APP = client(
+    "app", application_type="native", token_endpoint_auth_method="none", client_secret_hash=None, redirect_uris=("http://127.0.0.1/cb",)
+)
+
+
+@pytest.mark.parametrize("mutated", APP_MUTATED)
+@pytest.mark.spec("RFC8252-7.3", "RFC9700-2.1")
+def test_an_app_s_port_is_all_that_may_differ(shared: Wire, mutated: str) -> None:
+    shared.call(lambda provider: provider.store.clients.put(APP))
+    _is_a_page(shared.authorize("app", cookie=shared.log_in(), redirect_uri=mutated))
+    pushed = {"client_id": "app", "response_type": "code", "redirect_uri": mutated, "scope": "openid"}
+    assert shared.post("ext/par/request", None, **pushed).json()["error"] == "invalid_request"
+
+
+@pytest.mark.spec("RFC8252-7.3", "RFC6749-4.1.3", "RFC9126-2.1")
+def test_an_app_s_code_is_given_for_the_address_that_was_asked_and_no_other(shared: Wire) -> None:
+    shared.call(lambda provider: provider.store.clients.put(APP))
+    here, pkce = "http://127.0.0.1:51004/cb", {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    for redeemed, status in ((here, 200), ("http://127.0.0.1/cb", 400), ("http://127.0.0.1:51005/cb", 400)):
+        asked = {"client_id": "app", "response_type": "code", "redirect_uri": here, "scope": "openid", **pkce}
+        request_uri = shared.post("ext/par/request", None, **asked).json()["request_uri"]
+        answer = shared.authorize("app", cookie=shared.log_in(), request_uri=request_uri)
+        assert answer.headers["location"].startswith(f"{here}?code=")
+        code = query_of(answer)["code"]
+        assert shared.redeem(code, None, client_id="app", redirect_uri=redeemed).status_code == status
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -128,8 +171,6 @@ def test_polluted_parameters_are_a_page(shared: Wire, query: str) -> None:
 
 
 def test_a_uri_of_another_service_is_a_page(wire: Wire) -> None:
-    from tests.idp.wire import client
-
     wire.call(lambda provider: provider.store.clients.put(client("neighbour", redirect_uris=("https://neighbour.example/retour",))))
     _is_a_page(wire.authorize("baseline", cookie=wire.log_in(), redirect_uri="https://neighbour.example/retour"))
 

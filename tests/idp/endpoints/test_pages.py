@@ -41,6 +41,8 @@ BUILT = (
     "console.phone.",
     "console.key.state.",
     "console.outcome.",
+    "console.registration.c",
+    "console.registration.same",
 )
 
 
