@@ -6,14 +6,16 @@ it says itself, rule by rule; the others are converted all the same. Detection h
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
 
+from siem.detection.correlations import references_of
 from siem.detection.credit import Credit
 from siem.detection.documents import Document
 from siem.detection.logsource import LogSource
+from siem.detection.modifiers import Placeholders
 from siem.detection.pipelines import Pipelines
 from siem.detection.spelling import Spelled, spelled_out
 from siem.errors import DataError, OperationError
@@ -38,14 +40,24 @@ def backends() -> Mapping[str, Any]:
     return InstalledSigmaPlugins.autodiscover().backends
 
 
-def convert(
-    documents: Sequence[Document], pipelines: Pipelines, target: str, *, pipeline: str = "", output_format: str = "default"
-) -> Converted:
-    """The documents (rules, and the correlations over them) as queries of ``target``.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What rules are to become: ``pipeline``: which of ours names the fields, where several read the log source; ``lists``: what
+    placeholders stand for."""
 
-    ``pipeline``: which of ours names the fields, where several read the log source. Raises OperationError for a target or a format
-    that is not there, and DataError where the pipeline has to be chosen.
+    target: str
+    pipeline: str = ""
+    output_format: str = "default"
+    lists: Placeholders = field(default_factory=dict)
+
+
+def convert(documents: Sequence[Document], pipelines: Pipelines, wish: Wish) -> Converted:
+    """The documents (rules, and the correlations over them) as queries of the target.
+
+    What cannot be converted is refused by rule, and the others are converted; a correlation and all that it is over are one.
+    Raises OperationError for a target or a format that is not there.
     """
+    target, output_format = wish.target, wish.output_format
     known = backends()
     if target not in known:
         listed = ", ".join(sorted(known)) or "none"
@@ -53,7 +65,34 @@ def convert(
     if output_format not in known[target].formats:
         formats = ", ".join(known[target].formats)
         raise OperationError(f"choosing a format of {target} ({formats})", output_format, retry_helps=False)
-    sources = _sources(documents, pipelines, pipeline)
+    done: list[Converted] = []
+    for group in _together(documents):
+        try:
+            done.append(_convert(group, pipelines, known[target], wish))
+        except DataError as error:
+            done.append(Converted((), (error,)))
+    return Converted(tuple(query for one in done for query in one.queries), tuple(error for one in done for error in one.refused))
+
+
+def _together(documents: Sequence[Document]) -> list[list[Document]]:
+    """The documents in groups that refer to nothing outside, in their order."""
+    by_name = {str(one.body[key]): at for at, one in enumerate(documents) for key in ("id", "name") if one.body.get(key)}
+    group = list(range(len(documents)))
+    for at, document in enumerate(documents):
+        section = document.body.get("correlation")
+        for reference in references_of(section) if isinstance(section, Mapping) else ():
+            if (other := by_name.get(reference)) is not None and group[other] != group[at]:
+                left, right = sorted((group[other], group[at]))
+                group = [left if one == right else one for one in group]
+    found: dict[int, list[Document]] = {}
+    for at, document in enumerate(documents):
+        found.setdefault(group[at], []).append(document)
+    return list(found.values())
+
+
+def _convert(documents: Sequence[Document], pipelines: Pipelines, backend_of: Any, wish: Wish) -> Converted:
+    """Raises DataError where the pipeline has to be chosen, and for what pySigma does not read."""
+    sources = _sources(documents, pipelines, wish.pipeline)
     sections = [document.body.get("detection") for document in documents]
     asked = [name for section in sections if isinstance(section, Mapping) for one in section.values() for name in _asked(one) if name]
     from sigma.collection import SigmaCollection
@@ -64,9 +103,24 @@ def convert(
     try:
         rules = SigmaCollection.from_yaml(text)
     except SigmaError as error:
-        raise documents[0].error_at(f"pySigma does not read it: {error}") from error
-    backend = known[target](processing_pipeline=_processing(sources, pipelines, asked), collect_errors=True)
-    return _converted(backend, rules, spelled, output_format)
+        raise _faulty(spelled).error_at(f"pySigma does not read it: {error}") from error
+    processing = _processing(sources, pipelines, asked)
+    processing.vars.update({name: list(values) for name, values in wish.lists.items()})
+    return _converted(backend_of(processing_pipeline=processing, collect_errors=True), rules, spelled, wish.output_format)
+
+
+def _faulty(spelled: Sequence[Spelled]) -> Document:
+    """The first document that pySigma does not read by itself, else the first of all."""
+    from sigma.correlations import SigmaCorrelationRule
+    from sigma.exceptions import SigmaError
+    from sigma.rule import SigmaRule
+
+    for body, document in spelled:
+        try:
+            (SigmaCorrelationRule if "correlation" in body else SigmaRule).from_dict(body)
+        except SigmaError:
+            return document
+    return spelled[0][1]
 
 
 def credits_of(documents: Sequence[Document]) -> list[Credit]:
@@ -150,9 +204,13 @@ def _processing(sources: Mapping[tuple[str, str, str], LogSource], pipelines: Pi
     """
     from sigma.processing.conditions import LogsourceCondition
     from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
-    from sigma.processing.transformations import AddConditionTransformation, FieldMappingTransformation
+    from sigma.processing.transformations import (
+        AddConditionTransformation,
+        FieldMappingTransformation,
+        ValueListPlaceholderTransformation,
+    )
 
-    items: list[ProcessingItem] = []
+    items: list[ProcessingItem] = [ProcessingItem(ValueListPlaceholderTransformation(), identifier="veilleur_lists")]
     for number, ((product, category, service), source) in enumerate(sources.items()):
         when = pipelines.written.get((source.pipeline, source.product, source.category, source.service), {})
         # A field that may be in several places is looked for in each of them: the backend joins them with OR.

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from siem import conversion
 from siem.cli import app
-from siem.conversion import backends, convert
+from siem.conversion import Wish, backends, convert
 from siem.detection.documents import Document, read_documents
 from siem.detection.folders import RuleFolder
 from siem.detection.pipelines import product_pipelines
-from siem.errors import DataError, OperationError
+from siem.errors import OperationError
 
 RULES = Path(__file__).parents[2] / "rules"
 WINDOWS = """
@@ -46,7 +46,7 @@ def _written(tmp_path: Path, text: str) -> list[Document]:
 def test_every_rule_of_ours_is_a_query_of_each_backend_or_says_why_not(target: str) -> None:
     for path in sorted((RULES / "web").glob("*.yml")):
         documents = _read(path)
-        converted = convert(documents, product_pipelines(), target)
+        converted = convert(documents, product_pipelines(), Wish(target))
         assert converted.queries or converted.refused, path
         assert all(str(path.name) in error.path and "cannot express" in error.problem for error in converted.refused)
         assert all("c-uri" not in query and "cs-method" not in query for query in converted.queries), f"{path} keeps names of no event"
@@ -54,18 +54,16 @@ def test_every_rule_of_ours_is_a_query_of_each_backend_or_says_why_not(target: s
 
 def test_fields_have_the_names_of_the_pipeline_that_was_chosen_and_what_it_selects_is_asked_for(tmp_path: Path) -> None:
     documents = _written(tmp_path, WINDOWS)
-    with pytest.raises(DataError, match="windows, windows_ecs"):
-        convert(documents, product_pipelines(), "esql")
-    (elastic,) = convert(documents, product_pipelines(), "esql", pipeline="windows_ecs").queries
+    assert "windows, windows_ecs" in convert(documents, product_pipelines(), Wish("esql")).refused[0].problem
+    (elastic,) = convert(documents, product_pipelines(), Wish("esql", pipeline="windows_ecs")).queries
     assert 'winlog.channel=="Microsoft-Windows-Sysmon/Operational"' in elastic and "process.executable" in elastic
-    (splunk,) = convert(documents, product_pipelines(), "splunk", pipeline="windows").queries
+    (splunk,) = convert(documents, product_pipelines(), Wish("splunk", pipeline="windows")).queries
     assert 'Image="*\\\\whoami.exe"' in splunk and 'EventID="1"' in splunk
-    with pytest.raises(DataError, match="does not read this log source"):
-        convert(documents, product_pipelines(), "splunk", pipeline="web")
+    assert "does not read this log source" in convert(documents, product_pipelines(), Wish("splunk", pipeline="web")).refused[0].problem
 
 
 def test_a_query_finds_on_another_engine_what_the_rule_says(tmp_path: Path) -> None:
-    (query,) = convert(_written(tmp_path, WINDOWS), product_pipelines(), "sqlite", pipeline="windows").queries
+    (query,) = convert(_written(tmp_path, WINDOWS), product_pipelines(), Wish("sqlite", pipeline="windows")).queries
     with sqlite3.connect(":memory:") as database:
         database.execute("CREATE TABLE logs (Channel, EventID, OriginalFileName, Image)")
         channel = "Microsoft-Windows-Sysmon/Operational"
@@ -82,9 +80,9 @@ def test_a_query_finds_on_another_engine_what_the_rule_says(tmp_path: Path) -> N
 
 def test_a_correlation_is_converted_with_its_group_by_renamed_and_refused_where_the_backend_has_none() -> None:
     documents = _read(RULES / "web/nginx_scan.yml")
-    (query,) = convert(documents, product_pipelines(), "esql").queries
+    (query,) = convert(documents, product_pipelines(), Wish("esql")).queries
     assert "source.ip" in query and "count_distinct(url.path)" in query
-    refused = convert(documents, product_pipelines(), "lucene").refused
+    refused = convert(documents, product_pipelines(), Wish("lucene")).refused
     assert refused and "correlation" in refused[0].problem
 
 
@@ -100,7 +98,7 @@ correlation:
   timespan: 5m
   condition: {field: OriginalFileName, gte: 2}
 """
-    queries = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), target, pipeline="windows_ecs").queries
+    queries = convert(_written(tmp_path, WINDOWS + many), product_pipelines(), Wish(target, pipeline="windows_ecs")).queries
     assert "process.executable" in queries[0] and "process.pe.original_file_name" in queries[0]
     assert len(queries) == len(set(queries)) == 2 * 3
     assert not re.search(r"(?<!winlog.event_data.)\b(Image|OriginalFileName)\b", "\n".join(queries))
@@ -126,7 +124,7 @@ correlation:
 
 
 def test_a_correlation_by_a_field_of_several_places_finds_on_another_engine_what_is_in_any_of_them(tmp_path: Path) -> None:
-    queries = convert(_written(tmp_path, OFTEN), product_pipelines(), "sqlite", pipeline="windows_ecs").queries
+    queries = convert(_written(tmp_path, OFTEN), product_pipelines(), Wish("sqlite", pipeline="windows_ecs")).queries
     assert len(queries) == 2 * 2
     common = {"winlog.channel": "Microsoft-Windows-Sysmon/Operational", "event.code": "1", "winlog.computer_name": "srv"}
     # Two collectors, each with its own place for the program, and events that do not say which it was.
@@ -148,9 +146,9 @@ def test_a_target_or_format_that_is_not_there_is_told_with_those_that_are(tmp_pa
     documents = _written(tmp_path, WINDOWS)
     assert {"lucene", "esql", "splunk", "sqlite"} <= backends().keys()
     with pytest.raises(OperationError, match=r"esql.*veilleur\[convert\]"):
-        convert(documents, product_pipelines(), "qradar", pipeline="windows")
+        convert(documents, product_pipelines(), Wish("qradar", pipeline="windows"))
     with pytest.raises(OperationError, match="dsl_lucene"):
-        convert(documents, product_pipelines(), "lucene", pipeline="windows", output_format="pdf")
+        convert(documents, product_pipelines(), Wish("lucene", pipeline="windows", output_format="pdf"))
 
 
 def test_without_pysigma_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +194,7 @@ def test_files_are_queries_on_the_screen_and_wrong_ones_are_named(tmp_path: Path
 def test_a_field_that_may_be_in_several_places_is_looked_for_in_each(tmp_path: Path) -> None:
     """In ECS, depending on the collector, the original name stands with the process, with the file, or as the event log wrote it."""
     rule = WINDOWS.replace("whoami.exe}", "whoami.exe, Signature|contains: Nobody}")
-    (query,) = convert(_written(tmp_path, rule), product_pipelines(), "sqlite", pipeline="windows_ecs").queries
+    (query,) = convert(_written(tmp_path, rule), product_pipelines(), Wish("sqlite", pipeline="windows_ecs")).queries
     places = ["process.pe.original_file_name", "file.pe.original_file_name", "winlog.event_data.OriginalFileName"]
     assert all(place in query for place in (*places, "winlog.event_data.Signature", "winlog.event_data.Image"))
     columns = [
@@ -224,3 +222,27 @@ def test_a_field_that_may_be_in_several_places_is_looked_for_in_each(tmp_path: P
             )
         found = database.execute(query.replace("<TABLE_NAME>", "logs")).fetchall()
     assert len(found) == len(places)
+
+
+def test_what_cannot_be_converted_is_named_and_the_others_are_converted(tmp_path: Path) -> None:
+    (tmp_path / "good.yml").write_text(WINDOWS, "utf-8")
+    (tmp_path / "bad.yml").write_text(
+        WINDOWS.replace("0001", "0002").replace("whoami.exe}\n  filter", "whoami.exe, A|near: b}\n  filter"), "utf-8"
+    )
+    over = OFTEN.replace("condition: {gte: 3}", "condition: {gte: 3, lte: 9}")
+    (tmp_path / "range.yml").write_text(over, "utf-8")
+    status, said = _run(*(str(tmp_path / f"{name}.yml") for name in ("bad", "good", "range")), "-t", "sqlite", "-p", "windows")
+    assert status == 1
+    assert "bad.yml:2: pySigma" in said and "range.yml:9: pySigma" in said
+    assert "good.yml:" not in said
+    assert "SELECT" in said
+
+
+def test_lists_stand_for_placeholders_as_they_do_here(tmp_path: Path) -> None:
+    rule = WINDOWS.replace("{OriginalFileName: whoami.exe}", "{OriginalFileName|expand: '%Tools%'}")
+    documents = _written(tmp_path, rule)
+    wish = Wish("sqlite", pipeline="windows", lists={"Tools": ("whoami.exe", "net*.exe")})
+    (query,) = convert(documents, product_pipelines(), wish).queries
+    assert "whoami.exe" in query and "net%.exe" in query
+    (refused,) = convert(documents, product_pipelines(), Wish("sqlite", pipeline="windows")).refused
+    assert "Tools" in refused.problem
