@@ -19,6 +19,7 @@ from siem.detection.heading import heading, id_from, own_section, text_at
 from siem.detection.indicators import CompiledIndicators, read_indicators
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import ItemError, Placeholders
+from siem.detection.overrides import overridden
 from siem.detection.pipelines import product_pipelines
 from siem.detection.placeholders import FOLDER as LISTS
 from siem.detection.placeholders import read_placeholders
@@ -98,11 +99,8 @@ class Ruleset:
         """Ids of the rules that raise alerts; the others only feed correlations."""
         single = (one.rule.id for one in self.singles if one.alerts)
         correlated = (one.rule.id for one in self.correlations if one.alerts)
-        return frozenset((*single, *correlated)) | self._own_ids
-
-    @property
-    def _own_ids(self) -> frozenset[str]:
-        return frozenset(one.rule.id for one in self.baselines) | frozenset(one.rule.id for one in self.indicators)
+        own = (*(one.rule.id for one in self.baselines), *(one.rule.id for one in self.indicators))
+        return frozenset((*single, *correlated, *own))
 
     def only(self, rule_ids: Iterable[str]) -> "Ruleset":
         """These rules and what feeds them, by whatever number of correlations; enough to say what the full set says of them."""
@@ -151,13 +149,14 @@ def load_rules(
     """
     every = named(folders)
     lists, errors = read_placeholders(every)
-    documents, wrong = read_folders(every)
+    read, wrong = read_folders(every)
+    documents, misplaced = overridden(read)
     if instead:
         replaced = {str(one.body[key]) for one in instead for key in ("id", "name") if one.body.get(key)}
         documents = [one for one in documents if replaced.isdisjoint(map(str, (one.body.get("id"), one.body.get("name"))))]
         documents.extend(instead)
     known_sources = product_pipelines().sources if sources is None else tuple(sources)
-    return _Loader(known_sources, {**lists, **(placeholders or {})}, [*errors, *wrong]).load(documents)
+    return _Loader(known_sources, {**lists, **(placeholders or {})}, [*errors, *wrong, *misplaced]).load(documents)
 
 
 def read_folders(folders: Sequence[RuleFolder]) -> tuple[list[Document], list[DataError]]:

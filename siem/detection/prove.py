@@ -127,7 +127,7 @@ def _of_form(folders: Sequence[Path | RuleFolder], known: Sequence[DataError]) -
     places = {(error.path, error.line, error.field) for error in known}
     for document in read_folders(named(folders))[0]:
         mistakes = [*problems_of(document.body), *misread(document)]
-        if not document.folder.name and not document.body.get("id") and "filter" not in document.body:
+        if not document.folder.name and not document.body.get("id") and not {"filter", "alerting"} & document.body.keys():
             mistakes.append(RuleMistake("missing: a UUID, so that alerts know the rule again when its title changes", "id"))
         for error in map(document.error, mistakes):
             if (error.path, error.line, error.field) not in places:
