@@ -31,7 +31,7 @@ def check_request_object(request: AuthorizationRequest) -> None:
         if request_uri is not None:
             signed = _fetched(request, request_uri)
         if signed is not None:
-            opened = open_request_object(signed, client, issuer=request.issuer, now=request.now)
+            opened = open_request_object(signed, client, issuer=request.issuer, now=request.now, hosted=request_uri is not None)
             request.parameters, request.object_id = opened.parameters, opened.object_id
     if request.get("redirect_uri") != outer:
         request.redirect_uri = None

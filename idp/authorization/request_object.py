@@ -37,9 +37,14 @@ class OpenedObject(NamedTuple):
     object_id: ObjectId | None
 
 
-def open_request_object(value: str, client: Client, *, issuer: str, now: datetime) -> OpenedObject:
-    """What an authorization request asks for, signed; raises :class:`InvalidRequestObject` saying what to change."""
-    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=algorithms_of(client, client.request_object_signing_alg))
+def open_request_object(value: str, client: Client, *, issuer: str, now: datetime, hosted: bool = False) -> OpenedObject:
+    """What an authorization request asks for, signed; raises :class:`InvalidRequestObject` saying what to change.
+
+    ``hosted``: it stands at a registered address, where its client ends it by taking it away: it needs no ``exp`` (OpenID Connect
+    Core §6.2), and without one it counts as often as it is found there.
+    """
+    allowed = algorithms_of(client, client.request_object_signing_alg)
+    claims = verified_claims(value, client, issuer=issuer, now=now, allowed=allowed, hosted=hosted)
     return OpenedObject({**_parameters(claims), "client_id": client.client_id}, _object_id(claims))
 
 
@@ -55,11 +60,12 @@ def open_backchannel_request(value: str, client: Client, *, issuer: str, now: da
 
 
 def _object_id(claims: Mapping[str, Any]) -> ObjectId | None:
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY
-    return ObjectId(claims["jti"], expires_at) if "jti" in claims else None
+    if "jti" not in claims or "exp" not in claims:
+        return None
+    return ObjectId(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY)
 
 
-def verified_claims(value: str, client: Client, *, issuer: str, now: datetime, allowed: list[str]) -> dict[str, Any]:
+def verified_claims(value: str, client: Client, *, issuer: str, now: datetime, allowed: list[str], hosted: bool = False) -> dict[str, Any]:
     """Verify with the client's registered keys alone; raises :class:`InvalidRequestObject` saying what to change."""
     if client.jwks is None:
         raise RequestNotSupported("this client registered no jwks, so its request objects cannot be verified")
@@ -78,7 +84,7 @@ def verified_claims(value: str, client: Client, *, issuer: str, now: datetime, a
         ) from error
     if not isinstance(claims, dict):
         raise InvalidRequestObject("the payload of the request object must be a JSON object")
-    fault = _fault(client, verified.headers(), claims, issuer) or _time_fault(client, claims, now)
+    fault = _fault(client, verified.headers(), claims, issuer) or _time_fault(client, claims, now, hosted=hosted)
     if fault:
         raise InvalidRequestObject(f"request object: {fault}")
     return claims
@@ -99,22 +105,24 @@ def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any],
     return next((text for wrong, text in faults if wrong), None)
 
 
-def _time_fault(client: Client, claims: Mapping[str, Any], now: datetime) -> str | None:
+def _time_fault(client: Client, claims: Mapping[str, Any], now: datetime, *, hosted: bool) -> str | None:
+    demanded = {"exp", "nbf"} if client.profile is Profile.FAPI2 else set() if hosted else {"exp"}
     for name in ("exp", "nbf", "iat"):
         value = claims.get(name)
         if value is None:
-            if name == "exp" or (name == "nbf" and client.profile is Profile.FAPI2):
+            if name in demanded:
                 return f"{name} is missing"
         elif isinstance(value, bool) or not isinstance(value, int | float):
             return f"{name} must be a number of seconds"
     at, leeway, longest = now.timestamp(), _LEEWAY.total_seconds(), _MAX_LIFETIME.total_seconds()
     begins = claims.get("nbf")
     begins = at if begins is None else begins
+    ends = at if claims.get("exp") is None else claims["exp"]
     faults = (
-        (claims["exp"] <= at - leeway, "it has expired (exp)"),
+        (ends <= at - leeway, "it has expired (exp)"),
         (max(begins, claims.get("iat") or begins) > at + leeway, "it is not valid yet (nbf, iat)"),
         (begins < at - longest - leeway, "it began more than 60 minutes ago (nbf)"),
-        (claims["exp"] > begins + longest + leeway, "it is valid for more than 60 minutes (exp)"),
+        (ends > begins + longest + leeway, "it is valid for more than 60 minutes (exp)"),
     )
     return next((text for wrong, text in faults if wrong), None)
 

@@ -206,12 +206,11 @@ def test_oidcc_registration_sector_bad(dynamic: Dynamic) -> None:
 @pytest.mark.spec("OIDCC-6.2", "OIDCR-2")
 @pytest.mark.parametrize("fragment", ["", "#registered-before-the-object-was-made"])
 def test_oidcc_request_uri_signed_rs256(dynamic: Dynamic, fragment: str) -> None:
-    """A request object at a registered request_uri, signed with RS256, counts, whatever the fragment; it is fetched when it is used."""
+    """A request object at a registered request_uri, signed with RS256, counts, with no end of its own and whatever the fragment."""
     uri = f"{dynamic.site.base}/objet{fragment}"
     body, suite = dynamic.client(request_uris=[uri], jwks=public_jwks("RS256"), request_object_signing_alg="RS256")
-    dynamic.site.put(
-        "/objet", sign(request_claims(body["client_id"], code_challenge=None, code_challenge_method=None), alg="RS256").encode()
-    )
+    claims = request_claims(body["client_id"], code_challenge=None, code_challenge_method=None, exp=None)
+    dynamic.site.put("/objet", sign(claims, alg="RS256").encode())
     answer = suite.ask(cookie=suite.wire.log_in(), client_id=body["client_id"], request_uri=uri, state="outside")
     assert query_of(answer)["state"] == "signed-state"
     assert dynamic.site.asked == ["/objet"]

@@ -37,7 +37,15 @@ class World:
     def __init__(self, base_url: str, inside: str, environment: Mapping[str, str]) -> None:
         self.base_url, self._inside, self._environment = base_url, inside, environment
         self.issuer = f"{base_url}/auth/realms/esante-wallet"
-        told = {"issuer": self.issuer, "base_url": base_url, "client_secret": SECRET, "clients": (), "people": (), "authority": None}
+        told = {
+            "issuer": self.issuer,
+            "base_url": base_url,
+            "client_secret": SECRET,
+            "clients": (),
+            "people": (),
+            "authority": None,
+            "client_jwk": None,
+        }
         self.phones = DevProvider({**told, "control_url": f"{inside}/control/v1"})
 
     def rotate_keys(self) -> None:

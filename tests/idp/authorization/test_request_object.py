@@ -2,13 +2,14 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.authorization.request_object import open_request_object
+from idp.authorization.request_object import OpenedObject, open_request_object
 from idp.errors import InvalidRequestObject, OAuthError
 from idp.model import Profile
 from tests.idp.relying_party import public_jwks, request_claims, sign
@@ -90,6 +91,18 @@ def test_fapi2_demands_nbf_and_forbids_rs256() -> None:
     with pytest.raises(InvalidRequestObject, match="ES256 or PS256 by"):
         _open(sign(request_claims("c"), alg="RS256"), FAPI2)
     assert _open(sign(request_claims("c", nbf=None)))
+
+
+@pytest.mark.spec("OIDCC-6.2")
+def test_an_object_at_a_registered_address_needs_no_end_and_keeps_the_one_that_it_has() -> None:
+    def hosted(party: Any = CLIENT, **changes: Any) -> OpenedObject:
+        return open_request_object(sign(request_claims("c", **changes)), party, issuer=ISSUER, now=START, hosted=True)
+
+    assert hosted(exp=None, jti="one").object_id is None
+    assert hosted(jti="one").object_id == ("one", START + timedelta(seconds=70))
+    for party, changes, fault in ((CLIENT, {"exp": AT - 11}, "expired"), (FAPI2, {"exp": None}, "exp is missing")):
+        with pytest.raises(InvalidRequestObject, match=fault):
+            hosted(party, **changes)
 
 
 @pytest.mark.spec("RFC9101-10.1", "RFC8725-3.1")
