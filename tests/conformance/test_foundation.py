@@ -14,6 +14,7 @@ from tests.conformance.foundation import verdicts
 from tests.conformance.foundation.ending import ended_by_signals
 from tests.conformance.foundation.plan import PlanError, PlanFile, filled, made_for, names_in, read, read_all
 from tests.conformance.foundation.reasons import REASONS, REASONS_IN_PLAN, reason
+from tests.conformance.foundation.world import World
 from tests.conformance.plans import PLANS
 
 PLAN_FILES = read_all()
@@ -143,6 +144,14 @@ def test_no_reason_is_left_of_a_module_that_passes() -> None:
     bad = {(plan, module) for plan, module, verdict in kept if verdict in ("failed", "interrupted", "warning")}
     assert {key for key in REASONS_IN_PLAN if key in ran} <= bad
     assert {module for module in REASONS if module in {name for _, name in ran}} <= {module for _, module in bad}
+
+
+def test_what_stands_in_for_the_phones_is_made_of_what_a_run_knows() -> None:
+    world = World("https://localhost:9443", "http://127.0.0.1:1", {})
+    try:
+        assert world.phones.issuer == world.issuer == GIVEN["issuer"]
+    finally:
+        world.phones.close()
 
 
 def test_a_plan_that_is_listed_here_is_run_by_a_file() -> None:
