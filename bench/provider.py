@@ -219,9 +219,9 @@ def _tokens(bench: _Bench) -> Iterator[Row]:
     yield _introspections(bench, "introspection of a client's own token", lambda: token_of(bench.ours, bench.endpoint("token")), theirs)
 
 
-def _introspections(bench: _Bench, name: str, token: Callable[[], str], theirs: Measure | None) -> Row:
-    """A live token of each slice's own, asked about again and again for less time than it lives."""
-    headers = bench.basic("bench-es256")
+def _introspections(bench: _Bench, name: str, token: Callable[[], str], theirs: Measure | None, *, client_id: str = "bench-es256") -> Row:
+    """A live token of each slice's own, asked about by its client again and again for less time than it lives."""
+    headers = bench.basic(client_id)
 
     def ours(seconds: float) -> float:
         body = urlencode({"token": token()}).encode()
@@ -265,7 +265,7 @@ def _people(bench: _Bench, visits: "list[_Visit]") -> Iterator[Row]:
     ec_key = cast("EllipticCurvePrivateKey", bench.keys["ES256"])
     raw = {"raw ES256 signing": lambda seconds: machine.es256(seconds / 2, ec_key)}
     yield bench.row("full PSC login (authorize, approval, token, userinfo)", 300, logins, raw | floor)
-    yield _introspections(bench, "introspection of a person's token, which is stored", visits[0].log_in, None)
+    yield _introspections(bench, "introspection of a person's token, which is stored", visits[0].log_in, None, client_id="bench-login")
 
     def userinfo(seconds: float) -> float:
         headers = {"Authorization": f"Bearer {visits[0].log_in()}"}

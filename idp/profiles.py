@@ -84,6 +84,14 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "ANS, page introspection",
     ),
     Switch(
+        "open_introspection",
+        True,
+        False,
+        False,
+        "clients that have it are told of each other's tokens; without, a token is its client's and its resource servers' business alone",
+        "ANS: interfaces introspect the tokens of the services that call them; RFC 7662 §4, RFC 9701 §5",
+    ),
+    Switch(
         "session_state_parameter",
         "keycloak",
         "salted",
@@ -203,6 +211,7 @@ class Rules:
     keycloak_claims: bool
     keycloak_token_response: bool
     keycloak_introspection: bool
+    open_introspection: bool
     session_state_parameter: str
     logout_state_returned: bool
     psc_userinfo: bool

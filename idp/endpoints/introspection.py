@@ -1,6 +1,7 @@
-"""Introspection (RFC 7662): is this token active, and what does it stand for; asked by an authenticated client."""
+"""Introspection (RFC 7662): is this token active, and what does it stand for; asked by a client whose business that is."""
 
-from typing import Any
+from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import InvalidClient, InvalidRequest
 from idp.http import header, read_form
-from idp.model import AccountState, Client
+from idp.model import Account, AccountKind, AccountState, Client, Grant
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.claims import login_name, seconds
@@ -24,6 +25,8 @@ from vocabulary.audit import AuditAction, Outcome
 
 _INACTIVE = {"active": False}
 _JWT = "application/token-introspection+jwt"
+#: Members that name the person.
+_NAMES: Final = frozenset({"username", "preferred_username", "SubjectNameID"})
 
 
 async def introspect(request: Request) -> Response:
@@ -42,11 +45,16 @@ async def _introspect(request: Request, provider: Provider, form: dict[str, str]
     if token is None:
         raise InvalidRequest("token is missing")
     access = await find_access(provider, token)
-    document = _access_document(provider, access) if access else await _refresh_document(provider, client, token)
+    known = access is not None and _may_know(client, access, issuer=provider.issuer)
+    if access is None:
+        document = await _refresh_document(provider, client, token)
+    else:
+        document = _access_document(provider, access, client) if known else _INACTIVE
     provider.audit.record(
         AuditAction.TOKEN_INTROSPECTED,
         Outcome.SUCCESS if document["active"] else Outcome.FAILURE,
         {
+            "event.reason": "the token is neither this client's nor for a resource that it serves" if access and not known else None,
             "user.id": access.account.national_id if access and access.account else None,
             "source.ip": source_ip,
             "health.relying_party.id": client.client_id,
@@ -59,12 +67,30 @@ async def _introspect(request: Request, provider: Provider, form: dict[str, str]
     return json_answer(document)
 
 
+def _may_know(client: Client, access: Access, *, issuer: str) -> bool:
+    """Whether the token is this client's business (RFC 7662 §2.2, §4; RFC 9701 §5): its own, or for a resource server that it is.
+
+    Clients of Pro Santé Connect are told of each other's tokens (``open_introspection``), unless the one of the token is known to each
+    of its services by another subject: a token that somebody found must not tell them whose it is.
+    """
+    record = access.record
+    if client.client_id == record.client_id or frozenset(client.serves_resources) & (record.resources or {issuer}):
+        return True
+    both = rules_of(client).open_introspection and rules_of(access.client).open_introspection
+    return both and not _is_pairwise(access)
+
+
+def _is_pairwise(access: Access) -> bool:
+    """Whether the service of the token knows its person by a subject that no other service has."""
+    return access.client.subject_type == "pairwise" or (access.account is not None and access.account.kind is AccountKind.PATIENT)
+
+
 def _wants_jwt(accept: str) -> bool:
     """RFC 9701 §4: only when asked for by its name."""
     return any(part.partition(";")[0].strip().lower() == _JWT for part in accept.split(","))
 
 
-def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
+def _access_document(provider: Provider, access: Access, client: Client) -> dict[str, Any]:
     record, grant, account = access.record, access.grant, access.account
     document: dict[str, Any] = {
         "active": True,
@@ -88,27 +114,32 @@ def _access_document(provider: Provider, access: Access) -> dict[str, Any]:
         document["act"] = record.actor
     if account is None:
         return document
-    rules = rules_of(access.client)
-    document |= {
-        "auth_time": seconds(grant.auth_time),
-        "acr": grant.acr,
-        "sid": grant.session_id,
-    }
-    if record.scope & {"identity", "profile"}:
+    told = _with_person(document, access.client, grant, account, typ="Bearer")
+    if _is_pairwise(access) and client.client_id != record.client_id:
+        # Whom the token's own client knows by one subject, nobody else learns the name of.
+        return {name: value for name, value in told.items() if name not in _NAMES}
+    return told
+
+
+def _with_person(document: dict[str, Any], client: Client, grant: Grant, account: Account, *, typ: str) -> dict[str, Any]:
+    """What is told of the login behind a token of the client, of either kind, changed as its switches demand."""
+    rules, name = rules_of(client), login_name(account, document["sub"])
+    document |= {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "sid": grant.session_id}
+    if {"identity", "profile"} & frozenset(document["scope"].split()):
         # As at userinfo: a service that was not granted the identity does not get it here, nor does the one it calls.
-        document["username"] = login_name(account, document["sub"])
+        document["username"] = name
     if rules.keycloak_introspection:
         # As ANS documents it; SubjectNameID only when an access token is introspected.
         document |= {
-            "typ": "Bearer",
-            "username": login_name(account, document["sub"]),
-            "azp": record.client_id,
+            "typ": typ,
+            "username": name,
+            "azp": client.client_id,
             "nonce": grant.nonce or "",
             "session_state": grant.session_id,
-            "preferred_username": login_name(account, document["sub"]),
+            "preferred_username": name,
             "email_verified": False,
-            "SubjectNameID": login_name(account, ""),
         }
+        document |= {"SubjectNameID": login_name(account, "")} if typ == "Bearer" else {}
     return as_told(document, grant, rules)
 
 
@@ -125,16 +156,19 @@ async def _refresh_document(provider: Provider, client: Client, value: str) -> d
     session = await provider.store.sessions.get(grant.session_id, now) if grant.session_id else None
     if account is None or account.state is not AccountState.ACTIVE or session is None:
         return _INACTIVE
-    return {
+    document: dict[str, Any] = {
         "active": True,
         "iss": provider.issuer,
         "sub": provider.tokens.subject(client, account),
         "client_id": client.client_id,
         "scope": " ".join(sorted(grant.scope)),
+        **({"iat": seconds(token.issued_at)} if token.issued_at else {}),
         "exp": seconds(token.expires_at),
+        # It is no JWT that could have one of its own; this one stands for it alone, and leads nowhere.
+        "jti": str(uuid5(NAMESPACE_OID, f"{provider.issuer} {token.token_hash}")),
         "typ": "Refresh",
-        "sid": grant.session_id,
     }
+    return _with_person(document, client, grant, account, typ="Refresh")
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -54,6 +54,8 @@ class Client:
     jwks_uri: str | None = None
     #: Resource servers (RFC 8707) this client may ask access tokens for, besides ourselves.
     resources: tuple[str, ...] = ()
+    #: Resource servers that this client is: it may introspect tokens that are for them.
+    serves_resources: tuple[str, ...] = ()
     #: RFC 9126 §6: an authorization request counts only when it was pushed (a profile may demand it too).
     require_pushed_authorization_requests: bool = False
     #: RFC 9101 §10.5: an authorization request counts only as a signed object.

@@ -111,6 +111,8 @@ class RefreshToken:
     rotated_at: datetime | None = None
     #: The answer that replaced it, sealed under the token itself (:mod:`idp.grants.repeated_answer`).
     answer: bytes | None = None
+    #: None for one issued by an older release.
+    issued_at: datetime | None = None
 
 
 @quick

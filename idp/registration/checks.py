@@ -201,9 +201,10 @@ def _is_resource(uri: str) -> bool:
 
 
 def _check_resources(client: Client) -> None:
-    for uri in client.resources:
-        if not _is_resource(uri):
-            raise ValueError(f"resources: {uri!r} must be an absolute URI without fragment or space")
+    for member in ("resources", "serves_resources"):
+        wrong = next((uri for uri in getattr(client, member) if not _is_resource(uri)), None)
+        if wrong is not None:
+            raise ValueError(f"{member}: {wrong!r} must be an absolute URI without fragment or space")
 
 
 def _check_request_objects(client: Client) -> None:

@@ -20,8 +20,8 @@ from idp.registration.entry import Entry
 #: What the operator alone says of a client.
 _OPERATORS: Final = frozenset(
     {
-        *("profile", "quirks", "disabled", "structure_name", "structure_finess", "resources", "exchange_subject_clients"),
-        "exchange_subject_issuers",
+        *("profile", "quirks", "disabled", "structure_name", "structure_finess", "resources", "serves_resources"),
+        *("exchange_subject_clients", "exchange_subject_issuers"),
         *("sector_identifier", "authorization_details_types", "developers"),
     }
 )

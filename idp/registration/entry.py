@@ -44,6 +44,7 @@ class Entry(BaseModel):
     jwks: dict[str, Any] | None = None
     jwks_uri: str | None = None
     resources: tuple[str, ...] = ()
+    serves_resources: tuple[str, ...] = ()
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None

@@ -116,6 +116,10 @@ ALTER TABLE pushed_requests ADD COLUMN valid_until INTEGER NOT NULL DEFAULT 0;
 UPDATE pushed_requests SET valid_until = expires_at;
 """
 
+_REFRESH_ISSUED = """
+ALTER TABLE refresh_tokens ADD COLUMN issued_at INTEGER;
+"""
+
 #: Steps in order; append only.
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
@@ -129,6 +133,7 @@ STEPS: Final[tuple[str, ...]] = (
     _DENIED_TOKENS,
     _REFUSALS,
     _ANSWERED_ONCE,
+    _REFRESH_ISSUED,
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).

@@ -90,17 +90,18 @@ class SqliteTokenStore:
 
     async def get_refresh_token(self, token_hash: str) -> RefreshToken | None:
         row = self._file.read(
-            "SELECT grant_id, expires_at, rotated_at, answer FROM refresh_tokens WHERE token_hash = ?", (token_hash,)
+            "SELECT grant_id, expires_at, rotated_at, answer, issued_at FROM refresh_tokens WHERE token_hash = ?", (token_hash,)
         ).fetchone()
         if row is None:
             return None
-        grant_id, expires_at, rotated_at, answer = row
+        grant_id, expires_at, rotated_at, answer, issued_at = row
         return RefreshToken(
             token_hash=token_hash,
             grant_id=grant_id,
             expires_at=from_microseconds(expires_at),
             rotated_at=None if rotated_at is None else from_microseconds(rotated_at),
             answer=answer,
+            issued_at=None if issued_at is None else from_microseconds(issued_at),
         )
 
     async def rotate(
@@ -260,7 +261,8 @@ def _insert_access_token(connection: sqlite3.Connection, token: AccessTokenRecor
 
 
 def _insert_refresh_token(connection: sqlite3.Connection, token: RefreshToken) -> None:
+    issued_at = None if token.issued_at is None else microseconds(token.issued_at)
     connection.execute(
-        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES (?, ?, ?)",
-        (token.token_hash, token.grant_id, microseconds(token.expires_at)),
+        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, issued_at) VALUES (?, ?, ?, ?)",
+        (token.token_hash, token.grant_id, microseconds(token.expires_at), issued_at),
     )

@@ -115,7 +115,9 @@ class Issuer:
             access_token_record=_record(client, grant, scope, jti=jti, issued_at=now, expires_at=expires_at, bound=bound),
             refresh_token=refresh_token,
             refresh_token_record=(
-                RefreshToken(token_hash=hash_token(refresh_token), grant_id=grant.id, expires_at=now + rules.refresh_token_lifetime)
+                RefreshToken(
+                    token_hash=hash_token(refresh_token), grant_id=grant.id, expires_at=now + rules.refresh_token_lifetime, issued_at=now
+                )
                 if refresh_token
                 else None
             ),

@@ -125,4 +125,4 @@ def test_a_token_of_the_administration_is_nobody_s_login(apart: Wire) -> None:
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": token}
     form["subject_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
     assert "error" in apart.post("token", "exchanger", **form).json()
-    assert PERSON.given_name not in apart.post("token/introspect", "other", token=token).text
+    assert PERSON.given_name not in apart.post("token/introspect", "interface", token=token).text

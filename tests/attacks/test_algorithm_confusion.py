@@ -146,7 +146,7 @@ def test_no_forged_access_token_opens_anything(wire: Wire, client_id: str) -> No
     crossed = [token + "A", token[:-4] + "AAAA", token + ".", f"{token}.{token}", token.partition(".")[2], f" {token[1:]}"]
     for forged in _forgeries(header, claims, _published(wire)) + crossed:
         assert wire.userinfo(forged).status_code == 401, forged
-        assert wire.post("token/introspect", "other", token=forged).json() == {"active": False}
+        assert wire.post("token/introspect", "interface", token=forged).json() == {"active": False}
     assert wire.userinfo(token).status_code == 200
 
 
@@ -228,7 +228,7 @@ def test_a_token_of_ours_made_for_one_purpose_serves_no_other(wire: Wire, client
     assert answer.count(".") == 2
     for token in (answer, tokens["id_token"]):
         assert wire.userinfo(token).status_code == 401
-        assert wire.post("token/introspect", "other", token=token).json() == {"active": False}
+        assert wire.post("token/introspect", "interface", token=token).json() == {"active": False}
         assert wire.refresh(token, client_id).json()["error"] == wire.redeem(token, client_id).json()["error"] == "invalid_grant"
     for token in (answer, tokens["access_token"]):
         assert "error=invalid_request" in wire.authorize(client_id, cookie=cookie, prompt="none", id_token_hint=token).headers["location"]

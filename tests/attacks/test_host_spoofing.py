@@ -34,7 +34,7 @@ def test_metadata_login_and_answers_name_the_configured_address(wire: Wire) -> N
     assert answer.headers["location"].startswith(f"{BASE}/login/")
     tokens = wire.tokens()
     described = wire.http.post(
-        f"{CONNECT}/token/introspect", data={"token": tokens["access_token"]}, auth=("other", "s" * 43), headers=SPOOFED
+        f"{CONNECT}/token/introspect", data={"token": tokens["access_token"]}, auth=("interface", "s" * 43), headers=SPOOFED
     )
     assert described.json()["iss"] == ISSUER
 

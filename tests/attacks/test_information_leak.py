@@ -25,7 +25,7 @@ def test_without_scope_nothing_names_the_person(wire: Wire, client_id: str) -> N
         json.dumps(tokens),
         json.dumps([parts_of(tokens[name]) for name in ("id_token", "access_token")]),
         wire.userinfo(tokens["access_token"]).text,
-        *(wire.post("token/introspect", reader, token=tokens["access_token"]).text for reader in (client_id, "other", "psc")),
+        *(wire.post("token/introspect", reader, token=tokens["access_token"]).text for reader in (client_id, "other", "psc", "interface")),
         wire.post("token/introspect", client_id, token=tokens["refresh_token"]).text,
     ]
     assert [text for text in seen for trait in TRAITS if trait in text] == []

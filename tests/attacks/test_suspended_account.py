@@ -35,7 +35,7 @@ def test_code_refresh_userinfo_introspection_and_session_are_dead(wire: Wire, cl
     assert wire.refresh(tokens["refresh_token"], None if public else client_id, **named).json()["error"] == "invalid_grant"
     assert wire.userinfo(tokens["access_token"]).status_code == 401
     for token in (tokens["access_token"], tokens["refresh_token"]):
-        for reader in ("baseline", "psc"):
+        for reader in ("baseline", "psc", "interface"):
             assert wire.post("token/introspect", reader, token=token).json() == {"active": False}
     assert "/login/" in wire.authorize(client_id, cookie=cookie).headers["location"]
     assert "error=login_required" in wire.authorize(client_id, cookie=cookie, prompt="none").headers["location"]

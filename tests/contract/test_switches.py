@@ -150,6 +150,8 @@ def _browser_login(wire: Wire, note: Note) -> None:
     note("ID token", claims_of(body["id_token"]))
     note("userinfo", wire.userinfo(body["access_token"]).json())
     note("introspection", wire.post("token/introspect", "service", token=body["access_token"]).json())
+    note("introspection of a refresh token", wire.post("token/introspect", "service", token=body["refresh_token"]).json())
+    note("introspection by a neighbour", {"active": wire.post("token/introspect", "psc", token=body["access_token"]).json()["active"]})
     leaving = {"id_token_hint": body["id_token"], "post_logout_redirect_uri": GOODBYE, "state": "x"}
     wire.http.cookies.clear()
     left = wire.http.get(f"{CONNECT}/logout", params=leaving, follow_redirects=False)
@@ -240,10 +242,16 @@ CHANGES: Final[dict[str, tuple[SwitchValue, set[str]]]] = {
         45,
         {"token.expires_in", "refresh.expires_in", "exchange.expires_in", "access token.claims.exp", "ID token.exp", "introspection.exp"},
     ),
-    "refresh_token_seconds": (600, {"refresh after 25 min.*", "token.refresh_expires_in", "refresh.refresh_expires_in"}),
+    "refresh_token_seconds": (
+        600,
+        {"refresh after 25 min.*", "token.refresh_expires_in", "refresh.refresh_expires_in", "introspection of a refresh token.exp"},
+    ),
     "refresh_repeat_seconds": (2, {"refresh again after 5 s.*", "refresh after 25 min.*"}),
     "refresh_rotation": (False, {"refresh.same"}),
-    "keycloak_subject": (False, {"access token.claims.sub", "ID token.sub", "userinfo.sub", "introspection.sub"}),
+    "keycloak_subject": (
+        False,
+        {"access token.claims.sub", "ID token.sub", "userinfo.sub", "introspection.sub", "introspection of a refresh token.sub"},
+    ),
     "keycloak_claims": (
         False,
         {
@@ -261,12 +269,15 @@ CHANGES: Final[dict[str, tuple[SwitchValue, set[str]]]] = {
         {
             *(f"introspection.{name}" for name in ("SubjectNameID", "azp", "email_verified", "nonce", "preferred_username")),
             *(f"introspection.{name}" for name in ("session_state", "typ", "username")),
+            *(f"introspection of a refresh token.{name}" for name in ("azp", "email_verified", "nonce", "preferred_username")),
+            *(f"introspection of a refresh token.{name}" for name in ("session_state", "username")),
         },
     ),
+    "open_introspection": (False, {"introspection by a neighbour.active"}),
     "session_state_parameter": ("salted", {"callback.session_state"}),
     "logout_state_returned": (False, {"logout.to"}),
     "psc_userinfo": (False, {"userinfo.*"}),
-    "acr_told": ("requested", {"access token.claims.acr", "ID token.acr", "introspection.acr"}),
+    "acr_told": ("requested", {"access token.claims.acr", "ID token.acr", "introspection.acr", "introspection of a refresh token.acr"}),
     "claims_left_out": (
         "authMode codeCivilite",
         {"access token.claims.authMode", "ID token.authMode", "userinfo.authMode", "userinfo.SubjectRefPro.codeCivilite"},

@@ -74,6 +74,7 @@ CLIENTS = (
     ),
     client("code-only", grant_types=("authorization_code",)),
     client("pairwise", subject_type="pairwise"),
+    client("interface", serves_resources=(ISSUER,)),
 )
 
 

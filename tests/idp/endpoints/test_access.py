@@ -23,7 +23,7 @@ def test_it_is_refused_everywhere_once_what_it_stands_on_has_ended(wire: Wire, e
     assert wire.userinfo(tokens["access_token"]).status_code == 200
     wire.call(ENDS[end])
     assert wire.userinfo(tokens["access_token"]).status_code == 401
-    assert wire.post("token/introspect", "other", token=tokens["access_token"]).json() == {"active": False}
+    assert wire.post("token/introspect", "interface", token=tokens["access_token"]).json() == {"active": False}
     assert wire.refresh(tokens["refresh_token"]).status_code in (400, 401)
 
 

@@ -26,6 +26,7 @@ def api(wire: Wire) -> Wire:
         grant_types=(EXCHANGE, "refresh_token"),
         scope=frozenset({"openid", "identity", "profile", "drugs:read", "drugs:write"}),
         resources=(DRUGS, RECORDS),
+        serves_resources=(ISSUER,),
         exchange_subject_clients=("psc",),
         jwks={"keys": [public_jwk(KEY)]},
     )

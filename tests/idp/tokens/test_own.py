@@ -16,7 +16,7 @@ def _token(wire: Wire, client_id: str = "machine", **form: str) -> str:
 
 
 def _described(wire: Wire, token: str) -> dict[str, object]:
-    described: dict[str, object] = wire.post("token/introspect", "other", token=token).json()
+    described: dict[str, object] = wire.post("token/introspect", "interface", token=token).json()
     return described
 
 
@@ -99,6 +99,7 @@ def test_one_whose_key_is_out_of_the_set_counts_no_more_even_where_it_was_seen_b
 def test_what_it_is_bound_to_and_made_for_is_in_it(wire: Wire) -> None:
     api = "https://api.example/fhir"
     members = {"grant_types": ("client_credentials",), "scope": frozenset({"drugs:read"}), "resources": (api,)}
+    wire.call(lambda provider: provider.store.clients.put(client("interface", serves_resources=(api,))))
     wire.call(lambda provider: provider.store.clients.put(client("bound", **members)))
     key = ClientKey()
     form = {"grant_type": "client_credentials", "resource": api}
