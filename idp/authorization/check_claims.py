@@ -13,10 +13,7 @@ _CONDITIONS: Final[Mapping[str, tuple[type, ...]]] = {"essential": (bool,), "val
 
 
 def check_claims(request: AuthorizationRequest) -> None:
-    """Only the shape: what is released stays within the scope, and a claim we do not have is left out (§5.5.1).
-
-    What is asked of ``userinfo`` is there already as far as the scope goes; what is asked of ``id_token`` moves into it.
-    """
+    """Only the shape: what is released stays within the scope that the client registered, and what we do not have is left out (§5.5.1)."""
     text = request.get("claims")
     if text is None:
         return
@@ -27,7 +24,7 @@ def check_claims(request: AuthorizationRequest) -> None:
     if not isinstance(document, dict):
         raise InvalidRequest("claims must be a JSON object")
     request.id_token_claims = _members(document, "id_token")
-    _members(document, "userinfo")
+    request.userinfo_claims = _members(document, "userinfo")
 
 
 def _members(document: Mapping[str, object], place: str) -> dict[str, Mapping[str, object]]:

@@ -100,8 +100,9 @@ class AuthorizationRequest:
     #: Resource servers that the tokens are asked for (RFC 8707).
     resources: frozenset[str] = frozenset()
     authorization_details: tuple[Detail, ...] = ()
-    #: What ``claims`` asks of the ID token: member name to its conditions (OpenID Connect Core §5.5.1).
+    #: What ``claims`` asks of the ID token and of userinfo: member name to its conditions (OpenID Connect Core §5.5.1).
     id_token_claims: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    userinfo_claims: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: The level to tell the client where it is not the session's own: an essential one that the session reaches.
     acr: str | None = None
     prompt: frozenset[str] = frozenset()
@@ -161,6 +162,7 @@ class Grant:
     dpop_jkt: str | None
     resources: frozenset[str]
     id_token_claims: frozenset[str]
+    userinfo_claims: frozenset[str]
     authorization_details: tuple[Detail, ...]
     acr: str
     #: The first level of ``acr_values``, as sent.

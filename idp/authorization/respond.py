@@ -23,6 +23,7 @@ def respond(request: AuthorizationRequest) -> Grant:
         dpop_jkt=request.get("dpop_jkt"),
         resources=request.resources,
         id_token_claims=frozenset(request.id_token_claims),
+        userinfo_claims=frozenset(request.userinfo_claims),
         authorization_details=request.authorization_details,
         acr=request.acr or request.session.acr,
         acr_requested=first_level(request.get("acr_values")),

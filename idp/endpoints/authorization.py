@@ -185,6 +185,7 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
         dpop_jkt=grant.dpop_jkt,
         resources=grant.resources,
         id_token_claims=grant.id_token_claims,
+        userinfo_claims=grant.userinfo_claims,
         authorization_details=grant.authorization_details,
         acr=grant.acr,
         acr_requested=grant.acr_requested,

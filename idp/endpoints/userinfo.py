@@ -15,7 +15,7 @@ from idp.errors import InsufficientScope, InvalidToken
 from idp.people.claims import psc_userinfo
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
-from idp.tokens.claims import userinfo_claims
+from idp.tokens.claims import requested_claims, userinfo_claims
 from idp.tokens.live import Access
 from idp.tokens.step_up import LoginRequirement
 from idp.tokens.told import as_told
@@ -77,7 +77,10 @@ def _claims(provider: Provider, access: Access) -> dict[str, object]:
         claims = psc_userinfo(account, access.grant.method or "", sub=sub, acr=access.grant.acr or "")
     else:
         claims = userinfo_claims(account, access.record.scope, sub=sub)
-    return as_told(claims, access.grant, rules)
+    # A token got by exchange is another client's, which asked for no single claims.
+    names = access.grant.userinfo_claims if access.grant.client_id == access.client.client_id else frozenset()
+    wished = requested_claims(access.client, names, access.grant, account, rules, sub=sub)
+    return as_told({**wished, **claims}, access.grant, rules)
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -57,6 +57,7 @@ def _grant(code: AuthorizationCode, services: Services) -> Grant:
         scope=code.scope,
         resources=code.resources,
         id_token_claims=code.id_token_claims,
+        userinfo_claims=code.userinfo_claims,
         authorization_details=code.authorization_details,
         nonce=code.nonce,
         acr=code.acr,

@@ -46,6 +46,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         nonce=None,
         resources=resources,
         id_token_claims=frozenset(),
+        userinfo_claims=frozenset(),
         authorization_details=(),
         exchanged=True,
         actor=_actor(request, services),

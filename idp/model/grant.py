@@ -34,6 +34,8 @@ class AuthorizationCode:
     resources: frozenset[str] = frozenset()
     #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
     id_token_claims: frozenset[str] = frozenset()
+    #: The same of the userinfo answer.
+    userinfo_claims: frozenset[str] = frozenset()
     #: What exactly was granted (RFC 9396), as it was asked.
     authorization_details: tuple[Mapping[str, object], ...] = ()
 
@@ -96,6 +98,8 @@ class Grant:
     resources: frozenset[str] = frozenset()
     #: Claims that the ``claims`` parameter asked for in ID tokens (OpenID Connect Core §5.5).
     id_token_claims: frozenset[str] = frozenset()
+    #: The same of the userinfo answer.
+    userinfo_claims: frozenset[str] = frozenset()
     #: What exactly was granted (RFC 9396), as it was asked.
     authorization_details: tuple[Mapping[str, object], ...] = ()
 

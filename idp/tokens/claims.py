@@ -95,12 +95,20 @@ def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, s
     return claims
 
 
-def requested_claims(grant: Grant, account: Account, scope: frozenset[str], rules: Rules, *, sub: str) -> Claims:
-    """Claims that ``claims`` asked to have in the ID token (§5.5): of what the scope gives at userinfo, never more."""
-    if not grant.id_token_claims:
+def requested_claims(client: Client, names: frozenset[str], grant: Grant, account: Account, rules: Rules, *, sub: str) -> Claims:
+    """Single claims that the ``claims`` parameter asked for (§5.5): of what the scope that the client registered covers, never more.
+
+    The scope of the request need not name it: that is what asking for single claims is for.
+    """
+    if not names:
         return {}
-    given = scope | {"identity", "profile"} if rules.psc_userinfo and "scope_all" in scope else scope
-    return {name: value for name, value in userinfo_claims(account, given, sub=sub).items() if name in grant.id_token_claims}
+    covered: Claims = {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "amr": list(grant.amr), "sid": grant.session_id}
+    if rules.psc_userinfo and "scope_all" in client.scope:
+        covered |= userinfo_claims(account, client.scope | {"identity", "profile"}, sub=sub)
+        covered |= {**account.directory, **psc_login(account, grant.method), "sub": sub}
+    else:
+        covered |= userinfo_claims(account, client.scope, sub=sub)
+    return {name: value for name, value in covered.items() if name in names and value is not None}
 
 
 def psc_login(account: Account, method: str | None) -> Claims:

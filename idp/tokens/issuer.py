@@ -106,7 +106,7 @@ class Issuer:
         refresh_token = secrets.token_urlsafe(32) if refreshable else None
         id_token = None
         if account is not None and "openid" in scope:
-            wished = requested_claims(grant, account, scope, rules, sub=sub)
+            wished = requested_claims(client, grant.id_token_claims, grant, account, rules, sub=sub)
             own = as_told(wished | id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token)), grant, rules)
             own |= life | {"jti": ordered_id(now)} | _pushed_claims(grant, refresh_token)
             id_token = encrypt_for(client, "id_token", await self._sign(key, "JWT", own))

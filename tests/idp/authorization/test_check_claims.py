@@ -16,11 +16,12 @@ _json = st.recursive(
 
 
 @pytest.mark.spec("OIDCC-5.5")
-def test_members_of_the_id_token_are_noted_whatever_their_conditions() -> None:
+def test_members_of_both_places_are_noted_whatever_their_conditions() -> None:
     claims = {"id_token": {"name": None, "given_name": {"essential": True}, "x": {"values": ["a"], "more": 1}}, "userinfo": {"name": None}}
     decision = decide(claims=json.dumps(claims))
     assert isinstance(decision, Grant)
     assert decision.id_token_claims == {"name", "given_name", "x"}
+    assert decision.userinfo_claims == {"name"}
     assert isinstance(decide(claims='{"other": 3}'), Grant)
 
 

@@ -1,10 +1,13 @@
 """``resource``, ``claims``, levels and hints, from the request to the tokens."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from tests.idp.wire import BASE, CHALLENGE, ISSUER, PERSON, REDIRECT, Wire, claims_of, client, query_of
+from idp.endpoints.discovery import metadata
+from idp.people.directory import directory_entry
+from tests.idp.wire import BASE, CHALLENGE, ISSUER, NATIONAL_ID, PERSON, REDIRECT, Wire, claims_of, client, query_of
 
 API, OTHER = "https://api.example/", "https://other.example/"
 
@@ -51,24 +54,78 @@ def test_a_resource_that_is_not_the_client_s_is_an_invalid_target(wire: Wire) ->
     assert wire.redeem(wire.code("baseline"), resource=API).json()["error"] == "invalid_target"
 
 
-@pytest.mark.spec("OIDCC-5.5", "OIDCC-5.4")
-def test_claims_move_into_the_id_token_as_far_as_the_scope_goes(wire: Wire) -> None:
-    wished = json.dumps({"id_token": {"given_name": None, "name": {"essential": True}, "SubjectNameID": None, "email": None, "iss": None}})
-    got = claims_of(wire.tokens(claims=wished, scope="openid profile")["id_token"])
-    assert (got["given_name"], got["name"]) == (PERSON.given_name, f"{PERSON.given_name} {PERSON.family_name}")
-    assert not {"SubjectNameID", "email", "family_name"} & got.keys()
-    assert (got["iss"], got["sub"]) == (ISSUER, PERSON.id)
-    bare = claims_of(wire.tokens(claims=wished)["id_token"])
-    assert not {"given_name", "name", "SubjectNameID"} & bare.keys()
-    psc = claims_of(wire.tokens("psc", claims=wished, scope="openid scope_all")["id_token"])
-    assert psc["SubjectNameID"] == PERSON.national_id
+ASKED = {
+    "userinfo": {"given_name": {"essential": True}, "codeCivilite": None, "auth_time": None, "email": None},
+    "id_token": {"given_name": None, "name": {"essential": True}, "SubjectNameID": None, "email": None, "iss": None},
+}
 
 
-@pytest.mark.spec("OIDCC-5.5", "OIDCC-12.2")
-def test_a_refreshed_id_token_has_them_too(wire: Wire) -> None:
-    first = wire.tokens(claims='{"id_token": {"given_name": null}}', scope="openid profile")
-    again = wire.refresh(first["refresh_token"]).json()
+@pytest.mark.spec("OIDCC-5.5", "OIDCC-5.5.1")
+def test_single_claims_are_given_where_they_were_asked_as_far_as_the_registered_scope_goes(wire: Wire) -> None:
+    got = wire.tokens(claims=json.dumps(ASKED), scope="openid")
+    told, userinfo = claims_of(got["id_token"]), wire.userinfo(got["access_token"]).json()
+    full_name = f"{PERSON.given_name} {PERSON.family_name}"
+    assert (told["given_name"], told["name"], told["SubjectNameID"]) == (PERSON.given_name, full_name, PERSON.national_id)
+    assert (told["iss"], told["sub"]) == (ISSUER, PERSON.id)
+    assert userinfo == {"sub": PERSON.id, "given_name": PERSON.given_name, "auth_time": told["auth_time"]}
+    again = wire.refresh(got["refresh_token"]).json()
     assert claims_of(again["id_token"])["given_name"] == PERSON.given_name
+    assert wire.userinfo(again["access_token"]).json() == userinfo
+    assert wire.userinfo(wire.tokens(scope="openid")["access_token"]).json() == {"sub": PERSON.id}
+
+
+@pytest.mark.spec("OIDCC-5.5")
+def test_what_the_registered_scope_does_not_cover_is_not_given_for_the_asking(wire: Wire) -> None:
+    wire.call(lambda provider: provider.store.clients.put(client("bare", scope=frozenset({"openid"}))))
+    wire.call(lambda provider: provider.store.clients.put(client("named", scope=frozenset({"openid", "profile"}))))
+    everything = dict.fromkeys(metadata(ISSUER, BASE)["claims_supported"])
+    asked = json.dumps({"id_token": everything, "userinfo": everything})
+    for client_id, more in (("bare", set()), ("named", {"name", "given_name", "family_name", "preferred_username"})):
+        got = wire.tokens(client_id, claims=asked)
+        assert wire.userinfo(got["access_token"]).json().keys() == {"sub", "auth_time", "acr", "amr", "sid"} | more
+        own = {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "jti"}
+        assert claims_of(got["id_token"]).keys() == own | more
+
+
+@pytest.mark.spec("OIDCC-5.5", "OIDCD-3")
+def test_every_claim_that_discovery_names_can_be_asked_for(wire: Wire) -> None:
+    directory = directory_entry(
+        national_id=NATIONAL_ID, given_name="CAMILLE", family_name="TESTEUR0000005", civility="MME", exercices=(), overrides={}
+    )
+    wire.call(lambda provider: provider.store.accounts.put(replace(PERSON, directory=directory)))
+    supported = metadata(ISSUER, BASE)["claims_supported"]
+    everything = dict.fromkeys(supported)
+    got = wire.tokens("psc", claims=json.dumps({"id_token": everything, "userinfo": everything}), scope="openid")
+    assert set(supported) <= claims_of(got["id_token"]).keys()
+    of_tokens = {"iss", "aud", "exp", "iat", "nonce", "at_hash"}
+    assert set(supported) - of_tokens <= wire.userinfo(got["access_token"]).json().keys()
+
+
+@pytest.mark.spec("OIDCC-5.5.1", "OIDCC-3.1.2.2")
+@pytest.mark.parametrize("place", ["id_token", "userinfo"])
+@pytest.mark.parametrize(
+    ("conditions", "answered"),
+    [
+        ({"value": PERSON.id}, True),
+        ({"values": ["x", PERSON.id]}, True),
+        ({"value": "x"}, False),
+        ({"values": ["x"]}, False),
+        ({"values": []}, False),
+        ({"value": 5}, False),
+    ],
+    ids=str,
+)
+def test_a_subject_that_is_demanded_is_the_one_here_or_nobody_is(wire: Wire, place: str, conditions: object, answered: bool) -> None:
+    claims = json.dumps({place: {"sub": conditions}})
+    assert ("code" in query_of(wire.authorize(cookie=wire.log_in(), claims=claims, prompt="none"))) is answered
+
+
+@pytest.mark.spec("RFC8693-2.2.1")
+def test_single_claims_do_not_pass_to_whom_a_token_is_exchanged_for(wire: Wire) -> None:
+    token = wire.tokens(claims=json.dumps(ASKED), scope="openid profile")["access_token"]
+    form = {"subject_token": token, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "scope": "drugs:read"}
+    exchanged = wire.post("token", "exchanger", grant_type="urn:ietf:params:oauth:grant-type:token-exchange", **form).json()
+    assert PERSON.given_name not in wire.userinfo(exchanged["access_token"]).text
 
 
 @pytest.mark.spec("OIDCC-5.5.1.1", "OIDCUAR-3")
