@@ -39,6 +39,11 @@ _ONE_SEARCH_SECONDS: Final = 0.1
 #: A timed expression may take this long for each search on average; once it is this far beyond, it is out of time.
 _FAIR_SECONDS: Final = 0.001
 _OVERDRAFT_SECONDS: Final = 1.0
+_LINEAR: Final = frozenset({codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN})
+#: Hyperscan knows no boundary of words of Unicode.
+_ENDS: Final = frozenset({codes.AT_BEGINNING, codes.AT_BEGINNING_STRING, codes.AT_END, codes.AT_END_STRING})
+_GREEDY: Final = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT})
+_STARS: Final = ((0, codes.MAXREPEAT), (1, codes.MAXREPEAT))
 _REPEATS: Final = frozenset({codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT})
 
 
@@ -195,4 +200,19 @@ def _runs(items: Iterable[Any]) -> Iterable[str]:
 
 def is_linear(expression: str, flags: int) -> bool:
     """Whether the expression can be looked for without ever going back, in a text of any length."""
-    return _database(expression, flags) is not None
+    # A database takes tens of milliseconds to make: it is made for those that Hyperscan may refuse.
+    return (AVAILABLE and _surely_linear(parse(expression, flags))) or _database(expression, flags) is not None
+
+
+def _surely_linear(items: Iterable[Any]) -> bool:
+    """Whether there is nothing but characters, places, choices, and repetitions that are short or unbounded."""
+    return all(_is_plain(code, argument) for code, argument in items)
+
+
+def _is_plain(code: Any, argument: Any) -> bool:
+    if code in (codes.SUBPATTERN, codes.BRANCH):
+        return all(map(_surely_linear, _parts(argument)))
+    if code in _GREEDY:
+        least, most, repeated = argument
+        return (most <= _UNBOUNDED or (least, most) in _STARS) and _surely_linear(repeated)
+    return code in _LINEAR or (code == codes.AT and argument in _ENDS)

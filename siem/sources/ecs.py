@@ -13,7 +13,7 @@ from siem.accounts import person_of
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, Kind, RawRecord, Value, text_of
 from siem.sources.flatten import flattened, marked, unspaced
-from siem.sources.record import address, event_id, instant, json_of
+from siem.sources.record import address, event_id, instant, json_of, repeated_name
 from siem.sources.source import SourceSettings, Stateless
 
 _STRUCTURE: Final = "health.structure.finess"
@@ -60,7 +60,7 @@ class Ecs(Stateless):
         people = [person for name in _PEOPLE if (person := person_of(text_of(fields.get(name, ""))))]
         if people and "user.id" not in fields:
             fields["user.id"] = people[0]
-        return (Event(event_id(record, at), at, record.source, record.tenant, marked(fields, left_out)),)
+        return (Event(event_id(record, at), at, record.source, record.tenant, marked(fields, left_out, repeated_name(record, document))),)
 
     @staticmethod
     def _fitting(record: RawRecord, name: str, value: Value) -> Value | None:

@@ -123,8 +123,13 @@ def _listed(value: Value) -> list[str]:
     return value if isinstance(value, list) else [text_of(value)]
 
 
-def marked(fields: Fields, left_out: str) -> Fields:
-    """The fields, with a mark that says what was left out: nobody takes a part of an event for the whole."""
+def marked(fields: Fields, left_out: str, repeated: str | None = None) -> Fields:
+    """The fields, with a mark that says what was left out: nobody takes a part of an event for the whole.
+
+    ``repeated`` is a name that the record has twice: only its last value is known.
+    """
+    if repeated is not None:
+        left_out = ", ".join(filter(None, (left_out, f"all values but the last of {repeated[:MAX_NAME]}, which is written twice")))
     if left_out:
         flags = fields.get("log.flags")
         fields["log.flags"] = [*_listed(flags if flags is not None else []), "truncated"]

@@ -1,5 +1,7 @@
 """Reading a raw record: its identity, its text inside a shipper's envelope, its JSON, its times and addresses."""
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,6 +17,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: No log of ours speaks of other times; near the ends of the calendar, windows and local times could not be computed at all.
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+#: A name that a count of ``":`` would miss.
+_SPACED_NAME: Final = re.compile(rb'"[ \t\r\n]+:').search
 _MILLISECOND: Final = timedelta(milliseconds=1)
 #: A longer text is no address (with a zone, IPv6 leaves it some room), and is not remembered either.
 _LONGEST_ADDRESS: Final = 100
@@ -54,6 +58,41 @@ def json_of(record: RawRecord, data: bytes | str | None = None) -> dict[str, obj
     if not isinstance(document, dict):
         raise DataError(record.source, 0, "", f"a JSON object expected, not {type(document).__name__}")
     return document
+
+
+def repeated_name(record: RawRecord, document: dict[str, object]) -> str | None:
+    """A name that an object of the record has twice, of which JSON readers keep the last value: whoever writes so may hide the first."""
+    # Only where there may be more names written than were read is the record read again.
+    written = record.data.count(b'":') - record.data.count(b'\\":')
+    if written == _name_count(document) and _SPACED_NAME(record.data) is None:
+        return None
+    found: list[str] = []
+
+    def noticed(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+            seen.add(name)
+
+    try:
+        json.loads(record.data, object_pairs_hook=noticed)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None
+
+
+def _name_count(value: object) -> int:
+    count = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            count += len(one)
+            waiting.extend(inner for inner in one.values() if isinstance(inner, dict | list))
+        elif isinstance(one, list):
+            waiting.extend(inner for inner in one if isinstance(inner, dict | list))
+    return count
 
 
 def instant(record: RawRecord, field: str, text: object) -> datetime:

@@ -16,7 +16,7 @@ from siem.accounts import person_of
 from siem.errors import DataError
 from siem.event import FIELDS, Event, Fields, RawRecord, text_of
 from siem.sources.flatten import flattened, marked, unspaced
-from siem.sources.record import address, event_id, instant, json_of, plausible
+from siem.sources.record import address, event_id, instant, json_of, plausible, repeated_name
 from siem.sources.source import SourceSettings, Stateless
 
 Json = Mapping[str, object]
@@ -82,6 +82,7 @@ class Windows(Stateless):
     def parse(self, record: RawRecord) -> Sequence[Event]:
         """One event an object. Raises DataError naming the element that is wrong."""
         document = json_of(record)
+        repeated = repeated_name(record, document)
         if isinstance(document.get("message"), str) and "EventID" not in document and "Event" not in document:
             document = json_of(record, str(document["message"]))
         event = document.get("Event")
@@ -105,7 +106,7 @@ class Windows(Stateless):
         _describe(fields)
         if message:
             fields["message"] = message
-        return (Event(event_id(record, at), at, record.source, record.tenant, marked(fields, left_out)),)
+        return (Event(event_id(record, at), at, record.source, record.tenant, marked(fields, left_out, repeated)),)
 
 
 def _describe(fields: Fields) -> None:

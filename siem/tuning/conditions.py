@@ -35,12 +35,20 @@ TUNABLE: Final = (
     "event.outcome",
     "user.id",  # last: what hides a person also hides whoever takes their account
 )
+#: The same in events whose fields keep the names of what wrote them: of Windows, and of ECS beyond the event table.
+TUNABLE_ELSEWHERE: Final = (
+    *("ParentImage", "process.parent.executable", "Image", "process.executable", "ParentCommandLine", "process.parent.command_line"),
+    *("CommandLine", "process.command_line", "OriginalFileName", "process.pe.original_file_name", "Hashes", "ImageLoaded", "dll.path"),
+    *("TargetFilename", "file.path", "TargetObject", "registry.path", "ServiceName", "ServiceFileName", "TaskName", "ScriptBlockText"),
+    *("IpAddress", "DestinationIp", "destination.ip", "DestinationPort", "destination.port", "LogonType", "Status", "SubStatus"),
+    *("Computer", "host.name", "Provider_Name", "SubjectUserName", "TargetUserName", "User", "user.name"),
+)
 #: More conditions than this describe the alerts, not what they have in common.
 MOST_CONDITIONS: Final = 3
 #: Pairs looked at; those that cover most false alerts come first.
 _MOST_PAIRS: Final = 40
 _LONGEST_VALUE: Final = 400
-_RANK: Final = {name: place for place, name in enumerate(TUNABLE)}
+_RANK: Final = {name: place for place, name in enumerate(dict.fromkeys((*TUNABLE[:-1], *TUNABLE_ELSEWHERE, TUNABLE[-1])))}
 
 Scalar = str | int | float | bool
 
@@ -114,7 +122,7 @@ def _pairs(false: Sequence[Sequence[Fields]], true_events: Sequence[Fields]) -> 
 
 
 def _conditions(fields: Fields) -> Iterable[Condition]:
-    for name in TUNABLE:
+    for name in _RANK:
         value = fields.get(name)
         for one in value if isinstance(value, list) else [] if value is None else [value]:
             if not isinstance(one, str) or 0 < len(one) <= _LONGEST_VALUE:

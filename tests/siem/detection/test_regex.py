@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.detection import regex as regex_module
-from siem.detection.expressions import compiled
+from siem.detection.expressions import compiled, parse
 from siem.detection.regex import CostlyExpression, OutOfTime, check_expression, needed_literal, search
 
 atoms = st.sampled_from(
@@ -118,3 +118,18 @@ def test_a_text_is_needed_only_where_nothing_can_take_its_place() -> None:
     assert needed_literal("(?i)union|select", 0) == ("", False)
     assert needed_literal("a{0,3}bc", 0) == ("bc", True)
     assert needed_literal("(?:passwd)+x?", 0) == ("passwd", True)
+
+
+@pytest.mark.parametrize(
+    "expression", ["abc", r"a+[bc]*?\d{2}$", "(?i:a|b)+", r"^\s*(?:x|yz){1,3}$", "(a)(?P<n>b)", ".*", "(?:a{1,9}){1,9}", r"\.exe\Z"]
+)
+def test_what_is_surely_linear_is_what_hyperscan_takes(expression: str) -> None:
+    pytest.importorskip("hyperscan")
+    assert regex_module._surely_linear(parse(expression, 0))
+    assert regex_module._database(expression, 0) is not None
+
+
+@pytest.mark.parametrize("expression", [r"(a)\1", "(?=a)b", "a(?<!b)", "(?>a)b", "a++", r"\bab", "(a)?(?(1)b|c)"])
+def test_what_goes_back_is_not_linear(expression: str) -> None:
+    pytest.importorskip("hyperscan")
+    assert not regex_module.is_linear(expression, 0)

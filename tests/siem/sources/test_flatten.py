@@ -85,6 +85,14 @@ def test_a_source_marks_what_it_cut(kind: str, many: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["windows", "ecs"])
+def test_a_source_names_what_is_written_twice(kind: str) -> None:
+    line = '{"@timestamp":"2026-11-22T21:14:03Z","Channel":"System","EventID":1,"Image":"a.exe","Image":"b.exe"}'
+    (event,) = SOURCES[kind](settings(kind)).parse(record(kind, line))
+    assert event.fields["log.flags"] == ["truncated"]
+    assert "Image, which is written twice" in str(event.fields["error.message"])
+
+
+@pytest.mark.parametrize("kind", ["windows", "ecs"])
 def test_nesting_beyond_what_json_may_have_is_refused_with_the_reason(kind: str) -> None:
     with pytest.raises(DataError, match="not JSON"):
         SOURCES[kind](settings(kind)).parse(record(kind, '{"a":' * 2000 + "1" + "}" * 2000))

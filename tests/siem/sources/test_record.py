@@ -1,14 +1,16 @@
 """Reading a record: identity, envelope, time and address."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.errors import DataError
 from siem.event import RawRecord
-from siem.sources.record import address, event_id, instant, json_of, text_of
+from siem.sources.record import address, event_id, instant, json_of, repeated_name, text_of
 
 AT = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 
@@ -69,3 +71,32 @@ def test_addresses_have_one_form() -> None:
     assert address("::FFFF:192.0.2.7") == "192.0.2.7"
     assert address("2001:DB8:0::1") == "2001:db8::1"
     assert address("poste-12") is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=4) | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='a":\\ {', max_size=3), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_no_name_is_said_to_be_repeated_where_none_is(value: object) -> None:
+    document = {"x": value}
+    for separators in ((",", ":"), (", ", " : ")):
+        assert repeated_name(_record(json.dumps(document, separators=separators).encode()), document) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b'{"a":1,"a":2}', "a"),
+        (b'{"a" : 1, "a" : 2}', "a"),
+        (b'{"b":{"a\\":":1,"x":[{"c":1,"c":2}]}}', "c"),
+        (b'{"a":"\\":","a":3}', "a"),
+        (b'{"a":1,"\\u0061":2}', "a"),
+        (b'{"a":1,"a" :2}', "a"),
+        (b'{"a":1,"a"\n\t:2}', "a"),
+    ],
+)
+def test_a_name_that_is_written_twice_is_told(data: bytes, name: str) -> None:
+    assert repeated_name(_record(data), orjson.loads(data)) == name

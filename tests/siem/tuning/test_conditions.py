@@ -17,6 +17,13 @@ def test_every_tunable_field_is_one_of_an_event_that_a_filter_can_name() -> None
     assert [name for name in TUNABLE if FIELDS.get(name) in (None, Kind.FLOAT)] == []
 
 
+def test_a_rule_about_windows_is_tuned_by_what_windows_says() -> None:
+    made = {"EventID": 1, "Image": r"C:\Windows\System32\whoami.exe", "Computer": "pc-7"}
+    false = [[{**made, "ParentImage": r"C:\Outils\inventaire.exe", "Computer": f"pc-{number}"}] for number in range(3)]
+    true = [[{**made, "ParentImage": r"C:\Windows\System32\cmd.exe"}]]
+    assert smallest(false, true) == (Condition("ParentImage", r"C:\Outils\inventaire.exe"),)
+
+
 def test_one_condition_is_enough_where_one_tells_them_apart() -> None:
     false = [[event(source__ip=PROBE, user__id=f"P-{number}", event__action="login.failed")] for number in range(3)]
     true = [[event(source__ip="203.0.113.9", user__id="P-1", event__action="login.failed")]]
