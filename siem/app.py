@@ -32,6 +32,7 @@ from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
 from siem.detection import Limit, Rule
 from siem.detection.cache import Cache
+from siem.detection.clocks import Feeder
 from siem.detection.compiled import compiled_rules
 from siem.detection.documents import Document
 from siem.detection.engine import Engine
@@ -181,8 +182,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
 
 
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
-    names, lateness = [source.name for source in sources], timedelta(seconds=settings.lateness_seconds)
-    engine = Engine(ruleset, lateness=lateness, sources=names, clock=clock, verify_every=every(settings.verify_sample_ratio))
+    lateness, silence = timedelta(seconds=settings.lateness_seconds), timedelta(seconds=settings.source_silence_seconds)
+    feeders = [Feeder(source.name, source.type, source.tenant, silence) for source in sources]
+    engine = Engine(ruleset, lateness=lateness, sources=feeders, clock=clock, verify_every=every(settings.verify_sample_ratio))
     engine.keep_in(Cache.of_watch(settings.state))
     engine.indicators.book = Sets(settings.state / INDICATORS)
     return engine

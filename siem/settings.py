@@ -101,6 +101,11 @@ class Settings(RuleSettings):
     )
     batch_count: int = Field(2000, description="records processed together at most", ge=1, le=50_000)
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
+    source_silence_seconds: int = Field(
+        900,
+        description="after how long without an event, while others bring some, rules no longer wait for a source, in seconds",
+        ge=1,
+    )
     verify_sample_ratio: float = Field(
         0.001,
         description="share of events also evaluated against every rule, to see that the index leaves nothing out",

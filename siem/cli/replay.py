@@ -44,11 +44,12 @@ def replay_files(
     if source_type not in SOURCES:
         fail(f"--type: one of {', '.join(sorted(SOURCES))} is expected, not {source_type!r}")
     ruleset = loaded_rules(rules, pipelines().fed_by({source_type}))
-    engine = _engine(ruleset, indicators, verify_sample)
+    now = datetime.now(UTC)
+    engine = _engine(ruleset, indicators, verify_sample, now)
     settle_down()
     source = SOURCES[source_type](SourceSettings("replay", source_type, service))
     try:
-        done = replay(files, source, engine, _enrichments(geography, directory), _pseudonyms(), datetime.now(UTC))
+        done = replay(files, source, engine, _enrichments(geography, directory), _pseudonyms(), now)
     except DataError as error:
         fail(str(error))
     if as_json:
@@ -93,13 +94,13 @@ def _pseudonyms() -> "Pseudonyms":
     return Pseudonyms(load_key(file) if file.is_file() else secrets.token_bytes(32))
 
 
-def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float) -> "Engine":
+def _engine(ruleset: "Ruleset", indicators: Path | None, verify_sample: float, now: datetime) -> "Engine":
     from siem.detection.cache import Cache
     from siem.detection.engine import Engine
     from siem.detection.profile import every
     from siem.indicators.sets import Sets
 
-    engine = Engine(ruleset, verify_every=every(verify_sample))
+    engine = Engine(ruleset, clock=lambda: now, verify_every=every(verify_sample))
     if (state := load_rule_settings().state).is_dir():
         engine.keep_in(Cache.of_watch(state))
     if indicators is not None:

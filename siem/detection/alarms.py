@@ -17,6 +17,7 @@ class Kind(StrEnum):
 
     OUT_OF_FORCE = "out_of_force"  # a regular expression took too long; the rule judges nothing
     STATE_LOST = "state_lost"  # a correlation or a baseline reached its bound and gave up its oldest matches
+    UNAWAITED = "unawaited"  # a condition that waits was judged without a source that was silent, or before some of its matches came
     DISAGREEMENT = "disagreement"  # the index judged an event otherwise than the rule alone
 
 
@@ -31,8 +32,9 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What has come on top. An empty ``tenant``: it concerns every one. ``count`` are events not judged, matches lost, or events judged
-    otherwise; ``problem`` says why, where there is more to say; ``at`` is the instant of the first event, where it is known.
+    """What has come on top. An empty ``tenant``: it concerns every one. ``count`` are events not judged, matches lost, detections made
+    too soon and matches that came too late, or events judged otherwise; ``problem`` says why, where there is more to say; ``at`` is the
+    instant of the first event, where it is known.
     """
 
     kind: Kind

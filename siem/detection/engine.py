@@ -1,9 +1,11 @@
 """The engine: events in, detections out, in event time.
 
 ``lateness`` is how far an event may lag behind the newest of its source and still be evaluated exactly; ``max_lag`` how
-far a whole source may lag behind the newest source (a silent source does not hold memory for ever). A later event is
-still evaluated, against what is still kept, and counted in :attr:`Engine.late_counts`. With a ``clock``, an event from the future
-(a device whose date is wrong) is evaluated but does not move time on for the others, and is counted in :attr:`Engine.ahead_counts`.
+far a whole source may lag behind the newest source. A condition that waits waits for every source that can feed its rule, but not for
+one that has fallen silent (:mod:`.clocks`). A later event is still evaluated, against what is still kept, and counted in
+:attr:`Engine.late_counts`; where a condition was judged too soon, :meth:`Engine.take_alarms` says so. With a ``clock``, an event from
+the future (a device whose date is wrong) is evaluated but does not move time on for the others, and is counted in
+:attr:`Engine.ahead_counts`.
 
 State is in memory and grows out in small parts: :meth:`Engine.changed_state` gives what changed since the last call, to be
 written in the same transaction as the detections. **If that transaction fails, the engine must be made anew and restored.**
@@ -15,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from siem.detection import Detection, event_time
-from siem.detection.alarms import Alarm, Raised, Teller
+from siem.detection.alarms import Alarm, Kind, Raised, Teller
 from siem.detection.cache import Cache
-from siem.detection.clocks import Clocks, microseconds, moment
+from siem.detection.clocks import Clocks, Feeder, microseconds, moment
 from siem.detection.correlate import Correlator, Found, Key, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
@@ -25,11 +27,12 @@ from siem.detection.habits import Habits
 from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher, OutOfForce
-from siem.detection.plan import Feed, asked_of_matches, carried_fields, feeds, fields_looked_at, keeping, summary_fields
+from siem.detection.plan import Feed, asked_of_matches, carried_fields, feeds, fields_looked_at, keeping, summary_fields, types_feeding
 from siem.detection.predicates import Renamed, Text, View, number
 from siem.detection.profile import Profiles
-from siem.detection.state import StateKey, fingerprint, pack, pack_newest, unpack, unpack_newest
-from siem.detection.windows import Entry, kept
+from siem.detection.singles import detection_of
+from siem.detection.state import StateKey, fingerprint, pack, pack_time, unpack, unpack_time
+from siem.detection.windows import Entry, joined, kept
 from siem.event import Event
 
 _FOREVER: Final = 2**62
@@ -60,7 +63,7 @@ class Engine:
         *,
         lateness: timedelta = timedelta(minutes=10),
         max_lag: timedelta = timedelta(hours=24),
-        sources: Sequence[str] = (),
+        sources: Sequence[str | Feeder] = (),
         max_matches: int = 100_000,
         clock: Callable[[], datetime] | None = None,
         verify_every: int = 0,
@@ -74,7 +77,7 @@ class Engine:
         self._clock = clock
         self._verify_every = verify_every
         self._evaluated_count = 0
-        self._clocks = Clocks(lateness, max_lag, sources)
+        self._clocks = Clocks(lateness, max_lag, sources, types_feeding(ruleset))
         self.late_counts, self.ahead_counts = self._clocks.late_counts, self._clocks.ahead_counts
         self._max_matches = max_matches
         #: What each rule costs and finds, and which fields its sources never had.
@@ -92,6 +95,8 @@ class Engine:
         self._habits = Habits(ruleset, lateness=lateness // _MICROSECOND, limit=max_matches * _HABITS_TO_MATCHES)
         self._correlators: dict[tuple[str, str], Correlator] = {}
         self._alarms: dict[tuple[str, str], Alarm] = {}
+        self._waiting = frozenset(one.rule.id for one in ruleset.correlations if not one.correlation.grows)
+        self._unawaited: dict[tuple[str, str], Raised] = {}
         self._gone: set[str] = set()
         self._teller = Teller(self)
 
@@ -99,8 +104,11 @@ class Engine:
         """Keep there, for the next run, what makes the first events cheap. To be called before them; it never changes a result."""
         self._matcher.cache = cache
 
-    def evaluate(self, events: Iterable[Event]) -> list[Detection]:
-        """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation."""
+    def evaluate(self, events: Iterable[Event], arrived_at: datetime | None = None) -> list[Detection]:
+        """Detections that these events add, in event time order. An event evaluated before adds nothing to a correlation.
+
+        ``arrived_at`` is when the last of them was received; without it no source is ever held for silent.
+        """
         detections: list[Detection] = []
         now = None if self._clock is None else self._clock() + _AHEAD
         note_time, find, verify_every, count = self._clocks.note, self._matcher.find, self._verify_every, self._evaluated_count
@@ -119,7 +127,8 @@ class Engine:
                 detections.extend(listed(event))
         self._evaluated_count = count
         for tenant in tenants:
-            detections.extend(self._settle(tenant, self._clocks.closed_at(tenant)))
+            self._clocks.reckon(tenant, arrived_at)
+            detections.extend(self._settle(tenant))
             self._forget(tenant)
         return sorted(detections, key=event_time)
 
@@ -130,8 +139,11 @@ class Engine:
             candidate.tally.match(event.at)
             at, fields = microseconds(event.at), Renamed(view.exact, candidate.variant.event_names)
             if rule.alerts:
-                detections.append(self._of_single(candidate, event, fields))
+                detections.append(detection_of(candidate, event, fields, self._summaries[rule.rule.id]))
             for feed in self._feeds.get(rule.rule.id, ()):
+                target = feed.target.rule.id
+                if target in self._waiting and at <= self._clocks.closed_at(event.tenant, target):
+                    self._note_unawaited(target, event.tenant, 1, f"matches of «{event.source}» came after their time was judged")
                 self._feed(feed, event.tenant, at, event.id, fields, ())
             self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
 
@@ -154,7 +166,9 @@ class Engine:
 
     def flush(self) -> list[Detection]:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
-        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, _FOREVER)), key=event_time)
+        for tenant in self._clocks.tenants:
+            self._clocks.confirm(tenant)
+        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, ended=True)), key=event_time)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -163,7 +177,8 @@ class Engine:
 
     def take_alarms(self) -> list[Raised]:
         """What went wrong with rules since the last call: to be kept with the detections."""
-        return self._teller.take()
+        unawaited, self._unawaited = self._unawaited, {}
+        return [*self._teller.take(), *unawaited.values()]
 
     @property
     def out_of_force(self) -> tuple[OutOfForce, ...]:
@@ -188,7 +203,7 @@ class Engine:
                 changed[self._state_key(rule_id, tenant, key, part).text()] = pack(correlator, key, part)
             correlator.changed = set()
         for tenant, newest in self._clocks.take_changed().items():
-            changed[StateKey.of_newest(tenant).text()] = pack_newest(newest)
+            changed[StateKey.of_time(tenant).text()] = pack_time(newest)
         if self.profiles.due(self._evaluated_count):
             changed[StateKey.of_profiles().text()] = self.profiles.export()
         changed.update(self._habits.changed_state())
@@ -205,7 +220,7 @@ class Engine:
                     if packed is not None:
                         state[self._state_key(rule_id, tenant, key, part).text()] = packed
         for tenant in self._clocks.tenants:
-            state[StateKey.of_newest(tenant).text()] = pack_newest(self._clocks.of(tenant))
+            state[StateKey.of_time(tenant).text()] = pack_time(self._clocks.of(tenant))
         state[StateKey.of_profiles().text()] = self.profiles.export()
         return {**state, **self._habits.export_state()}
 
@@ -221,7 +236,7 @@ class Engine:
                 self.profiles.restore(data, self._matcher)
                 continue
             if key.rule_id == "":
-                self._clocks.restore(key.tenant, unpack_newest(data))
+                self._clocks.restore(key.tenant, unpack_time(data))
                 continue
             if self._habits.restore(key, data):
                 continue
@@ -231,9 +246,9 @@ class Engine:
                 self._gone.add(text)
                 continue
             unpack(self._correlator(one, key.tenant), key.group, key.part, data)
-        for (_, tenant), correlator in self._correlators.items():
+        for (rule_id, tenant), correlator in self._correlators.items():
             if tenant in self._clocks.tenants:
-                correlator.resume(self._clocks.closed_at(tenant))
+                correlator.resume(self._clocks.closed_at(tenant, rule_id))
         return dropped
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
@@ -254,6 +269,10 @@ class Engine:
             before = self._alarms.get((rule_id, tenant))
             self._alarms[rule_id, tenant] = Alarm(rule_id, tenant, lost + (before.lost_count if before else 0))
 
+    def _note_unawaited(self, rule_id: str, tenant: str, count: int, problem: str) -> None:
+        before = self._unawaited.get((rule_id, tenant))
+        self._unawaited[rule_id, tenant] = Raised(Kind.UNAWAITED, rule_id, tenant, count + (before.count if before else 0), problem)
+
     def _correlator(self, one: CompiledCorrelation, tenant: str) -> Correlator:
         found = self._correlators.get((one.rule.id, tenant))
         if found is None:
@@ -272,14 +291,14 @@ class Engine:
             return
         value = ""
         if feed.values:
-            parts = [_joined(fields[name]) for name in feed.values]
+            parts = [joined(fields[name]) for name in feed.values]
             if None in parts:
                 return
             # Values are counted without case, as Sigma compares them; groups are not, being names of people and things.
             value = _BETWEEN_VALUES.join(part for part in parts if part is not None).lower()
             if feed.target.correlation.type in OVER_NUMBERS and number(value) is None:
                 return
-        carried = tuple([_joined(fields[name]) or "" for name in feed.carried])
+        carried = tuple([joined(fields[name]) or "" for name in feed.carried])
         correlator = self._correlator(feed.target, tenant)
         tally = self.profiles.tallies[feed.target.rule.id]
         tally.evaluated += 1
@@ -288,15 +307,19 @@ class Engine:
             for key in keys:
                 correlator.add(key, (at, position, event_id, value, origin, carried))
 
-    def _settle(self, tenant: str, closed_at: int) -> list[Detection]:
-        """Evaluate the correlations, children before parents."""
+    def _settle(self, tenant: str, *, ended: bool = False) -> list[Detection]:
+        """Evaluate the correlations, children before parents. ``ended``: no more events come at all."""
         detections: list[Detection] = []
+
+        def closed_at(rule_id: str) -> int:
+            return _FOREVER if ended else self._clocks.closed_at(tenant, rule_id)
+
         for one in self.ruleset.correlations:
             correlator = self._correlators.get((one.rule.id, tenant))
             if correlator is None:
                 continue
             tally, begun = self.profiles.tallies[one.rule.id], time.thread_time_ns()
-            found, occurrences = correlator.settle(closed_at, self._clocks.newest(tenant))
+            found, occurrences = correlator.settle(closed_at(one.rule.id), self._clocks.newest(tenant))
             tally.timed_ns += time.thread_time_ns() - begun
             for episode in found:
                 tally.match(moment(episode.last))
@@ -305,6 +328,8 @@ class Engine:
                     self._feed(
                         feed, tenant, occurrence.at, occurrence.event_id, self._seen_fields(one, occurrence), (one.rule.id, *occurrence.key)
                     )
+            if found and not ended and one.rule.id in self._waiting and (silent := self._clocks.silent(tenant, one.rule.id)):
+                self._note_unawaited(one.rule.id, tenant, len(found), f"judged without what is silent: {', '.join(silent)}")
             if one.alerts:
                 detections.extend(made for episode in found if (made := self._of_episode(one, tenant, correlator, episode)))
         detections.extend(self._habits.settle(tenant, closed_at))
@@ -315,23 +340,6 @@ class Engine:
         fields: dict[str, Text] = {name: value or None for name, value in zip(self._carried[one.rule.id], occurrence.carried, strict=True)}
         fields.update(zip(one.correlation.group_by, occurrence.key, strict=True))
         return fields
-
-    def _of_single(self, candidate: Candidate, event: Event, fields: Mapping[str, Text]) -> Detection:
-        rule = candidate.rule.rule
-        group = tuple((name, _joined(fields[name]) or "") for name in rule.group_by)
-        values = {rule.subject: _joined(fields[rule.subject]) or "", **dict(group)}
-        for name in self._summaries[rule.id]:
-            values[name] = _joined(fields[name]) or ""
-        return Detection(
-            rule_id=rule.id,
-            tenant=event.tenant,
-            group=group,
-            first_at=event.at,
-            last_at=event.at,
-            event_ids=(event.id,),
-            matched_fields=tuple(name for name in candidate.variant.fields if name in event.fields),
-            values=tuple(values.items()),
-        )
 
     def _of_episode(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> Detection | None:
         first, event_ids = self._events_of(one, tenant, correlator, found)
@@ -389,7 +397,3 @@ class Engine:
             if deeper:
                 gathered.update(self._expanded(tenant, deeper))
         return gathered
-
-
-def _joined(text: Text) -> str | None:
-    return None if text is None else kept(text if isinstance(text, str) else ", ".join(text))

@@ -1,7 +1,7 @@
 """The baselines of a rule set, fed and evaluated for the engine: each rule has a state of its own in each tenant."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -72,12 +72,12 @@ class Habits:
             found = self._keepers[place] = _keeper_of(feed.target.baseline, self._lateness)
         return found
 
-    def settle(self, tenant: str, closed_at: int) -> Iterator[Detection]:
-        """Evaluate; no more events of the tenant before ``closed_at`` are waited for."""
+    def settle(self, tenant: str, closed_at: Callable[[str], int]) -> Iterator[Detection]:
+        """Evaluate; no more events of the tenant before ``closed_at`` of a rule are waited for by it."""
         for feed in self._feeds.values():
             keeper = self._keepers.get((feed.target.rule.id, tenant))
             if keeper is not None:
-                for found in keeper.settle(closed_at):
+                for found in keeper.settle(closed_at(feed.target.rule.id)):
                     yield _detection(feed, tenant, found)
 
     def forget(self, tenant: str, horizon: int) -> Iterator[tuple[str, int]]:

@@ -30,6 +30,8 @@ class LogSource:
     prefix: str = ""
     #: Name of the pipeline that it is written in.
     pipeline: str = ""
+    #: Types of sources that give its events; none: any may.
+    types: frozenset[str] = frozenset()
     #: Whether a source is configured whose events these are; what nothing feeds is read only by rules that nothing else feeds.
     fed: bool = True
 

@@ -88,6 +88,19 @@ def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
     return {one.rule.id: longest[one.rule.id] for one in correlations}
 
 
+def types_feeding(ruleset: Ruleset) -> dict[str, frozenset[str]]:
+    """For each rule, the types of sources whose events it, or a rule behind it, can match; none: those of any."""
+    found = {one.rule.id: _any_or_all([source.types for variant in one.variants for source in variant.sources]) for one in ruleset.singles}
+    inputs = [(one.rule.id, one.inputs) for one in ruleset.correlations] + [(one.rule.id, one.inputs) for one in ruleset.baselines]
+    for rule_id, children in inputs:  # children before parents
+        found[rule_id] = _any_or_all([found.get(child, frozenset()) for child in children])
+    return found
+
+
+def _any_or_all(parts: Sequence[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*parts) if all(parts) else frozenset()
+
+
 def asked_of_matches(ruleset: Ruleset) -> dict[str, dict[str, tuple[str, ...]]]:
     """For each rule on single events, the fields that correlations and baselines group by or measure in its matches, by their ids.
 

@@ -7,6 +7,7 @@ what the rule says (state of a rule that has changed since is of no use), the te
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -16,7 +17,7 @@ from siem.detection.load import CompiledCorrelation
 
 @dataclass(frozen=True, slots=True)
 class StateKey:
-    """Where a record belongs. An empty ``rule_id`` is the tenant's newest instants; with a ``fingerprint``, what it names of the engine."""
+    """Where a record belongs. Without a ``rule_id``, the time of the tenant's sources; or what its ``fingerprint`` names of the engine."""
 
     rule_id: str
     fingerprint: str
@@ -25,8 +26,8 @@ class StateKey:
     part: int
 
     @classmethod
-    def of_newest(cls, tenant: str) -> "StateKey":
-        """The key of a tenant's newest instants."""
+    def of_time(cls, tenant: str) -> "StateKey":
+        """The key of the time of a tenant's sources."""
         return cls("", "", tenant, (), 0)
 
     @classmethod
@@ -74,11 +75,11 @@ def unpack(correlator: Correlator, key: Key, part: int, data: bytes) -> None:
     correlator.put_back(key, part, restored, returned)
 
 
-def pack_newest(newest: Mapping[str, int]) -> bytes:
-    """The newest instant of each source of a tenant."""
-    return orjson.dumps(dict(newest))
+def pack_time(kept: Mapping[str, object]) -> bytes:
+    """The time of a tenant's sources (:meth:`siem.detection.clocks.Clocks.of`)."""
+    return orjson.dumps(kept)
 
 
-def unpack_newest(data: bytes) -> dict[str, int]:
-    """Read what :func:`pack_newest` wrote."""
-    return {str(source): int(at) for source, at in orjson.loads(data).items()}
+def unpack_time(data: bytes) -> dict[str, Any]:
+    """Read what :func:`pack_time` wrote."""
+    return dict(orjson.loads(data))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from siem.detection.correlations import Correlation, CorrelationType
+from siem.detection.predicates import Text
 
 #: One match in a correlation's state: instant (µs), place of its rule in the list, event id, counted value,
 #: group of the child correlation it comes from (empty: a plain match), carried fields.
@@ -29,6 +30,11 @@ def kept(text: str) -> str:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         text = f"{text[: _KEPT - 100]}… ({len(text)} characters, SHA-256 {digest})"
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+
+
+def joined(text: Text) -> str | None:
+    """The texts of a field in one, as state keeps it; None where it is absent."""
+    return None if text is None else kept(text if isinstance(text, str) else ", ".join(text))
 
 
 class Window(Protocol):

@@ -204,6 +204,7 @@ def _sources(pipeline: Pipeline, others: Mapping[str, Pipeline]) -> Iterator[Log
                 known,
                 pipeline.prefix,
                 pipeline.name,
+                frozenset(pipeline.types),
             )
 
 

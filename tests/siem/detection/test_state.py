@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from siem.detection.correlate import Correlator
 from siem.detection.correlations import read_correlation
-from siem.detection.state import StateKey, pack, pack_newest, unpack, unpack_newest
+from siem.detection.state import StateKey, pack, pack_time, unpack, unpack_time
 
 SECTION = {"type": "event_count", "rules": ["a"], "group-by": ["user.id"], "timespan": "8m", "condition": {"gte": 2}}
 texts = st.text(max_size=12)
@@ -34,5 +34,5 @@ def test_a_record_holds_one_part_of_a_group() -> None:
     assert other.size == 3
 
 
-def test_newest_instants_are_read_back_as_written() -> None:
-    assert unpack_newest(pack_newest({"idp": 5, "é": 2**50})) == {"idp": 5, "é": 2**50}
+def test_the_time_of_sources_is_read_back_as_written() -> None:
+    assert unpack_time(pack_time({"sources": {"é": [2**50, None]}, "listened": 5})) == {"sources": {"é": [2**50, None]}, "listened": 5}
