@@ -28,16 +28,15 @@ from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher, OutOfForce
 from siem.detection.plan import Feed, asked_of_matches, carried_fields, feeds, fields_looked_at, keeping, summary_fields, types_feeding
-from siem.detection.predicates import Renamed, Text, View, number
+from siem.detection.predicates import Renamed, Text, View
 from siem.detection.profile import Profiles
 from siem.detection.singles import detection_of
 from siem.detection.state import StateKey, fingerprint, pack, pack_time, unpack, unpack_time
-from siem.detection.windows import Entry, joined, kept
+from siem.detection.windows import Entry, combined, joined, measured
 from siem.event import Event
 
 _FOREVER: Final = 2**62
 _MICROSECOND: Final = timedelta(microseconds=1)
-_BETWEEN_VALUES: Final = "\x1f"
 #: Clocks differ: an event this far ahead of ours is not yet from the future.
 _AHEAD: Final = timedelta(minutes=5)
 #: A match that belongs to more groups than this (lists in several group-by fields) is a mistake of the source.
@@ -172,7 +171,7 @@ class Engine:
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Rules that lost state, and how many matches each."""
+        """Rules that lost state, or left out groups of a match that had too many, and how many matches each."""
         return tuple(self._alarms.values())
 
     def take_alarms(self) -> list[Raised]:
@@ -282,27 +281,18 @@ class Engine:
 
     def _feed(self, feed: Feed, tenant: str, at: int, event_id: str, fields: Mapping[str, Text], origin: tuple[str, ...]) -> None:
         """Give a match to a correlation, once for each group it belongs to. A match without a group-by field belongs to none."""
-        keys: list[Key] = [()]
-        for name in feed.group:
-            text = fields[name]
-            values = (kept(text),) if isinstance(text, str) else tuple(dict.fromkeys(map(kept, text or ())))
-            keys = [(*key, value) for key in keys for value in values][:_MAX_GROUPS]
+        keys, left_out = combined(fields, feed.group, _MAX_GROUPS)
         if not keys:
             return
-        value = ""
-        if feed.values:
-            parts = [joined(fields[name]) for name in feed.values]
-            if None in parts:
-                return
-            # Values are counted without case, as Sigma compares them; groups are not, being names of people and things.
-            value = _BETWEEN_VALUES.join(part for part in parts if part is not None).lower()
-            if feed.target.correlation.type in OVER_NUMBERS and number(value) is None:
-                return
+        value = measured(fields, feed.values, numbers=feed.target.correlation.type in OVER_NUMBERS)
+        if value is None:
+            return
         carried = tuple([joined(fields[name]) or "" for name in feed.carried])
         correlator = self._correlator(feed.target, tenant)
         tally = self.profiles.tallies[feed.target.rule.id]
         tally.evaluated += 1
         tally.timed += 1  # its windows are settled, and timed, for all matches together
+        self._note_lost(feed.target.rule.id, tenant, left_out)
         for position in feed.positions:
             for key in keys:
                 correlator.add(key, (at, position, event_id, value, origin, carried))

@@ -16,6 +16,7 @@ from siem.detection.load import CompiledBaseline, Ruleset
 from siem.detection.plan import fields_looked_at, summary_fields
 from siem.detection.predicates import Text
 from siem.detection.state import StateKey
+from siem.detection.windows import combined
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -46,6 +47,8 @@ class Habits:
             for rule_id in feed.target.inputs:
                 self._by_input.setdefault(rule_id, []).append(feed)
         self._keepers: dict[tuple[str, str], Keeper] = {}
+        #: Combinations of matches that had too many, by rule and tenant, not told yet.
+        self._left_out: dict[tuple[str, str], int] = {}
 
     @property
     def size(self) -> int:
@@ -56,10 +59,12 @@ class Habits:
         """A rule on single events has matched at an instant (µs). A match without a field that a baseline asks for is not of its kind."""
         for feed in self._by_input.get(rule_id, ()):
             baseline = feed.target.baseline
-            keys = combinations(fields, baseline.key_fields)
-            values = combinations(fields, baseline.fields)
+            keys, keys_left = combined(fields, baseline.key_fields, _MAX_COMBINATIONS)
+            values, values_left = combined(fields, baseline.fields, _MAX_COMBINATIONS)
             if not keys or not values:
                 continue
+            if keys_left or values_left:
+                self._left_out[feed.target.rule.id, tenant] = self._left_out.get((feed.target.rule.id, tenant), 0) + keys_left + values_left
             sighting = Sighting(at, event_id, _values(baseline, values), tuple([(name, _joined(fields[name])) for name in feed.carried]))
             keeper = self._keeper(feed, tenant)
             for key in keys:
@@ -82,6 +87,8 @@ class Habits:
 
     def forget(self, tenant: str, horizon: int) -> Iterator[tuple[str, int]]:
         """Let go of what no event at or after ``horizon`` needs. Gives the rules that were full, and how many things each lost."""
+        for place in [place for place in self._left_out if place[1] == tenant]:
+            yield place[0], self._left_out.pop(place)
         for (rule_id, owner), keeper in self._keepers.items():
             if owner == tenant:
                 keeper.forget(horizon)
@@ -155,16 +162,6 @@ def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:
         matched_fields=feed.matched_fields,
         values=tuple(values.items()),
     )
-
-
-def combinations(fields: Mapping[str, Text], names: Sequence[str]) -> list[Key]:
-    """The values of several fields, once for each element of those that hold a list; none where a field is absent."""
-    keys: list[Key] = [()]
-    for name in names:
-        text = fields[name]
-        values = (text,) if isinstance(text, str) else tuple(dict.fromkeys(text or ()))
-        keys = [(*key, value) for key in keys for value in values][:_MAX_COMBINATIONS]
-    return keys
 
 
 def _joined(text: Text) -> str:

@@ -313,6 +313,10 @@ def _event(file: Path, number: int, data: bytes) -> Sequence[Event]:
             raise DataError(str(file), number, "@timestamp", "an instant in ISO 8601 is expected") from error
         if at.tzinfo is None:
             raise DataError(str(file), number, "@timestamp", "the instant has no zone")
+        try:
+            at = at.astimezone(UTC)  # as sources give it
+        except OverflowError as error:
+            raise DataError(str(file), number, "@timestamp", "the instant is beyond the calendar in UTC") from error
     fields: Fields = {}
     for name, value in document.items():
         if name not in FIELDS:

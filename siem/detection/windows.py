@@ -6,11 +6,12 @@ A window is told which entries come in and go out, in any order, and answers its
 import hashlib
 import math
 from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from siem.detection.correlations import Correlation, CorrelationType
-from siem.detection.predicates import Text
+from siem.detection.predicates import Text, number
 
 #: One match in a correlation's state: instant (µs), place of its rule in the list, event id, counted value,
 #: group of the child correlation it comes from (empty: a plain match), carried fields.
@@ -19,6 +20,7 @@ Entry = tuple[int, int, str, str, tuple[str, ...], tuple[str, ...]]
 
 #: Characters of a text that state keeps; of a longer one, its begin and what tells it from others.
 _KEPT: Final = 1024
+_BETWEEN_VALUES: Final = "\x1f"
 
 
 def kept(text: str) -> str:
@@ -35,6 +37,34 @@ def kept(text: str) -> str:
 def joined(text: Text) -> str | None:
     """The texts of a field in one, as state keeps it; None where it is absent."""
     return None if text is None else kept(text if isinstance(text, str) else ", ".join(text))
+
+
+def combined(fields: Mapping[str, Text], names: Sequence[str], limit: int) -> tuple[list[tuple[str, ...]], int]:
+    """The values of several fields, once for each element of those that hold a list, and how many combinations are beyond ``limit``.
+
+    None where a field is absent.
+    """
+    rows: list[tuple[str, ...]] = [()]
+    count = 1
+    for name in names:
+        text = fields[name]
+        values = (kept(text),) if isinstance(text, str) else tuple(dict.fromkeys(map(kept, text or ())))
+        rows = [(*row, value) for row in rows for value in values][:limit]
+        count *= len(values)
+    return rows, count - len(rows)
+
+
+def measured(fields: Mapping[str, Text], names: Sequence[str], *, numbers: bool) -> str | None:
+    """What a match counts for, as one text; None where it counts for nothing, because a field is absent or holds no number.
+
+    Values are counted without case, as Sigma compares them, a list as one value; of ``numbers``, each element of a list is measured.
+    """
+    if numbers:
+        text = fields[names[0]]
+        texts = (text,) if isinstance(text, str) else text or ()
+        return _BETWEEN_VALUES.join(one for one in map(kept, texts) if number(one) is not None) or None
+    parts = [joined(fields[name]) for name in names]
+    return None if None in parts else _BETWEEN_VALUES.join(part for part in parts if part is not None).lower()
 
 
 class Window(Protocol):
@@ -119,12 +149,14 @@ class Numbers:
         self.values: list[float] = []
 
     def add(self, entry: Entry) -> None:
-        """Put a number in its place."""
-        insort(self.values, float(entry[3]))
+        """Put each number in its place."""
+        for text in entry[3].split(_BETWEEN_VALUES):
+            insort(self.values, float(text))
 
     def remove(self, entry: Entry) -> None:
-        """Take a number out."""
-        del self.values[bisect_left(self.values, float(entry[3]))]
+        """Take its numbers out."""
+        for text in entry[3].split(_BETWEEN_VALUES):
+            del self.values[bisect_left(self.values, float(text))]
 
     def measure(self) -> float:
         """The sum, the average, or the percentile interpolated between neighbours (NaN for an empty window)."""

@@ -129,8 +129,8 @@ class World:
                 world.events.take_back(sequence)
 
         class Detecting(Engine):
-            def evaluate(self, events: Sequence[Event]) -> list[Detection]:
-                found = super().evaluate(events)
+            def evaluate(self, events: Sequence[Event], arrived_at: datetime | None = None) -> list[Detection]:
+                found = super().evaluate(events, arrived_at)
                 world.point()
                 return found
 
@@ -393,10 +393,10 @@ def test_a_record_that_we_fail_on_is_set_aside_alone_and_can_be_replayed_once_me
     mended: list[bool] = []
 
     class Failing(Engine):
-        def evaluate(self, events: Sequence[Event]) -> list[Detection]:
+        def evaluate(self, events: Sequence[Event], arrived_at: datetime | None = None) -> list[Detection]:
             if not mended and any(event.source == poison.source and event.fields["event.sequence"] == 2 for event in events):
                 raise OverflowError("date value out of range")
-            return super().evaluate(events)
+            return super().evaluate(events, arrived_at)
 
     world.pipeline(1000, make_engine=lambda: Failing(world.ruleset)).step()
     totals = world.totals()
@@ -416,7 +416,7 @@ def test_a_record_that_we_fail_on_is_set_aside_alone_and_can_be_replayed_once_me
 @pytest.mark.parametrize("error", [MemoryError(), OSError(5, "I/O error"), OperationError("storing", "x", retry_helps=True)])
 def test_no_record_is_blamed_for_the_machine(world: World, error: Exception) -> None:
     class Failing(Engine):
-        def evaluate(self, events: Sequence[Event]) -> list[Detection]:
+        def evaluate(self, events: Sequence[Event], arrived_at: datetime | None = None) -> list[Detection]:
             raise error
 
     world.queue.put(_records("iw"))

@@ -104,3 +104,31 @@ def test_a_line_that_our_parser_trips_over_is_named_and_stops_nothing(tmp_path: 
     monkeypatch.setattr(SOURCES["nginx"], "parse", parse)
     found = _replay(_file(tmp_path / "access.log", [SCAN % (number, number) for number in range(3)]))
     assert found.event_count == 2 and [(error.line, "ZeroDivisionError" in error.problem) for error in found.errors] == [(2, True)]
+
+
+def test_one_line_from_the_future_ends_no_wait(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "export.yml").write_text(
+        "---".join(
+            f"""
+title: {name}
+name: {name}
+logsource: {{category: webserver, product: nginx}}
+detection: {{path: {{url.path: /{name}}}, condition: path}}
+"""
+            for name in ("export", "approval")
+        )
+        + """---
+title: Export without approval
+correlation: {type: temporal, group-by: [source.ip], timespan: 15m, condition: export and not approval}
+""",
+        encoding="utf-8",
+    )
+    line = '192.0.2.7 - - [14/Mar/{}:22:{:02}:00 +0000] "GET /{} HTTP/1.1" 200 5 "-" "-"\n'
+    others = [line.format(2026, 1, "other")] * 2000
+    log = tmp_path / "access.log"
+    log.write_text("".join([line.format(2026, 0, "export"), line.format(2030, 0, "other"), *others, line.format(2026, 5, "approval")]))
+    answer = CliRunner().invoke(app, ["replay", str(log), "--type", "nginx", "--rules", str(rules), "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout) == []

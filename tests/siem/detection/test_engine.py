@@ -119,6 +119,22 @@ correlation: {type: event_count, rules: [login], group-by: [health.scope], times
     assert [found.group for found in engine.evaluate(events)] == [(("health.scope", "openid"),)]
 
 
+def test_groups_beyond_sixty_four_are_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "many.yml").write_text(
+        """\
+title: One of a scope
+id: 00000000-0000-4000-8000-000000000009
+correlation: {type: event_count, rules: [login], group-by: [health.scope], timespan: 10m, condition: {gte: 1}}
+""",
+        encoding="utf-8",
+    )
+    engine = Engine(ruleset(tmp_path))
+    fields: Fields = {"event.dataset": "idp.audit", "event.action": "login.succeeded", "source.geo.country_iso_code": "FR"}
+    found = engine.evaluate([Event("e1", T0, "idp", "default", {**fields, "health.scope": [str(number) for number in range(100)]})])
+    assert len(found) == 64
+    assert [(one.kind, one.rule_id[-1], one.count) for one in engine.take_alarms()] == [(Kind.STATE_LOST, "9", 36)]
+
+
 def test_late_events_are_counted_and_still_evaluated(tmp_path: Path) -> None:
     engine = Engine(ruleset(tmp_path), lateness=timedelta(minutes=1))
     engine.evaluate([event(1, "idp.audit", "login.failed", minute=60)])

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from siem.detection import Detection
 from siem.detection.engine import Engine
-from siem.detection.habits import combinations
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.state import StateKey
 from siem.event import Event
@@ -300,13 +299,6 @@ def test_state_of_a_rule_that_says_something_else_now_is_dropped() -> None:
     assert other.match_count == 0
     gone = other.changed_state()
     assert [key for key, data in gone.items() if data is not None] == []
-
-
-def test_lists_give_every_combination() -> None:
-    assert combinations({"a": ("x", "y", "x"), "b": "1"}, ("a", "b")) == [("x", "1"), ("y", "1")]
-    assert combinations({"a": None, "b": "1"}, ("a", "b")) == []
-    assert combinations({}, ()) == [()]
-    assert len(combinations({"a": tuple(map(str, range(20))), "b": tuple(map(str, range(20)))}, ("a", "b"))) == 64
 
 
 def test_a_summary_may_change_while_something_is_remembered() -> None:

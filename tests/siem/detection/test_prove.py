@@ -190,3 +190,15 @@ def test_a_filter_of_the_operator_says_who_why_and_until_when_and_one_that_has_e
     ]
     assert "expired after 2026-11-22" in found[-1].problem
     assert check(folder / "rules", own, at=datetime(2026, 11, 22, 23, 59, tzinfo=UTC))[-1].path == "local-rules/a_bare.yml"
+
+
+def test_an_instant_of_a_proof_is_read_in_utc_as_sources_read_theirs(folder: Path) -> None:
+    (folder / "rules" / "a" / "idp_abroad.yml").write_text(
+        RULE.replace("event.action: login.succeeded", "'@timestamp|hour|gte': 21"), encoding="utf-8"
+    )
+    prove_with(folder, "match", {**event("x"), "@timestamp": "2026-11-22T22:30:00+01:00"})
+    prove_with(folder, "ignore", {**event("x"), "@timestamp": "2026-11-22T22:30:00+02:00"})
+    assert prove(folder / "rules", proofs=folder / "proofs").problems == []
+    prove_with(folder, "ignore", {**event("x"), "@timestamp": "0001-01-01T00:30:00+02:00"})
+    (problem,) = prove(folder / "rules", proofs=folder / "proofs").problems[:1]
+    assert (problem.field, problem.problem) == ("@timestamp", "the instant is beyond the calendar in UTC")

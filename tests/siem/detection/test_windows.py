@@ -5,7 +5,8 @@ from statistics import mean, median
 import pytest
 
 from siem.detection.correlations import CorrelationType, read_correlation
-from siem.detection.windows import Entry, kept, window_of
+from siem.detection.windows import Entry, combined, joined, kept, window_of
+from siem.detection.windows import measured as measured_text
 
 
 def entry(value: str, rule: int = 0) -> Entry:
@@ -62,3 +63,26 @@ def test_a_long_text_is_kept_short_and_apart_from_others() -> None:
     assert len(kept(long)) < 1100
     assert kept(long) == kept(long) != kept(other)
     assert kept("a\ud800") == "a\\xed\\xa0\\x80"
+
+
+def test_lists_give_every_combination_up_to_a_limit_and_what_is_beyond_is_counted() -> None:
+    assert combined({"a": ("x", "y", "x"), "b": "1"}, ("a", "b"), 64) == ([("x", "1"), ("y", "1")], 0)
+    assert combined({"a": None, "b": "1"}, ("a", "b"), 64) == ([], 0)
+    assert combined({}, (), 64) == ([()], 0)
+    many = tuple(map(str, range(20)))
+    rows, left_out = combined({"a": many, "b": many}, ("a", "b"), 64)
+    assert (len(rows), left_out) == (64, 400 - 64)
+
+
+def test_each_number_of_a_list_is_measured() -> None:
+    assert measured_text({"a": ("5", "x", "6.5", "5")}, ("a",), numbers=True) == "5\x1f6.5\x1f5"
+    assert [measured_text({"a": text}, ("a",), numbers=True) for text in (None, (), "x", "nan", ("y",))] == [None] * 5
+    assert measured_text({"a": ("X", "y"), "b": "Z"}, ("a", "b"), numbers=False) == "x, y\x1fz"
+    assert measured_text({"a": None, "b": "Z"}, ("a", "b"), numbers=False) is None
+    assert joined({"a": ("X", "y")}["a"]) == "X, y"
+    window = window_of(read_correlation(correlation("value_sum", field="n")))
+    window.add(entry("5\x1f6.5\x1f5"))
+    window.add(entry("3"))
+    assert window.measure() == 19.5
+    window.remove(entry("5\x1f6.5\x1f5"))
+    assert window.measure() == 3

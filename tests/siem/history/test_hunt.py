@@ -10,13 +10,18 @@ from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.indicators import Few, Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.prove import test as prove
+from siem.enrichment.pseudonyms import Pseudonyms
 from siem.errors import DataError
+from siem.event import RawRecord
 from siem.history.hunt import How, Stretch, find_rule, hunt, plan
 from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.replay import replay
 from siem.settings import ROOT
-from siem.store.events import Scope, StoredEvent
+from siem.sources import SOURCES
+from siem.sources.source import SourceSettings
+from siem.store.events import EventStore, Scope, StoredEvent
 from tests.siem.history.night import BEGIN, PLAYED_AT, TYPES, Found, Night
 from tests.siem.history.world import Shelf, crowd
 
@@ -184,3 +189,36 @@ def test_a_rule_that_only_feeds_others_can_be_hunted_for_itself(night: Night) ->
     denied = find_rule(night.ruleset, "idp_approval_refused")
     assert denied.id not in night.ruleset.alerting
     assert len(hunted(night, denied.id)) == 12
+
+
+def test_an_hour_is_one_of_utc_live_replayed_hunted_and_proved(tmp_path: Path) -> None:
+    rules, log = tmp_path / "rules", tmp_path / "access.log"
+    rules.mkdir()
+    (rules / "late.yml").write_text(
+        """
+title: Late
+id: 00000000-0000-4000-8000-000000000001
+logsource: {category: webserver, product: nginx}
+detection: {late: {'@timestamp|hour': 20}, condition: late}
+veilleur: {titre: Tard, resume: "Tard.", subject: source.ip}
+""",
+        encoding="utf-8",
+    )
+    lines = [f'192.0.2.{hour} - - [14/Mar/2026:{hour}:30:00 +0200] "GET / HTTP/1.1" 200 5 "-" "-"'.encode() for hour in (20, 22)]
+    log.write_bytes(b"\n".join(lines))
+    ruleset, source = load_rules(rules), SOURCES["nginx"](SourceSettings(str(log), "nginx", "log"))
+    events = [event for number, line in enumerate(lines, 1) for event in source.parse(RawRecord(str(log), str(number), PLAYED_AT, line))]
+    live = Engine(ruleset).evaluate(events)
+    assert [one.group for one in live] == [(("source.ip", "192.0.2.22"),)]
+    replayed = replay([log], source, Engine(ruleset), (), Pseudonyms(bytes(32)), PLAYED_AT).detections
+    store = EventStore(tmp_path / "events.duckdb")
+    store.append([StoredEvent(number, event) for number, event in enumerate(events, 1)])
+    steps = list(hunt(store, plan(ruleset, next(iter(ruleset.rules))), HERE))
+    store.close()
+    assert [one.event_ids for step in steps for one in step.detections] == [one.event_ids for one in live]
+    assert [one.event_ids for one in replayed] == [one.event_ids for one in live]
+    proofs = tmp_path / "proofs" / "late"
+    proofs.mkdir(parents=True)
+    for kind, hour in (("match", 22), ("ignore", 20)):
+        (proofs / f"{kind}.jsonl").write_text(f'{{"event.dataset": "nginx.access", "@timestamp": "2026-03-14T{hour}:30:00+02:00"}}')
+    assert [result.held_count for result in prove(rules, proofs=tmp_path / "proofs").results] == [1, 1]
