@@ -95,8 +95,7 @@ class Pipeline:
             parsed = read(batch, self._parts.sources, self._parts.enrichments, self._parts.pseudonyms, self._clock(), refused)
             new, refusal = self._store(parsed)
             if refusal is None:
-                detections = engine.evaluate(new, max(queued.record.received_at for queued in batch))
-                absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
+                absorbed = self._commit(engine, parsed, new, engine.evaluate(new, batch[-1].record.received_at), batch[-1].sequence)
         except Exception as error:  # the guard: one record that we trip over must not stop all others
             refusal = self._blame(batch, error)
             if refusal is None or refused is not None:
