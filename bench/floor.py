@@ -63,6 +63,13 @@ class Floor:
             "/tokens": self._tokens,
         }
 
+    def close(self) -> None:
+        """Give back files and thread."""
+        self._thread.shutdown()
+        self._reader.close()
+        self._writer.close()
+        os.close(self._log)
+
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request; the server's own start and end need nothing."""
         if scope["type"] != "http":
@@ -125,7 +132,10 @@ def main() -> None:
     """Answer until interrupted."""
     settings = load()
     application = Floor(settings.state)
-    run(server(application, settings), [listening(settings.host, settings.port)])
+    try:
+        run(server(application, settings), [listening(settings.host, settings.port)])
+    finally:
+        application.close()
 
 
 if __name__ == "__main__":
