@@ -360,7 +360,17 @@ def _module_state(found: tuple[Path, str] | None, module: str, reasons: Mapping[
     return "tested", f"{_prose(text)} (`{path.relative_to(ROOT)}`)".strip()
 
 
+def disagreements() -> str:
+    """Where other implementations of Sigma say something else, with the tests that play both sides."""
+    tests: defaultdict[str, set[str]] = defaultdict(set)
+    for name, path, test in _marked("disagreement"):
+        tests[name].add(f"`{path}` {test}")
+    page: str = _table_of_tests("tests/siem/detection/disagreements.py").page(_HEADER, tests, _table)
+    return page
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "disagreements.md": disagreements,
     "events.md": events,
     "settings.md": settings,
     "cli.md": cli,

@@ -12,6 +12,7 @@ from siem.console.event_view import scope, shown
 from siem.console.visit import Visit
 from siem.incidents.held import held_by
 from siem.incidents.model import Alert, Incident, NotFound, Verdict
+from siem.store import filter_hits
 
 #: Events shown in full; the others are one search away.
 _SHOWN_EVENTS: Final = 10
@@ -29,8 +30,11 @@ def show(visit: Visit) -> Response:
     incident = _incident(visit, alert)
     suspect_from = min(alert.first_at, incident.first_at) if incident else alert.first_at
     events = services.events.get(alert.event_ids[-_SHOWN_EVENTS:], scope(principal))
+    ruleset = services.ruleset()
+    feeding = [one.rule.id for one in ruleset.only([alert.rule_id]).singles]
     with visit.reading() as connection:
         people = users.everyone(connection, principal.tenant)
+        hidden = filter_hits.total(connection, [one.key for one in ruleset.filters_of(alert.rule_id)], feeding)
         held = held_by(connection, principal, alert.id) if alert.suppressed_count else []
     return visit.render(
         "alert.html",
@@ -38,6 +42,7 @@ def show(visit: Visit) -> Response:
         rule=rule,
         incident=incident,
         held=held,
+        hidden=hidden,
         warning=warning_of(alert),
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
         habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,

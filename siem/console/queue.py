@@ -11,6 +11,7 @@ from siem.console.routing import safe_return
 from siem.console.visit import Form, Problem, Visit
 from siem.incidents.filters import OPEN_ALERTS, AlertFilter, Bulk
 from siem.incidents.model import Alert, AlertState, Incident, NotFound, Refused, Severity, Verdict
+from siem.store import filter_hits
 
 _PER_PAGE: Final = 50
 #: At most this many alerts are acted on at once when «all of this filter» is ticked; the number is shown beside the box.
@@ -107,14 +108,17 @@ def _wanted(visit: Visit, query: Form, *, limit: int, offset: int) -> AlertFilte
 def _page(visit: Visit, query: Form, *, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:
     number = query.number("page") or 1
     found = visit.services.incidents.alerts(visit.principal, _wanted(visit, query, limit=_PER_PAGE, offset=(number - 1) * _PER_PAGE))
+    filters = [one.key for one in visit.services.ruleset().filters]
     with visit.reading() as connection:
         people = users.everyone(connection, visit.principal.tenant)
+        hidden = filter_hits.total(connection, filters)
     return visit.render(
         "queue.html",
         status=status,
         query=query,
         groups=_groups(visit, found.items),
         total=found.total,
+        hidden=hidden,
         page=number,
         pages=max(1, -(-found.total // _PER_PAGE)),
         filtered=any(query.get(name) for name in ("etat", "severite", "assigne", "q", "regle")),

@@ -1,10 +1,10 @@
 """How many matches each filter hid of each rule, added up in the transaction of the batch in which they were hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, Integer, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Integer, String, Table, func, insert, select, update
 
 from siem.store.database import Instant, metadata
 
@@ -44,3 +44,11 @@ def read(connection: Connection) -> list[Hidden]:
     """Every total, by filter and rule."""
     rows = connection.execute(select(filter_hits).order_by(filter_hits.c.filter, filter_hits.c.rule_id))
     return [Hidden(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def total(connection: Connection, filters: Collection[str], rule_ids: Collection[str] | None = None) -> int:
+    """How many matches these filters hid, of these rules or of any."""
+    count = select(func.coalesce(func.sum(filter_hits.c.count), 0)).where(filter_hits.c.filter.in_(filters))
+    if rule_ids is not None:
+        count = count.where(filter_hits.c.rule_id.in_(rule_ids))
+    return int(connection.execute(count).scalar_one())

@@ -1,9 +1,21 @@
+from pathlib import Path
+
 import pytest
 
 from siem.access import Principal
 from siem.detection.alarms import Kind, Raised
+from siem.detection.engine import Engine as DetectionEngine
+from siem.detection.load import load_rules
 from siem.detection.match import OutOfForce
+from siem.enrichment.pseudonyms import Pseudonyms
+from siem.event import RawRecord
 from siem.incidents import detection_alarms
+from siem.incidents.filters import AlertFilter
+from siem.incidents.service import Incidents
+from siem.pipeline import Parts, Pipeline
+from siem.sources import SOURCES
+from siem.sources.source import SourceSettings
+from siem.store.queue import Queue
 from tests.siem.console.world import ANALYST, AUDITOR, LEAD, RULES, World, csrf
 
 RULE = next(iter(RULES))
@@ -88,3 +100,61 @@ def test_a_rule_that_came_back_by_itself_says_so(world: World, engine: Engine) -
     engine.out.clear()
     page = world.client(LEAD).get("/alarmes").text
     assert "de nouveau en service" in page and "Remettre en service" not in page
+
+
+BOMB = """\
+title: Look-around that goes back and back
+id: 00000000-0000-4000-8000-0000000000b0
+logsource: {product: nginx, category: webserver}
+detection:
+  selection: {http.response.status_code: 200}
+  filter: {user_agent.original|re: "(c.*)(c.*)(c.*)\\\\1c.*d"}
+  condition: selection and not filter
+"""
+
+
+def test_a_rule_that_goes_off_in_the_pipeline_stands_in_the_banner_until_it_is_put_back(world: World, tmp_path: Path) -> None:
+    """From a line of a log to the head of every page, and back into force."""
+    (folder := tmp_path / "bomb").mkdir()
+    (folder / "bomb.yml").write_text(BOMB, "utf-8")
+    ruleset = load_rules(folder)
+    assert ruleset.errors == ()
+    (rule,) = ruleset.rules.values()
+    queue = Queue(folder / "queue.sqlite", synchronous="normal")
+    parts = Parts(
+        queue=queue,
+        events=world.events,
+        database=world.database,
+        sources={"front": SOURCES["nginx"](SourceSettings("front", "nginx", "Portail"))},
+        enrichments=(),
+        pseudonyms=Pseudonyms(bytes(32)),
+        make_engine=lambda: DetectionEngine(ruleset, sources=["front"]),
+        incidents=Incidents(world.database, lambda: world.now, ruleset.rules),
+    )
+    pipeline = Pipeline(parts, clock=lambda: world.now)
+    object.__setattr__(world.services, "rules", ruleset.rules)
+    object.__setattr__(world.services, "out_of_force", lambda: pipeline.engine.out_of_force if pipeline.engine else ())
+    object.__setattr__(world.services, "put_back", lambda rule_id: pipeline.engine is not None and pipeline.engine.put_back(rule_id))
+
+    def came(number: int, agent: str) -> None:
+        line = f'192.0.2.7 - - [22/Nov/2026:03:1{number}:00 +0000] "GET /{number} HTTP/1.1" 200 10 "-" "{agent}"'
+        queue.put([RawRecord("front", str(number), world.now, line.encode())])
+        while pipeline.step():
+            pass
+
+    came(1, "x" + "c" * 9000)
+    came(2, "Firefox")
+    browser = world.client(LEAD)
+    assert "La détection a un défaut" in plain(browser.get("/alertes").text)
+    page = plain(browser.get("/alarmes").text)
+    assert rule.title in page and "2 événements non jugés" in page and "100 ms" in page
+    with world.database.reading() as connection:
+        assert [one.rule_id for one in detection_alarms.standing(connection, LEAD)] == [rule.id]
+    where = page.split('action="/alarmes/')[1].split('"')[0]
+    browser.post(f"/alarmes/{where}", data={"action": "remettre", "csrf": csrf(page), "retour": "/alarmes"})
+    assert pipeline.engine is not None and pipeline.engine.out_of_force == ()
+    assert "La détection a un défaut" not in plain(browser.get("/alertes").text)
+    came(3, "Firefox")
+    raised = parts.incidents.alerts(LEAD, AlertFilter(rule_id=rule.id))
+    assert raised.total == 1, "it judges again"
+    queue.close()

@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import AlertState, Incident, Verdict
 from siem.incidents.store import alert_events, alerts
+from siem.store import filter_hits
 from tests.siem.console.world import ANALYST, AUDITOR, LEAD, World, csrf
 
 EVERY = AlertFilter(limit=100)
@@ -109,3 +110,19 @@ def test_what_a_silence_holds_is_counted_beside_the_alert_and_leads_to_it(world:
     assert "12 événements retenus par le silence de la règle" in page
     held = page.split('id="retenues"')[1].split("</table>")[0]
     assert "198.51.100.23" in held and '<td class="num" data-label="Événements">12</td>' in held
+
+
+def test_what_filters_hide_is_said_below_the_queue_and_beside_the_rule_of_an_alert(world: World, incident: Incident) -> None:
+    (own := world.folder / "local-rules").mkdir()
+    text = "title: The probe\nlogsource: {product: test}\nfilter:\n  rules: any\n  known: {source.ip: 192.0.2.7}\n  condition: not known\n"
+    (own / "probe.yml").write_text(text, encoding="utf-8")
+    broken_glass = "5f3b0000-0000-4000-8000-000000000004"
+    assert "masquée" not in world.client(ANALYST).get("/alertes").text
+    with world.database.transaction() as connection:
+        hits = {("local-rules/probe.yml", broken_glass): (12, world.now), ("local-rules/gone.yml", broken_glass): (7, world.now)}
+        filter_hits.add(connection, hits)
+    page = world.client(ANALYST).get("/alertes").text.replace("\xa0", " ")
+    assert '<a href="/regles#filtres">12 correspondances sont masquées par des filtres et ne lèvent pas d’alerte</a>' in page
+    (alert, *_) = world.incidents.alerts(ANALYST, AlertFilter(rule_id=broken_glass)).items
+    page = world.client(ANALYST).get(f"/alertes/{alert.id}").text.replace("\xa0", " ")
+    assert f'<a href="/regles/{broken_glass}#filtres">12 correspondances de cette règle sont masquées par des filtres</a>' in page

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.schema import schema
 from siem.detection.state import StateKey
 from siem.event import Event
 from tests.examples import examples
@@ -302,6 +303,68 @@ def test_clocks_that_jump_ahead_settle_nothing_for_the_others(case: str, tmp_pat
         assert gathered(detections, once=once(case)) == reference(case, events, newest)
 
     check()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "group-by" in CASES[case][-1]])
+def test_what_comes_later_than_allowed_changes_nothing_for_others_and_finds_only_what_is_there(case: str, tmp_path: Path) -> None:
+    """P-3 comes as late as it likes, far beyond the lateness; P-1 and P-2 come in time."""
+    loaded = ruleset(tmp_path, *documents_of(case))
+    grows = all(one.correlation.grows for one in loaded.correlations)
+
+    @settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
+    @given(events_strategy, events_strategy, st.integers(0, 2**32))
+    def check(rows: list[tuple[int, str, str, str, int]], others: list[tuple[int, str, str, str, int]], seed: int) -> None:
+        rng = random.Random(seed)
+        in_time = made(rows)
+        late = [one._replace(id=f"late{one.id}", fields={**one.fields, "user.id": "P-3", "health.actor.id": "P-3"}) for one in made(others)]
+        delay = {one.id: rng.uniform(0, 30) for one in in_time} | {one.id: rng.choice([0, 20, 100, 500]) for one in late}
+        arrived = sorted([*in_time, *late], key=lambda event: event.at + timedelta(seconds=delay[event.id]))
+        engine = Engine(loaded, lateness=timedelta(seconds=30), max_lag=timedelta(0))
+        detections: list[Detection] = []
+        newest, lagging = T0, set[str]()
+        for event in arrived:
+            newest = max(newest, event.at)
+            if newest - event.at > timedelta(seconds=30):
+                lagging.add(event.id)
+            detections.extend(engine.evaluate([event]))
+        detections.extend(engine.flush())
+        found = gathered(detections, once=False)
+        assert {group: ids for group, ids in found.items() if "P-3" not in group} == reference(case, in_time, newest)
+        assert sum(engine.late_counts.values()) == len(lagging) and engine.alarms == ()
+        theirs = {group: ids for group, ids in found.items() if "P-3" in group}
+        if grows:  # nothing that comes later undoes it: what came in time is found, and nothing that is not there
+            at_least, at_most = (reference(case, some, newest) for some in ([one for one in late if one.id not in lagging], late))
+            assert all(ids <= at_most.get(group, set()) for group, ids in theirs.items())
+            assert all(ids <= theirs.get(group, set()) for group, ids in at_least.items())
+
+    check()
+
+
+def test_every_part_of_a_correlation_that_the_schema_has_is_compared_with_the_definition() -> None:
+    """Types, comparisons, ranges, several fields, aliases, conditions that name rules, correlations of correlations: from the schema."""
+    section = schema("correlation")["properties"]["correlation"]["properties"]
+    said = [yaml.safe_load(body) for bodies in CASES.values() for body in bodies]
+    conditions = [one.get("condition") for one in said]
+    maps = [condition for condition in conditions if isinstance(condition, dict)]
+    texts = " ".join(condition for condition in conditions if isinstance(condition, str)).split()
+    assert {one["type"] for one in said} == set(section["type"]["enum"])
+    # What `generate` changes is who alerts: the test below.
+    assert {key for one in said for key in one} | {"generate"} == section.keys()
+    assert {key for condition in maps for key in condition} == section["condition"]["oneOf"][1]["properties"].keys()
+    assert any(len(condition.keys() - {"field", "percentile"}) == 2 for condition in maps), "a range"
+    assert any(isinstance(condition.get("field"), list) for condition in maps), "several fields"
+    assert any(len(one.get("group-by", ())) > 1 for one in said), "several groups"
+    assert {"and", "or", "not", "of"} <= {word.strip("()") for word in texts}
+    assert {len(bodies) for bodies in CASES.values()} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("generate", [False, True])
+def test_rules_behind_a_correlation_alert_on_their_own_only_where_it_says_generate(generate: bool, tmp_path: Path) -> None:
+    loaded = ruleset(tmp_path, correlation(CASES["event_count"][0] + f"\ngenerate: {str(generate).lower()}"))
+    found = Engine(loaded).evaluate(made([(second, "a", "P-1", "192.0.2.1", 0) for second in range(3)]))
+    own = [one for one in found if one.rule_id != PARENT_ID]
+    assert [one.event_ids for one in own] == ([("e000",), ("e001",), ("e002",)] if generate else [])
+    assert [one.event_ids for one in found if one.rule_id == PARENT_ID] == [("e000", "e001", "e002")]
 
 
 def test_a_long_sweep_returns_each_event_once_in_overlapping_detections(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ def test_a_random_rule_finds_what_sqlite_finds(detection: dict[str, Any], rows: 
     assert by_engine(detection, rows) == by_sql(detection, rows)
 
 
+@pytest.mark.disagreement("a network among other lines")
 def test_a_network_in_a_conjunction_loses_its_parentheses_there_and_not_here() -> None:
     detection = {"selection": {"f": "a", "ip|cidr": "192.0.2.0/30"}, "condition": "selection"}
     rows = [{"f": "a", "ip": "192.0.2.0"}, {"f": "b", "ip": "192.0.2.3"}, {"f": "a", "ip": "192.0.2.4"}]
@@ -151,6 +152,7 @@ def test_a_network_in_a_conjunction_loses_its_parentheses_there_and_not_here() -
     assert by_sql(detection, rows) == {0, 1}
 
 
+@pytest.mark.disagreement("a network of IPv6")
 def test_a_network_of_ipv6_is_its_addresses_here_and_a_beginning_of_their_text_there() -> None:
     detection = {"selection": {"ip|cidr": "2001:db8::/48"}, "condition": "selection"}
     rows = [{"ip": "2001:db8::1"}, {"ip": "2001:db8:1::1"}, {"ip": "2001:0db8:0000::1"}]

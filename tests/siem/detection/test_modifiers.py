@@ -106,6 +106,21 @@ CASES = [
     ("f|gt", 10, {"f": 10}, False),
     ("f|gte", 10, {"f": "10"}, True),
     ("f|lt", 10, {"f": -3}, True),
+    ("f|lte", 10, {"f": 10}, True),
+    ("f|lte", 10, {"f": 11}, False),
+    ("f|lt", 10, {"f": 10}, False),
+    ("f|re|i", "B", {"f": "ac"}, False),
+    ("f|re|s", "a.b", {"f": "a\n\nb"}, False),
+    ("f|base64", "/bin/bash", {"f": "L2Jpbi9zaA=="}, False),
+    ("f|wide|base64offset|contains", "ping", {"f": "cGluZw=="}, False),
+    ("f|utf16le|base64", "abc", {"f": "//5hAGIAYwA="}, False),
+    ("f|utf16be|base64", "abc", {"f": "YQBiAGMA"}, False),
+    ("f|utf16|base64", "abc", {"f": "YQBiAGMA"}, False),
+    ("f|expand", "%admins%", {"f": "user"}, False),
+    ("t|minute", 3, {"t": "2026-11-22T03:59:00Z"}, False),
+    ("t|day", 23, {"t": "2026-11-22T23:59:00Z"}, False),
+    ("t|week", 48, {"t": "2026-11-22"}, False),
+    ("t|month", 12, {"t": "2026-11-22"}, False),
     ("f|lte", 10, {"f": "abc"}, False),
     ("f|lte", 10, {"f": "nan"}, False),
     ("f|lte", 10, {}, False),
@@ -169,6 +184,24 @@ CASES = [
 @pytest.mark.trap("time modifiers")
 def test_means_what_the_specification_says(key: str, value: object, fields: dict[str, object], expected: bool) -> None:
     assert matches(key, value, fields) is expected
+
+
+#: The appendix «Modifiers» of the specification 2.1.0.
+SPECIFIED = {
+    *("all", "startswith", "endswith", "contains", "exists", "cased", "neq", "windash"),
+    *("re", "i", "m", "s"),
+    *("base64", "base64offset", "utf16", "utf16le", "utf16be", "wide"),
+    *("lt", "lte", "gt", "gte"),
+    *("minute", "hour", "day", "week", "month", "year"),
+    *("cidr", "expand", "fieldref"),
+}
+
+
+def test_every_modifier_of_the_specification_has_a_case_that_matches_and_one_that_does_not() -> None:
+    assert MODIFIERS == SPECIFIED
+    for expected in (True, False):
+        tried = {word for key, _, _, outcome in CASES if outcome is expected for word in key.split("|")[1:]}
+        assert SPECIFIED - tried == set(), f"no case that is {expected}"
 
 
 def test_every_modifier_has_a_case() -> None:

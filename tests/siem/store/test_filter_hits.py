@@ -25,3 +25,14 @@ def test_totals_are_the_sum_of_the_batches_and_the_latest_instant(batches: list[
         for where in places
     }
     database.close()
+
+
+def test_the_total_is_of_the_filters_and_rules_asked_for() -> None:
+    database = Database("sqlite://")
+    metadata.create_all(database.engine, tables=[filter_hits.filter_hits])
+    with database.transaction() as connection:
+        filter_hits.add(connection, {("a", "r1"): (2, None), ("a", "r2"): (3, None), ("b", "r1"): (5, None)})
+        assert filter_hits.total(connection, ["a", "b"]) == 10
+        assert filter_hits.total(connection, ["a"], ["r1"]) == 2
+        assert filter_hits.total(connection, []) == 0
+    database.close()
