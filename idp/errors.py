@@ -98,6 +98,12 @@ class LoginRequired(OAuthError):
     error = "login_required"
 
 
+class ConsentRequired(OAuthError):
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "consent_required"
+
+
 class InteractionRequired(OAuthError):
     """OpenID Connect Core §3.1.2.6."""
 

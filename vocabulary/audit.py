@@ -61,6 +61,8 @@ class AuditAction(StrEnum):
     SECURITY_EVENT_ATTEMPTED = "security_event.attempted"
     SECURITY_EVENT_ABANDONED = "security_event.abandoned"
     EVENT_STREAM_CHANGED = "event_stream.changed"
+    CONSENT_GIVEN = "consent.given"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     SESSION_REVOKED = "session.revoked"
@@ -125,6 +127,8 @@ ECS_CLASSES: Final[Mapping[AuditAction, EcsClass]] = {
     AuditAction.SECURITY_EVENT_ATTEMPTED: EcsClass(_SESSION, ("info",)),
     AuditAction.SECURITY_EVENT_ABANDONED: EcsClass(_SESSION, ("info",)),
     AuditAction.EVENT_STREAM_CHANGED: EcsClass(_CONFIGURATION, ("change",)),
+    AuditAction.CONSENT_GIVEN: EcsClass(_IAM, ("creation",)),
+    AuditAction.CONSENT_WITHDRAWN: EcsClass(_IAM, ("deletion",)),
     AuditAction.SESSION_STARTED: EcsClass(_SESSION, ("start",)),
     AuditAction.SESSION_ENDED: EcsClass(_SESSION, ("end",)),
     AuditAction.SESSION_REVOKED: EcsClass(_SESSION, ("end",)),

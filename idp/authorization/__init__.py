@@ -1,6 +1,6 @@
 """The authorization endpoint as a table: each check, in order, and the requests it applies to.
 
-Owns what an authorization request may lead to: a refusal, a login, or a code. Does no input or output: the
+Owns what an authorization request may lead to: a refusal, a login, a question to the person, or a code. Does no input or output: the
 endpoint loads client, session and account, walks :data:`STEPS`, and acts on the decision. No step sends the
 browser to another step: after a login the walk starts again from the top, and what is stored decides.
 Start with :data:`STEPS`.
@@ -24,11 +24,12 @@ from idp.authorization.check_resource import check_resource
 from idp.authorization.check_response_type import check_response_type
 from idp.authorization.check_scope import check_scope
 from idp.authorization.load_session import load_session
-from idp.authorization.request import AuthorizationRequest, Decision, Grant, Login
+from idp.authorization.request import AskConsent, AuthorizationRequest, Decision, Grant, Login
+from idp.authorization.require_consent import require_consent
 from idp.authorization.require_login import require_login
 from idp.authorization.respond import respond
 
-__all__ = ["STEPS", "AuthorizationRequest", "Decision", "Grant", "Login", "check_pushed", "run"]
+__all__ = ["STEPS", "AskConsent", "AuthorizationRequest", "Decision", "Grant", "Login", "check_pushed", "run"]
 
 Check = Callable[[AuthorizationRequest], Decision | None]
 
@@ -62,6 +63,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(check_acr, True, True, True),
     Step(check_id_token_hint, False, True, True),
     Step(require_login, False, True, True),
+    Step(require_consent, False, True, True),
     Step(respond, False, True, True),
 )
 

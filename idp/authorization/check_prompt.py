@@ -5,7 +5,7 @@ from typing import Final
 from idp.authorization.request import AuthorizationRequest
 from idp.errors import InvalidRequest
 
-#: ``consent`` and ``select_account`` ask for a screen: consent is the registration's, another account is another login.
+#: ``consent`` shows who asks for what (:mod:`idp.authorization.require_consent`); another account is another login.
 PROMPTS: Final = ("none", "login", "consent", "select_account")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from idp.authorization_details import Detail, DetailTypes
-from idp.model import Account, Client, Interaction, PushedRequest, Session
+from idp.model import Account, Client, Consent, Interaction, PushedRequest, Session
 from idp.model.quick import quick
 
 #: What the steps and the login pages read of a request; nothing else is stored while its person logs in, so that an unknown
@@ -70,6 +70,8 @@ class AuthorizationRequest:
     #: The live session of this browser and its person.
     session: Session | None = None
     account: Account | None = None
+    #: What this person has agreed to give this client, where it registered itself.
+    consent: Consent | None = None
     #: Set when this walk resumes a stored request.
     interaction: Interaction | None = None
     #: The pushed request that ``request_uri`` stands for, if it does.
@@ -145,6 +147,11 @@ class Login:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskConsent:
+    """The person must be shown who asks for what; the request waits meanwhile."""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -169,4 +176,4 @@ class Grant:
     acr_requested: str | None
 
 
-Decision = Login | Grant
+Decision = Login | AskConsent | Grant

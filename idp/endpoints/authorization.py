@@ -3,6 +3,7 @@
 import math
 import secrets
 from collections.abc import Mapping
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from idp import authorization, sessions
 from idp.authentication import METHODS
-from idp.authorization import AuthorizationRequest, Grant, Login
+from idp.authorization import AskConsent, AuthorizationRequest, Grant, Login
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.authorization.respond import refusal_members
 from idp.clock import ordered_id
@@ -24,7 +25,7 @@ from idp.endpoints.visit import stopped
 from idp.errors import InvalidRequest, InvalidRequestUri, OAuthError
 from idp.explanation.facts import authorization_facts
 from idp.http import append_cookie, counted_network, parse_parameters, read_form
-from idp.model import Account, AuthorizationCode, Client, Interaction, Session
+from idp.model import Account, AuthorizationCode, Client, Consent, Interaction, Session
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
@@ -92,10 +93,10 @@ async def _walk(request: Request, provider: Provider, parameters: Mapping[str, s
         await refuse_second_use(provider.store.counters, asked)
     except OAuthError as error:
         return await _refuse(request, provider, error, asked)
-    if isinstance(decision, Login):
-        return await _send_to_login(request, provider, asked)
-    if not await sessions.touch(provider.store, decision.session, asked.now, provider.lifetimes):
-        return await _send_to_login(request, provider, asked)
+    if isinstance(decision, AskConsent):
+        return await _send_to_page(request, provider, asked, "consent")
+    if isinstance(decision, Login) or not await sessions.touch(provider.store, decision.session, asked.now, provider.lifetimes):
+        return await _send_to_page(request, provider, asked, "login")
     return await _answer(request, provider, decision, asked)
 
 
@@ -120,6 +121,7 @@ async def _load(
         found_client=client,
         session=session,
         account=account,
+        consent=await _consent(provider, client, account),
         interaction=interaction,
         pushed=await find_pushed(provider, parameters, browser) if request_uri else None,
         fetched_object=fetched,
@@ -130,15 +132,22 @@ async def _load(
     )
 
 
+async def _consent(provider: Provider, client: Client | None, account: Account | None) -> Consent | None:
+    """Looked up where it counts: at a client that registered itself."""
+    if client is None or client.registered_at is None or account is None:
+        return None
+    return await provider.store.consents.get(account.id, client.client_id)
+
+
 def best_acr() -> str:
     """The highest level that a means of login of ours reaches."""
     return max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0))
 
 
-async def _send_to_login(request: Request, provider: Provider, asked: AuthorizationRequest) -> Response:
-    """Store the request (a resumed one keeps its place) and show the login page to this browser alone."""
+async def _send_to_page(request: Request, provider: Provider, asked: AuthorizationRequest, page: Literal["login", "consent"]) -> Response:
+    """Store the request (a resumed one keeps its place) and show the page to this browser alone."""
     if asked.interaction is not None:
-        return RedirectResponse(f"{provider.base_url}/login/{asked.interaction.id}", 303)
+        return RedirectResponse(f"{provider.base_url}/{page}/{asked.interaction.id}", 303)
     cookie_name = sessions.login_cookie_name(https=provider.https)
     # One cookie serves all the tabs of a browser: a second login must not cut off the first.
     cookie = request.cookies.get(cookie_name, "")
@@ -158,7 +167,7 @@ async def _send_to_login(request: Request, provider: Provider, asked: Authorizat
             return await _refuse(request, provider, _answered(), asked)
     await provider.store.interactions.put(interaction)
     provider.audit.record(AuditAction.AUTHORIZATION_REQUESTED, Outcome.SUCCESS, _fields(request, provider, asked.proved_client))
-    response = RedirectResponse(f"{provider.base_url}/login/{interaction.id}", 303)
+    response = RedirectResponse(f"{provider.base_url}/{page}/{interaction.id}", 303)
     if fresh:
         append_cookie(response.headers, cookie_name, fresh, secure=provider.https)
     return response

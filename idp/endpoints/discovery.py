@@ -61,7 +61,7 @@ def metadata(
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "acr_values_supported": list(ACR_LEVELS),
-        "prompt_values_supported": [value for value in PROMPTS if value != "consent"],
+        "prompt_values_supported": list(PROMPTS),
         "claims_supported": list(_CLAIMS),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,

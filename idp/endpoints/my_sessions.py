@@ -4,6 +4,7 @@ A session of this browser opens the page, and nothing more is asked: what can be
 carries a token that only this browser has. Whose session it is decides; another's is as if it were not there.
 """
 
+import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from idp.endpoints.visit import stopped
 from idp.http import read_form
 from idp.model import Cause, Client, DeliveryKind, Initiator, Session, Visit
 from idp.provider import Provider, provider_of
-from idp.sessions import current, hash_secret
+from idp.sessions import current, hash_secret, user_agent
 from vocabulary.audit import AuditAction, Outcome
 
 _BY_THE_PERSON = Cause(initiator=Initiator.USER, reason="the person closed it on their page of sessions")
+_WITHDRAWN = Cause(initiator=Initiator.USER, reason="the person took back what they agreed to")
 
 
 _NOTICES_SHOWN: Final = 20
@@ -99,6 +101,33 @@ async def end_all(request: Request) -> Response:
     return say_farewell(request, provider, farewell)
 
 
+async def withdraw(request: Request) -> Response:
+    """POST: take back the yes given to a service that registered itself, and end what it got by it."""
+    provider = provider_of(request)
+    mine = await _proved(request, provider)
+    if mine is None:
+        return stopped(request, "refused", 403)
+    store, now, client_id = provider.store, provider.clock(), request.path_params["client_id"]
+    if not await store.consents.withdraw(mine.account_id, client_id):
+        return await _page(request, provider, mine, status=404, ended="consent_nothing")
+    grants = [grant for grant in await store.revocations.live_grants(mine.account_id, now) if grant.client_id == client_id]
+    await asyncio.gather(*(store.tokens.revoke_grant(grant.id, now, _WITHDRAWN) for grant in grants))
+    account = await store.accounts.get(mine.account_id)
+    provider.audit.record(
+        AuditAction.CONSENT_WITHDRAWN,
+        Outcome.SUCCESS,
+        {
+            "user.id": account.national_id if account else None,
+            "source.ip": provider.sources(request),
+            "user_agent.original": user_agent(request),
+            "health.relying_party.id": client_id,
+            "health.session.id": mine.id,
+            "health.revoked.count": len(grants),
+        },
+    )
+    return await _page(request, provider, mine, ended="consent")
+
+
 async def _proved(request: Request, provider: Provider) -> Session | None:
     """The session of this browser, when the form comes from the page that it was shown."""
     mine = await current(provider, request)
@@ -127,6 +156,7 @@ async def _page(
         status=status,
         here="/sessions",
         sessions=[_shown(session, mine, provider, visits, clients, phones, texts) for session in newest],
+        consents=await _consents(provider, mine, texts),
         notices=await _notices(provider, mine, texts),
         csrf=_csrf(mine),
         ended=ended,
@@ -165,6 +195,14 @@ async def _clients(provider: Provider, visits: Sequence[Visit]) -> dict[str, Cli
     return {client_id: client for client_id, client in found.items() if client is not None}
 
 
+async def _consents(provider: Provider, mine: Session, texts: Messages) -> list[Mapping[str, str]]:
+    """Services that registered themselves and this person agreed to."""
+    given = await provider.store.consents.of_account(mine.account_id)
+    return [
+        {"client_id": one.client_id, "service": one.client_name, "place": one.place, "since": moment(one.given_at, texts)} for one in given
+    ]
+
+
 async def _notices(provider: Provider, mine: Session, texts: Messages) -> list[Mapping[str, str]]:
     """Services that were told, or are still to be told, that a session has ended; of the last days."""
     told = await provider.store.deliveries.of_account(mine.account_id, provider.clock())
@@ -188,4 +226,5 @@ routes: list[BaseRoute] = [
     Route("/sessions", end_all, methods=["POST"]),
     Route(SESSIONS.return_path, come_back, methods=["GET"]),
     Route("/sessions/{session_id}/end", end_one, methods=["POST"]),
+    Route("/sessions/services/{client_id}/withdraw", withdraw, methods=["POST"]),
 ]

@@ -5,6 +5,7 @@ of a secret that is never stored itself.
 """
 
 from idp.model.client import CLIENT_AUTH_METHODS, GRANT_TYPES, Client, InitialAccessToken, Profile
+from idp.model.consent import Consent
 from idp.model.grant import AccessTokenRecord, AuthorizationCode, AwaitedRequest, Grant, RefreshToken, Revocation
 from idp.model.limits import Lifetimes, Limits
 from idp.model.login import (
@@ -48,6 +49,7 @@ __all__ = [
     "AwaitedRequest",
     "Cause",
     "Client",
+    "Consent",
     "Delivery",
     "DeliveryKind",
     "DeliveryState",

@@ -71,6 +71,8 @@ class Interaction:
     authenticated_at: datetime | None = None
     #: Set when the request was pushed: what its one answer spends.
     pushed_hash: str | None = None
+    #: Who agreed in this interaction, on the page that shows who asks for what.
+    consented_account_id: str | None = None
     #: Set when a device asked (RFC 8628), not this browser: what the answer goes to, and the session that the login began.
     device_code_hash: str | None = None
     session_id: str | None = None

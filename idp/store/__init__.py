@@ -21,6 +21,7 @@ from idp.model import (
     AwaitedRequest,
     Cause,
     Client,
+    Consent,
     Device,
     DeviceAuthorization,
     Enrolment,
@@ -297,6 +298,20 @@ class AnswerStore(Protocol):
         ...
 
 
+class ConsentStore(Protocol):
+    """What people agreed to give services that registered themselves; gone with the service."""
+
+    async def get(self, account_id: str, client_id: str) -> Consent | None: ...
+    async def put(self, consent: Consent) -> None: ...
+    async def of_account(self, account_id: str) -> Sequence[Consent]:
+        """Oldest first."""
+        ...
+
+    async def withdraw(self, account_id: str, client_id: str) -> bool:
+        """False when there was none."""
+        ...
+
+
 class RefusalStore(Protocol):
     """Refused requests, kept for the developers of their client."""
 
@@ -337,6 +352,7 @@ class Store(Protocol):
     streams: StreamStore
     counters: CounterStore
     answers: AnswerStore
+    consents: ConsentStore
     refusals: RefusalStore
     keys: KeyStore
 

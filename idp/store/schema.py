@@ -120,6 +120,13 @@ _REFRESH_ISSUED = """
 ALTER TABLE refresh_tokens ADD COLUMN issued_at INTEGER;
 """
 
+_CONSENTS = """
+CREATE TABLE consents (
+    account_id TEXT NOT NULL, client_id TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (account_id, client_id)
+) WITHOUT ROWID;
+CREATE INDEX consents_of_client ON consents (client_id);
+"""
+
 #: Steps in order; append only.
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
@@ -134,6 +141,7 @@ STEPS: Final[tuple[str, ...]] = (
     _REFUSALS,
     _ANSWERED_ONCE,
     _REFRESH_ISSUED,
+    _CONSENTS,
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).

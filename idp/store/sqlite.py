@@ -13,6 +13,7 @@ from idp.store import (
     AwaitedStore,
     ClientStore,
     CodeStore,
+    ConsentStore,
     CounterStore,
     DeliveryStore,
     DeviceCodeStore,
@@ -32,6 +33,7 @@ from idp.store.schema import EXPIRING
 from idp.store.sqlite_answers import SqliteAnswerStore
 from idp.store.sqlite_awaited import SqliteAwaitedStore
 from idp.store.sqlite_clients import SqliteClientStore
+from idp.store.sqlite_consents import SqliteConsentStore
 from idp.store.sqlite_device_codes import SqliteDeviceCodeStore
 from idp.store.sqlite_file import SqliteFile, Synchronous
 from idp.store.sqlite_grants import SqliteCodeStore, SqliteRevocationStore, SqliteTokenStore
@@ -242,6 +244,7 @@ class SqliteStore:
         self.counters: CounterStore = counters
         self._forget_counted_keys = counters.forget_keys
         self.answers: AnswerStore = SqliteAnswerStore(file)
+        self.consents: ConsentStore = SqliteConsentStore(file)
         self.refusals: RefusalStore = SqliteRefusalStore(file)
         self.keys: KeyStore = SqliteKeyStore(file)
 

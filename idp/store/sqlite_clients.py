@@ -50,7 +50,11 @@ class SqliteClientStore:
         return [self._read_client(document) for (document,) in self._file.read("SELECT document FROM clients ORDER BY id")]
 
     async def delete(self, client_id: str) -> None:
-        await self._file.write(lambda connection: connection.execute("DELETE FROM clients WHERE id = ?", (client_id,)))
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM clients WHERE id = ?", (client_id,))
+            connection.execute("DELETE FROM consents WHERE client_id = ?", (client_id,))
+
+        await self._file.write(delete)
 
     async def put_initial_token(self, token: InitialAccessToken) -> None:
         row = (token.token_hash, token.use_count, microseconds(token.expires_at), to_bytes(token))

@@ -88,6 +88,10 @@ class DevProvider:
         """The page at the end of the redirects, or the address outside of the provider that they lead to."""
         for _ in range(_MAX_STEPS):
             if answer.status_code not in _REDIRECTS:
+                if '<form id="consent"' in answer.text:
+                    # Shown once for a service that registered itself, and for whoever asks with prompt=consent.
+                    answer = browser.post(answer.url, data=_fields(answer, "consent"))
+                    continue
                 if answer.status_code >= httpx.codes.BAD_REQUEST:
                     raise LoginStopped(f"{answer.url} answers {answer.status_code}: {_heading(answer)}")
                 return answer

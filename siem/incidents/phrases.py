@@ -12,6 +12,8 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "authorization_code.replayed": ("Code d’autorisation rejoué", "{n} codes d’autorisation rejoués"),
     "administration.entered": ("Entrée dans l’administration", "{n} entrées dans l’administration"),
     "audit.searched": ("Recherche dans le journal d’audit", "{n} recherches dans le journal d’audit"),
+    "consent.given": ("Accord donné à un service", "{n} accords donnés à des services"),
+    "consent.withdrawn": ("Accord retiré à un service", "{n} accords retirés à des services"),
     "client.refused": ("Authentification d’une application refusée", "{n} authentifications d’application refusées"),
     "login.started": ("Connexion commencée", "{n} connexions commencées"),
     "login.succeeded": ("Connexion réussie", "{n} connexions réussies"),

@@ -29,7 +29,10 @@ COVERED_BY |= {
 COVERED_BY["siem/cli/rule_conversion.py"] = "tests/siem/test_conversion.py"
 #: The parts of one engine of a port, which its exam goes through as a whole.
 COVERED_BY |= dict.fromkeys(
-    (f"idp/store/sqlite_{name}.py" for name in ("answers", "clients", "device_codes", "grants", "logins", "refusals", "signals")),
+    (
+        f"idp/store/sqlite_{name}.py"
+        for name in ("answers", "clients", "consents", "device_codes", "grants", "logins", "refusals", "signals")
+    ),
     "tests/idp/store/test_sqlite.py",
 )
 #: The parts of one validator, which is tried as a whole by what it refuses.

@@ -54,6 +54,7 @@ def dynamic(tmp_path: Path) -> Iterator[Dynamic]:
 
 
 def _code(suite: Suite, client_id: str, **parameters: str | None) -> str:
+    suite.wire.agree(client_id, parameters.get("redirect_uri") or REDIRECT)
     answer = suite.ask(cookie=suite.wire.log_in(), client_id=client_id, **parameters)
     assert answer.status_code == 303, answer.text
     return query_of(answer)["code"]
@@ -89,6 +90,7 @@ def test_oidcc_idtoken_rs256(dynamic: Dynamic) -> None:
 def test_oidcc_redirect_uri_query_OK(dynamic: Dynamic) -> None:
     """A registered address with a query gets the answer behind it."""
     body, suite = dynamic.client(redirect_uris=[QUERY])
+    suite.wire.agree(body["client_id"], QUERY)
     answer = suite.ask(cookie=suite.wire.log_in(), client_id=body["client_id"], redirect_uri=QUERY)
     assert answer.headers["location"].startswith(f"{QUERY}&code=")
     assert dynamic.redeem(body, query_of(answer)["code"], QUERY).status_code == 200
@@ -211,6 +213,7 @@ def test_oidcc_request_uri_signed_rs256(dynamic: Dynamic, fragment: str) -> None
     body, suite = dynamic.client(request_uris=[uri], jwks=public_jwks("RS256"), request_object_signing_alg="RS256")
     claims = request_claims(body["client_id"], code_challenge=None, code_challenge_method=None, exp=None)
     dynamic.site.put("/objet", sign(claims, alg="RS256").encode())
+    suite.wire.agree(body["client_id"])
     answer = suite.ask(cookie=suite.wire.log_in(), client_id=body["client_id"], request_uri=uri, state="outside")
     assert query_of(answer)["state"] == "signed-state"
     assert dynamic.site.asked == ["/objet"]

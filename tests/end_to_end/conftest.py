@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -58,7 +59,12 @@ def approve(authorization_url: str, phone: Phone, redirect_uri: str, national_id
     assert phone.answer(phone.approvals(wall())[-1], "approve", wall(), code=code) == "approved"
     target = waiting.answer.url
     while not target.startswith(redirect_uri):
-        target = urljoin(target, browser.get(target).expect(302, 303).headers["Location"])
+        answer = browser.get(target)
+        if answer.status == HTTPStatus.OK:
+            # Who asks registered itself: the person sees it once.
+            form = browser.open(target).form("consent")
+            answer = browser.post_form(urljoin(target, form.action), form.fields)
+        target = urljoin(target, answer.expect(302, 303).headers["Location"])
     return target
 
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.testclient import TestClient
 
 from idp.app import create_app
+from idp.authorization.require_consent import wanted_consent
 from idp.clock import Clock
 from idp.model import Account, AccountKind, Client, Profile, Session
 from idp.provider import Provider
@@ -127,6 +128,17 @@ class Wire:
         )
         self.call(lambda provider: provider.store.sessions.put(replace(session, **changes)))
         return f"veilleur_idp_sso=cookie-{name}"
+
+    def agree(self, client_id: str, redirect_uri: str = REDIRECT) -> None:
+        """The person's yes to a client that registered itself, to all that it may ask."""
+
+        async def agree(provider: Provider) -> None:
+            registered = await provider.store.clients.get(client_id)
+            assert registered is not None
+            asked = {"scope": " ".join(registered.scope), "redirect_uri": redirect_uri}
+            await provider.store.consents.put(wanted_consent(registered, PERSON.id, asked, provider.clock()))
+
+        self.call(agree)
 
     def authorize(self, client_id: str = "baseline", *, cookie: str = "", method: str = "GET", **parameters: str | None) -> Any:
         """The authorization request as a browser sends it; a parameter given as None is left out."""

@@ -91,6 +91,9 @@ class Person:
             self._answer(self._national_id, "approve")
             page.wait_for_url(lambda url: url != before)
             return True
+        if page.locator("#consent button").count():
+            page.click("#cancel button" if cancels else "#consent button")
+            return True
         if page.locator("#logout button").count():
             page.click("#logout button")
             return True

@@ -35,6 +35,7 @@ def test_a_client_registers_itself_and_logs_somebody_in(registrar: Registrar) ->
     assert body["id_token_signed_response_alg"] == "RS256"
     ClientMetadataClaims({**body, "scope": body["scope"]}, {}).validate()
     wire = registrar.wire
+    wire.agree(body["client_id"])
     code = wire.code(body["client_id"])
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
     auth = (body["client_id"], body["client_secret"])
@@ -200,6 +201,7 @@ def test_an_update_gives_a_client_nothing_more_than_it_was_registered_for(
 def test_a_deleted_client_and_its_tokens_are_gone(registrar: Registrar) -> None:
     body = registrar.registered(token_endpoint_auth_method="client_secret_post")
     wire = registrar.wire
+    wire.agree(body["client_id"])
     code = wire.code(body["client_id"])
     form = {"client_id": body["client_id"], "client_secret": body["client_secret"]}
     tokens = wire.redeem(code, None, **form).json()

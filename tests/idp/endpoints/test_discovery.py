@@ -53,8 +53,7 @@ def test_what_requests_and_answers_may_look_like_is_announced_exactly() -> None:
     assert (announced["request_parameter_supported"], announced["request_uri_parameter_supported"]) == (True, True)
     assert announced["require_request_uri_registration"] is True
     assert "registration_endpoint" not in announced
-    # There is no screen of consent: the registration is the consent.
-    assert announced["prompt_values_supported"] == ["none", "login", "select_account"]
+    assert announced["prompt_values_supported"] == ["none", "login", "consent", "select_account"]
 
 
 @pytest.mark.spec("OIDCD-3")

@@ -18,6 +18,7 @@ TEXTS = {language: pages().messages(language).texts for language in LANGUAGES}
 #: Keys that a template or a script puts together from a state or a name.
 BUILT = (
     "fault.",
+    "consent.scope.",
     "wait.",
     "theme.",
     "gone.",
@@ -40,6 +41,8 @@ BUILT = (
     "console.verdict.",
     "console.phone.",
     "console.key.state.",
+    "console.key.rotated",
+    "console.key.withdrawn",
     "console.outcome.",
     "console.registration.c",
     "console.registration.same",

@@ -20,6 +20,7 @@ from idp.model import (
     AwaitedRequest,
     Cause,
     Client,
+    Consent,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -386,6 +387,28 @@ class StoreExam:
             assert await store.expire(NOW + 60 * MINUTE) == 6
 
         self.sit(scenario)
+
+    def test_a_consent_is_one_person_s_to_one_client_until_it_is_withdrawn_or_the_client_goes(self) -> None:
+        def consent(account_id: str, client_id: str, minute: int = 0) -> Consent:
+            scope, at = frozenset({"openid"}), NOW + minute * MINUTE
+            return Consent(account_id=account_id, client_id=client_id, client_name="S", place="s.example", scope=scope, given_at=at)
+
+        async def work(store: Store) -> None:
+            await store.clients.put(Client(client_id="one", client_name="S"))
+            for given in (consent("a", "two", 2), consent("a", "one", 1), consent("b", "one")):
+                await store.consents.put(given)
+            await store.consents.put(replace(consent("a", "one", 1), scope=frozenset({"openid", "profile"})))
+            found = await store.consents.get("a", "one")
+            assert found is not None and found.scope == {"openid", "profile"}
+            assert [one.client_id for one in await store.consents.of_account("a")] == ["one", "two"]
+            assert await store.consents.get("b", "two") is None
+            withdrawn = await asyncio.gather(*(store.consents.withdraw("a", "two") for _ in range(3)))
+            assert sorted(withdrawn) == [False, False, True]
+            await store.clients.delete("one")
+            assert await store.consents.get("a", "one") is None
+            assert await store.consents.of_account("b") == []
+
+        self.sit(work)
 
     def test_keys_come_back_in_the_order_they_were_saved(self) -> None:
         async def work(store: Store) -> None:
