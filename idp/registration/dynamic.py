@@ -71,8 +71,12 @@ def read_registration(document: Mapping[str, Any], client_id: str, bounds: Bound
     if bounds.operators.get("profile") is not Profile.FAPI2:
         # OpenID Connect Registration §2: RS256 where nothing is said.
         given.setdefault("id_token_signed_response_alg", "RS256")
+    operators = dict(bounds.operators)
+    if given.get("subject_type") == "pairwise" and operators.get("profile") is Profile.PSC:
+        # Nobody but the operator sets a switch; who registers itself gets the subject that it asks for all the same.
+        operators["quirks"] = {**operators.get("quirks", {}), "keycloak_subject": False}
     try:
-        client = parse_client({**bounds.operators, **given, "client_id": client_id}, "")
+        client = parse_client({**operators, **given, "client_id": client_id}, "")
     except RegistrationError as error:
         text = str(error).removeprefix(": ")
         raise (InvalidRedirectUri if text.startswith("redirect_uris") else InvalidClientMetadata)(text) from error

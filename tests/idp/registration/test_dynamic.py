@@ -39,6 +39,15 @@ def test_what_is_not_said_has_the_standards_defaults() -> None:
     assert Bounds.of_client(made).scope == BOUNDS.scope
 
 
+@pytest.mark.spec("OIDCR-2", "OIDCC-8.1")
+def test_a_client_that_asks_for_a_subject_of_its_own_gets_one_whatever_its_profile() -> None:
+    bounds = Bounds(scope=BOUNDS.scope, grant_types=BOUNDS.grant_types, operators={"profile": Profile.PSC})
+    made = read_registration({"redirect_uris": [REDIRECT], "subject_type": "pairwise"}, "c", bounds)
+    assert (made.subject_type, made.quirks) == ("pairwise", {"keycloak_subject": False})
+    assert read_registration({"redirect_uris": [REDIRECT]}, "c", bounds).quirks == {}
+    assert read_registration({"redirect_uris": [REDIRECT], "subject_type": "pairwise"}, "c", Bounds.of_client(made)).quirks == made.quirks
+
+
 def test_identifiers_and_tokens_are_random_and_only_hashes_are_kept() -> None:
     value, kept = new_token()
     assert len(value) >= 43
