@@ -24,7 +24,7 @@ from siem.detection.compiled import compiled_rules
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.pipelines import product_pipelines
-from siem.event import Event
+from siem.event import Event, Fields
 from siem.garbage import settle_down
 
 T = TypeVar("T")
@@ -138,11 +138,33 @@ def _correlations(folder: Path) -> Iterator[Row]:
 
         spent, _ = _timed(evaluate)
         yield Row(name=f"correlation {kind}, 50 groups, state written", value=len(events) / spent, unit="events/CPU-s")
+    yield from _at_the_limit(folder)
 
 
-def _correlated(folder: Path, kind: str, condition: str) -> Ruleset:
+#: Conditions that look at more than the last match, over one group that is full.
+_OVER_A_GROUP: Final = {"temporal_ordered": "", "temporal": "seen and not never"}
+
+
+def _at_the_limit(folder: Path) -> Iterator[Row]:
+    """What one more event costs every rule, where one group holds all that may be kept."""
+    for kind, condition in _OVER_A_GROUP.items():
+        engine = Engine(_correlated(folder / f"full {kind}", kind, condition, "1d"))
+        fields: Fields = {"event.dataset": "nginx.access", "source.ip": "192.0.2.1"}
+        events = [Event(f"f{n}", _AT + timedelta(milliseconds=20 * n), "web", "default", fields) for n in range(_CORRELATED_COUNT + 200)]
+        engine.evaluate(events[:_CORRELATED_COUNT])
+
+        def one_by_one(engine: Engine = engine, events: Sequence[Event] = events[_CORRELATED_COUNT:]) -> None:
+            for event in events:
+                engine.evaluate([event])
+
+        spent, _ = _timed(one_by_one)
+        name = f"correlation {kind} {condition or 'of two'}, one event more in a group of {_CORRELATED_COUNT:,}"
+        yield Row(name=name, value=spent / 200 * 1000, unit="CPU-ms", lower_is_better=True)
+
+
+def _correlated(folder: Path, kind: str, condition: str, timespan: str = "10m") -> Ruleset:
     folder.mkdir()
-    rules = "[seen]" if kind != "temporal" else "[seen, never]"
+    rules = "[seen, never]" if kind.startswith("temporal") else "[seen]"
     (folder / "rules.yml").write_text(
         f"""
 title: Seen
@@ -163,7 +185,7 @@ correlation:
   type: {kind}
   rules: {rules}
   group-by: [source.ip]
-  timespan: 10m
+  timespan: {timespan}
   {"condition: " + condition if condition else ""}
 """,
         "utf-8",

@@ -17,39 +17,17 @@ A correlation that one more event can undo (``lt``, ``eq``, sums …) looks at a
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from siem.detection.chains import Look, find
+from siem.detection.chains import Look, Rows, find, held
 from siem.detection.correlations import Correlation, CorrelationType
+from siem.detection.groups import FOREVER, Group, Groups, Key
 from siem.detection.windows import Entry, Tail, window_of
 
-#: Group-by values.
-Key = tuple[str, ...]
-_FOREVER: Final = 2**62
-#: A window's kept state is cut in this many parts, so that a change rewrites a small one.
-_PARTS: Final = 8
 _CONTRIBUTES: Final = 1
-
-
-@dataclass(slots=True)
-class Group:
-    """Matches of one group, in order, each with its mark."""
-
-    entries: list[Entry] = field(default_factory=list)
-    marks: bytearray = field(default_factory=bytearray)
-    tail: Tail | None = None
-    #: Instants up to here have been looked at (for conditions that wait).
-    settled: int = -1
-    #: The instant under which the group waits to be let go of.
-    due: int = _FOREVER
-    #: For a correlation of correlations: events already returned, with their instants.
-    returned: dict[str, int] = field(default_factory=dict)
-
-    def index(self, at: int) -> int:
-        """Place of the first entry at or after an instant."""
-        return bisect_left(self.entries, (at,))
+_FEW: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +59,17 @@ class _Episode:
     measure: float
 
 
-class Correlator:
+class Correlator(Groups):
     """State of one correlation in one tenant. ``keep`` (µs) is how far behind the horizon a match may still be needed."""
 
     def __init__(self, correlation: Correlation, *, keep: int, has_parents: bool) -> None:
+        super().__init__(correlation.timespan, keep)
         self.correlation = correlation
-        self.span = correlation.timespan
-        self.keep = keep
         self.has_parents = has_parents
         self.grows = correlation.grows
         self.ordered = correlation.type is CorrelationType.TEMPORAL_ORDERED
-        self.part = max(self.span // _PARTS, 1_000_000)
-        self.groups: dict[Key, Group] = {}
-        self.changed: set[tuple[Key, int]] = set()
-        self.size = 0
-        self._expiry: list[tuple[int, Key]] = []
         self._waiting: set[Key] = set()
-        #: For conditions that exclude a rule: when the windows that kept matches begin are over.
+        #: For conditions that exclude a rule: when the next window that a group began is over.
         self._excludes = bool(correlation.terms) and not self.grows
         self._over: list[tuple[int, Key]] = []
         self._touched: dict[Key, list[Entry]] = {}
@@ -105,27 +77,14 @@ class Correlator:
 
     def add(self, key: Key, entry: Entry) -> bool:
         """Keep a match. False if it is kept already (then it is looked at again, for what its child correlation gained)."""
-        group = self.groups.get(key)
+        group = self.put(key, entry)
         if group is None:
-            group = self.groups[key] = Group()
-        entries = group.entries
-        if not entries or entries[-1] < entry:
-            entries.append(entry)
-            group.marks.append(0)
-        else:
-            place = bisect_left(entries, entry)
-            if entries[place] == entry:
-                if entry[4]:
-                    self._again.setdefault(key, []).append(entry)
-                return False
-            entries.insert(place, entry)
-            group.marks.insert(place, 0)
-        self.size += 1
-        self._await_end(key, group, entry[0])
+            if entry[4]:
+                self._again.setdefault(key, []).append(entry)
+            return False
         if self._excludes:
-            heapq.heappush(self._over, (entry[0] + self.span, key))
+            self._await_over(key, group, entry[0] + self.span)
         self._touched.setdefault(key, []).append(entry)
-        self.changed.add((key, entry[0] // self.part))
         return True
 
     def settle(self, closed_at: int, newest: int) -> tuple[list[Found], list[Occurrence]]:
@@ -143,11 +102,10 @@ class Correlator:
             new = sorted(touched.get(key, ()))
             sweep = _Sweep(self, key, group, occurrences)
             if self.correlation.terms:
-                begins = [*([new[0][0] - self.span] if new else []), *([over[key]] if key in over else [])]
-                if begins:
-                    sweep.terms(min(begins), new[-1][0] if self.grows else _FOREVER, min(closed_at, newest))
+                since = min([*(entry[0] - self.span for entry in new[:1]), *([over[key]] if key in over else [])], default=FOREVER)
+                sweep.terms(new, since, min(closed_at, newest) - self.span)
             elif self.grows and new:
-                sweep.windows(new, _FOREVER)
+                sweep.windows(new, FOREVER)
             elif not self.grows:
                 sweep.windows(new, closed_at)
                 last = group.entries[-1][0] if group.entries else -1
@@ -156,89 +114,45 @@ class Correlator:
             found.extend(sweep.found())
         return found, occurrences
 
+    def _await_over(self, key: Key, group: Group, end: int) -> None:
+        if end < group.over:
+            group.over = end
+            heapq.heappush(self._over, (end, key))
+            if len(self._over) > 2 * len(self.groups) + _FEW:  # most are of groups that are gone
+                self._over = [(one.over, of) for of, one in self.groups.items() if one.over < FOREVER]
+                heapq.heapify(self._over)
+
     def _pop_over(self, whole_to: int) -> dict[Key, int]:
-        """Groups with windows that are over by an instant, with the begin of the earliest."""
+        """Groups with windows that are over by an instant, with the begin of the earliest; the next ones are awaited."""
         over: dict[Key, int] = {}
         while self._over and self._over[0][0] <= whole_to:
             end, key = heapq.heappop(self._over)
-            over.setdefault(key, end - self.span)
+            group = self.groups.get(key)
+            if group is None or group.over != end:
+                continue
+            over[key], group.over = end - self.span, FOREVER
+            following = group.index(whole_to - self.span + 1)
+            if following < len(group.entries):
+                self._await_over(key, group, group.entries[following][0] + self.span)
         return over
 
-    def forget(self, horizon: int) -> None:
-        """Let go of what no event at or after ``horizon`` can need any more, in whole parts."""
-        before = (horizon - self.keep) // self.part * self.part
-        while self._expiry and self._expiry[0][0] < before:
-            due, key = heapq.heappop(self._expiry)
-            self._drop(key, due, before)
+    def gone(self, key: Key) -> None:
+        """Nothing is left of a group."""
+        self._waiting.discard(key)
 
-    def shed(self, limit: int) -> int:
-        """Keep the number of matches within ``limit`` by giving up the oldest parts; how many matches were lost."""
-        lost = 0
-        while self.size > limit and self._expiry:
-            due, key = heapq.heappop(self._expiry)
-            size = self.size
-            self._drop(key, due, (due // self.part + 1) * self.part)
-            lost += size - self.size
-        return lost
-
-    def _await_end(self, key: Key, group: Group, at: int) -> None:
-        if at < group.due:
-            group.due = at
-            heapq.heappush(self._expiry, (at, key))
-
-    def _drop(self, key: Key, due: int, before: int) -> None:
-        group = self.groups.get(key)
-        if group is None or group.due != due:
-            return
-        group.due = _FOREVER
-        count = group.index(before)
-        tail = group.tail
-        for entry in group.entries[:count]:
-            if tail is not None and tail.at - self.span <= entry[0] <= tail.at:
-                tail.window.remove(entry)
-            self.changed.add((key, entry[0] // self.part))
-        del group.entries[:count], group.marks[:count]
-        self.size -= count
-        for event_id in [one for one, at in group.returned.items() if at < before]:
-            self.changed.add((key, group.returned.pop(event_id) // self.part))
-        if group.entries:
-            self._await_end(key, group, group.entries[0][0])
-        elif group.returned:
-            self._await_end(key, group, min(group.returned.values()))
-        else:
-            del self.groups[key]
-            self._waiting.discard(key)
-
-    def contributing(self, key: Key, first: int, last: int) -> Iterator[Entry]:
-        """Contributing entries of a group between two instants, both included."""
-        group = self.groups.get(key)
-        if group is None:
-            return
-        for place in range(group.index(first), group.index(last + 1)):
-            if group.marks[place]:
-                yield group.entries[place]
-
-    def put_back(self, key: Key, part: int, entries: Iterable[tuple[Entry, int]], returned: dict[str, int]) -> None:
+    def put_back(self, key: Key, part: int, entries: Iterable[tuple[Entry, int]], returned: Mapping[str, int]) -> None:
         """Take a kept part back after a restart."""
-        group = self.groups.setdefault(key, Group())
-        for entry, mark in entries:
-            place = bisect_left(group.entries, entry)
-            group.entries.insert(place, entry)
-            group.marks.insert(place, mark)
-            self.size += 1
-        group.returned.update(returned)
-        self._await_end(key, group, part * self.part)
+        super().put_back(key, part, entries, returned)
         if not self.grows:
             self._waiting.add(key)
 
     def resume(self, closed_at: int) -> None:
         """After everything was put back: instants up to ``closed_at`` were looked at before the restart."""
-        for group in self.groups.values():
+        for key, group in self.groups.items():
             group.settled = closed_at
-        if self._excludes:
-            ends = ((entry[0] + self.span, key) for key, group in self.groups.items() for entry in group.entries)
-            self._over = [one for one in ends if one[0] > closed_at]
-            heapq.heapify(self._over)
+            following = group.index(closed_at - self.span + 1)
+            if self._excludes and following < len(group.entries):
+                self._await_over(key, group, group.entries[following][0] + self.span)
 
 
 class _Sweep:
@@ -264,7 +178,7 @@ class _Sweep:
         tail = group.tail
         if tail is None:
             # After a restart, what was settled is not swept again; the window is built anew by the sweep itself.
-            start = new[0][0] if new else _FOREVER
+            start = new[0][0] if new else FOREVER
             waiting = group.index(group.settled + 1)
             if not self.owner.grows and waiting < len(group.entries):
                 start = min(start, group.entries[waiting][0])
@@ -376,21 +290,31 @@ class _Sweep:
             if place < len(group.entries) and group.entries[place] == entry and group.marks[place]:
                 self._contribute(entry[0], entry[0], [entry], measure)
 
-    def terms(self, since: int, latest: int, whole_to: int) -> None:
-        """The alternatives, over windows that begin from ``since`` to ``latest``, and are over by ``whole_to`` if they exclude a rule."""
+    def terms(self, new: Sequence[Entry], since: int, until: int) -> None:
+        """The alternatives: what new entries change, and windows that begin from ``since`` to ``until`` where they exclude a rule."""
         group, owner = self.group, self.owner
-        low, high = group.index(since), group.index(min(latest, _FOREVER - owner.span) + owner.span + 1)
-        row = group.entries[low:high]
-        look = Look(owner.span, owner.ordered, since, whole_to)
-        windows: list[tuple[int, int, list[int], int]] = []
-        held: dict[tuple[int, int], None] = {}
-        for term in owner.correlation.terms:
-            finding = find(row, term, look)
-            windows.extend((first, last, places, len(term.wanted)) for first, last, places in finding.windows)
-            held.update(dict.fromkeys(finding.held))
-        for first, last, places, measure in sorted(windows):
-            self._contribute(first, last, self._mark(low + place for place in places), float(measure))
+        if group.rows is None:
+            group.rows = Rows(group.entries, group.marks)
+        look = Look(owner.span, owner.ordered, since, until)
+        windows = [
+            (first, last, entries, len(term.wanted))
+            for term in owner.correlation.terms
+            for first, last, entries in find(group.rows, term, look, new)
+        ]
+        stirred = [entry[0] for _, _, entries, _ in windows for entry in entries]
+        for first, last, entries, measure in sorted(windows):
+            self._contribute(first, last, self._mark(bisect_left(group.entries, entry) for entry in entries), float(measure))
         if owner.has_parents:
-            for at, place in sorted(held):
-                entry = row[place]
-                self.occurrences.append(Occurrence(self.key, at, entry[2], entry[5]))
+            self._hold(group.rows, look, [*stirred, *(entry[0] for entry in new)])
+
+    def _hold(self, rows: Rows, look: Look, stirred: Sequence[int]) -> None:
+        """Tell parents of instants that hold now, and again of those that gained matches."""
+        begin, end = min(stirred, default=FOREVER), max(stirred, default=-1) + look.span
+        holding: set[tuple[int, Entry]] = set()
+        for term in self.owner.correlation.terms:
+            if term.unwanted:
+                holding.update(held(rows, term, look, min(look.since, begin - look.span), look.until))
+            else:
+                holding.update(held(rows, term, look, begin, end))
+        for at, entry in sorted(holding):
+            self.occurrences.append(Occurrence(self.key, at, entry[2], entry[5]))

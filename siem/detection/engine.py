@@ -20,9 +20,10 @@ from siem.detection import Detection, event_time
 from siem.detection.alarms import Alarm, Kind, Raised, Teller
 from siem.detection.cache import Cache
 from siem.detection.clocks import Clocks, Feeder, microseconds, moment
-from siem.detection.correlate import Correlator, Found, Key, Occurrence
+from siem.detection.correlate import Correlator, Found, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
+from siem.detection.groups import Key
 from siem.detection.habits import Habits
 from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
@@ -363,8 +364,7 @@ class Engine:
             first = min((first, *gathered.values()))
             gathered.update(event_ids)
             event_ids = {event_id: at for event_id, at in gathered.items() if event_id not in group.returned}
-            group.returned.update(event_ids)
-            correlator.changed.update((found.key, at // correlator.part) for at in event_ids.values())
+            correlator.remember(found.key, event_ids)
         return first, tuple(sorted(event_ids, key=lambda event_id: (event_ids[event_id], event_id)))
 
     def _expanded(self, tenant: str, entries: Iterable[Entry]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from siem.detection.correlate import Correlator, Key
+from siem.detection.correlate import Correlator
+from siem.detection.groups import Key
 from siem.detection.load import CompiledCorrelation
 
 
