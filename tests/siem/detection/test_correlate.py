@@ -182,7 +182,8 @@ def gathered(detections: Iterable[Detection], *, once: bool) -> dict[tuple[str, 
 
 events_strategy = st.lists(
     st.tuples(
-        st.integers(0, 400),
+        # Whole tens are often a timespan apart, to the second: where a window begins is what goes wrong first.
+        st.integers(0, 40).map(lambda tens: 10 * tens) | st.integers(0, 400),
         st.sampled_from(["a", "b", "c", "ab", "bc", "z"]),
         st.sampled_from(["P-1", "P-2"]),
         st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]),
@@ -306,6 +307,7 @@ def test_clocks_that_jump_ahead_settle_nothing_for_the_others(case: str, tmp_pat
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "group-by" in CASES[case][-1]])
+@pytest.mark.trap("late events")
 def test_what_comes_later_than_allowed_changes_nothing_for_others_and_finds_only_what_is_there(case: str, tmp_path: Path) -> None:
     """P-3 comes as late as it likes, far beyond the lateness; P-1 and P-2 come in time."""
     loaded = ruleset(tmp_path, *documents_of(case))

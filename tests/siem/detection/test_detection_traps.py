@@ -46,6 +46,7 @@ TRAPS = {
     "order of all rules",
     "counts beyond the timespan",
     "windows cut at fixed boundaries",
+    "late events",
     "rules that starve each other",
     "buffers that overflow in silence",
 }
