@@ -9,11 +9,13 @@ UV     := $(BIN)/uv
 T      ?= tests
 ARGS   ?=
 JOBS   ?= 2
+# How long each parser is fuzzed: make fuzz T=dpop-proof SECONDS=600
+SECONDS ?= 60
 
 export AUTO EXIT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-keycloak check format-check lint types imports structure fix docs bench peer lock clean python-present
+.PHONY: help setup demo up test test-keycloak fuzz check format-check lint types imports structure fix docs bench peer lock clean python-present
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,10 @@ up: $(READY) ## start without playing, on the state of the last time
 test: $(READY) ## every test, with the programs they need where they may be installed (T=tests/idp ARGS=-x)
 	@.ci/services
 	$(BIN)/python -m pytest $(T) $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --dist worksteal) $(ARGS)
+
+fuzz: $(READY) ## every parser of the outside under libFuzzer, two at a time (T=dpop-proof, or a pattern; SECONDS=60 each)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
+	@$(BIN)/python -m tests.fuzz run $(SECONDS) '$(if $(filter tests,$(T)),*,$(T))'
 
 KEYCLOAK := keycloak-26.0.8
 
@@ -74,6 +80,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: $(READY) ## write requirements/*.txt from pyproject.toml (UPGRADE=1 takes newer versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group bootstrap --output-file requirements/bootstrap.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group fuzz --output-file requirements/fuzz.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 
 clean: ## remove .venv, caches and the state of the demonstration (var)

@@ -11,9 +11,9 @@ from string import Formatter
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from idp.errors import InvalidAuthorizationDetails, OperationError
+from idp.yaml_file import read_yaml
 
 LANGUAGES: Final = ("fr", "en")
 #: Most objects of one request, and longest value shown on a screen.
@@ -106,9 +106,9 @@ def read_detail_types(path: Path | None) -> DetailTypes:
     if path is None:
         return DetailTypes()
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = read_yaml(path)
         return DetailTypes([_read_type(entry) for entry in document["types"]])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise OperationError(f"reading the types of authorization details ({error})", str(path), retry_helps=False) from error
 
 

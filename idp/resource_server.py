@@ -143,7 +143,7 @@ def _time_fault(claims: Mapping[str, Any], now: datetime) -> str:
             return f"{name} is no number"
     if now.timestamp() >= claims["exp"] + _LEEWAY.total_seconds():
         return "it has expired"
-    begins = max(claims.get("nbf", 0), claims.get("iat", 0))
+    begins = max(claims.get("nbf") or 0, claims.get("iat") or 0)
     return "it is not valid yet" if now.timestamp() < begins - _LEEWAY.total_seconds() else ""
 
 

@@ -15,12 +15,14 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
 
 import orjson
-import yaml
 
 from idp.errors import OperationError
 from idp.outbound import Outbound
+from idp.yaml_file import read_yaml
 
 _MAX_LENGTH: Final = 8192
+#: The year 10000, in seconds.
+_END_OF_TIME: Final = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +80,13 @@ class SubjectIssuers:
 
 def _judged(said: Mapping[str, Any], issuer: SubjectIssuer) -> ForeignSubject | str:
     """What its provider says, held against what the operator allows (ANS, guide «sécurisation transport» §8)."""
+    client_id = said.get("azp") or said.get("client_id")
     faults = (
         (said.get("active") is not True, "its provider says that it is not active"),
         (said.get("iss") != issuer.issuer, "it is of another issuer"),
         (said.get("typ", "Bearer") != "Bearer", "it is no access token"),
-        ((said.get("azp") or said.get("client_id")) not in issuer.clients, "it was issued to a client whose tokens do not count"),
-        (not isinstance(said.get("exp"), int), "it has no end"),
+        (not isinstance(client_id, str) or client_id not in issuer.clients, "it was issued to a client whose tokens do not count"),
+        (not _is_instant(said.get("exp")), "it has no end"),
     )
     fault = next((text for wrong, text in faults if wrong), None)
     if fault:
@@ -95,9 +98,14 @@ def _judged(said: Mapping[str, Any], issuer: SubjectIssuer) -> ForeignSubject | 
     return ForeignSubject(
         national_id=national_id,
         acr=acr if isinstance(acr, str) else None,
-        auth_time=auth_time if isinstance(auth_time, int) else None,
+        auth_time=auth_time if _is_instant(auth_time) else None,
         expires_at=said["exp"],
     )
+
+
+def _is_instant(value: object) -> bool:
+    """Whole seconds of a time that a calendar has."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME
 
 
 def read_subject_issuers(path: Path | None) -> list[SubjectIssuer]:
@@ -105,14 +113,14 @@ def read_subject_issuers(path: Path | None) -> list[SubjectIssuer]:
     if path is None:
         return []
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = read_yaml(path)
         return [_read(entry, path.parent) for entry in document["subject_issuers"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise OperationError(f"reading the subject issuers ({error!r})", str(path), retry_helps=False) from error
 
 
 def _read(entry: Mapping[str, Any], folder: Path) -> SubjectIssuer:
-    endpoint = entry["introspection_endpoint"]
+    endpoint = str(entry["introspection_endpoint"])
     if urlsplit(endpoint).scheme not in ("https", "http") or not urlsplit(endpoint).hostname:
         raise ValueError(f"introspection_endpoint {endpoint!r} is no address")
     secret, certificate = entry.get("client_secret_file"), entry.get("client_certificate_file")

@@ -101,8 +101,12 @@ def body_sha256(body: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
 
 
-def _without_query(url: str) -> tuple[str, str, str]:
-    parts = urlsplit(url)
+def _without_query(url: str) -> tuple[str, str, str] | None:
+    """Scheme, host and path; None for what is no address, which equals none of ours."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     return parts.scheme, parts.netloc, parts.path
 
 

@@ -100,6 +100,6 @@ def _time_fault(claims: Mapping[str, Any], now: datetime) -> str | None:
         return "it has expired"
     if claims["exp"] > at + MAX_LIFETIME.total_seconds() + leeway:
         return f"it is valid for more than {MAX_LIFETIME}"
-    if max(claims.get("iat", 0), claims.get("nbf", 0)) > at + leeway:
+    if max(claims.get("iat") or 0, claims.get("nbf") or 0) > at + leeway:
         return "it is not valid yet"
     return None

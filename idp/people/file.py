@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from idp.model import Account, AccountKind, AccountState
 from idp.people.directory import ACTIVITY_FIELDS, EXERCICE_FIELDS, TOP_FIELDS, directory_entry
+from idp.yaml_file import read_yaml
 from vocabulary.identifiers import PsIdNat
 
 #: Invented professionals with every shape of directory entry, for development and demonstrations.
@@ -112,8 +112,8 @@ def read_people(path: Path) -> list[Account]:
     Raises :class:`PeopleFileError` naming file, entry and field; nothing is returned of a file with a fault.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise PeopleFileError(f"{path}: cannot be read: {error}") from error
     try:
         people = _People.model_validate(document).people

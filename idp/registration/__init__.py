@@ -19,6 +19,7 @@ from idp.model import Client
 from idp.registration.entry import Entry
 from idp.registration.plan import told_change
 from idp.store import ClientStore
+from idp.yaml_file import parse_yaml, read_yaml
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 _SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
@@ -34,8 +35,8 @@ class RegistrationError(ValueError):
 def read_clients(path: Path) -> list[Client]:
     """The clients a file describes, without secrets; raises :class:`RegistrationError`, and returns nothing of a file with a fault."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise RegistrationError(f"{path}: cannot be read: {error}") from error
     entries = document.get("clients") if isinstance(document, dict) else None
     if not isinstance(entries, list) or set(document) != {"clients"}:
@@ -57,8 +58,8 @@ def read_entry(text: str, place: str) -> Client:
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise RegistrationError(f"{place}: aliases (*name) are not read: write the value again")
-        entry = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        entry = parse_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise error if isinstance(error, RegistrationError) else RegistrationError(f"{place}: cannot be read: {error}") from error
     if not isinstance(entry, dict):
         raise RegistrationError(f"{place}: must be the members of one client, such as 'client_id: …'")

@@ -60,8 +60,14 @@ def read_certificate(header: str, *, verified: bool) -> Certificate:
     Raises ValueError.
     """
     if header.startswith(":") and header.endswith(":"):
-        return Certificate(x509=read_der(header[1:-1]), verified=verified)
-    return Certificate(x509=x509.load_pem_x509_certificate(unquote(header).encode()), verified=verified)
+        return Certificate(x509=_whole(read_der(header[1:-1])), verified=verified)
+    return Certificate(x509=_whole(x509.load_pem_x509_certificate(unquote(header).encode())), verified=verified)
+
+
+def _whole(certificate: x509.Certificate) -> x509.Certificate:
+    """The library reads the parts of a certificate when they are asked for: those that we ask for later are read now, or refused now."""
+    _ = certificate.subject.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate
 
 
 def read_der(text: str) -> x509.Certificate:

@@ -5,6 +5,7 @@ A proof is a JWT signed with a key that it carries itself; the thumbprint of tha
 
 import hashlib
 import hmac
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,7 +98,7 @@ def read_proof(header: str) -> Proof:
         members = jws.extract_compact(compact, registry=_REGISTRY).headers()
         key, jkt = _key(members)
         claims = orjson.loads(jws.deserialize_compact(compact, key, registry=_REGISTRY).payload)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidDpopProof("the proof cannot be read, or its signature does not hold", detail=type(error).__name__) from error
     if not isinstance(claims, dict):
         raise InvalidDpopProof("the payload of the proof must be a JSON object")
@@ -124,10 +125,10 @@ def _key(header: Mapping[str, Any]) -> tuple[ECKey | RSAKey, str]:
         if jwk["crv"] != "P-256":
             raise InvalidDpopProof("jwk must be on P-256, the curve of ES256")
         return ECKey.import_key(required), thumbprint(required)
-    key = RSAKey.import_key(required)
-    if not _MIN_RSA_BITS <= key.raw_value.key_size <= _MAX_RSA_BITS:
+    # Looked at before it is imported: a key of another length is not worth the work.
+    if not _MIN_RSA_BITS <= int.from_bytes(urlsafe_b64decode(required["n"] + "==")).bit_length() <= _MAX_RSA_BITS:
         raise InvalidDpopProof(f"an RSA key must have between {_MIN_RSA_BITS} and {_MAX_RSA_BITS} bits")
-    return key, thumbprint(required)
+    return RSAKey.import_key(required), thumbprint(required)
 
 
 def judge(proof: Proof, expected: ProofExpectation) -> datetime:

@@ -137,9 +137,16 @@ def secured(response: Response, provider: Provider) -> Response:
 
 def safe_return(path: str) -> str:
     """A path of ours to come back to, or the home page: never another host (CWE-601)."""
-    parts = urlsplit(path)
-    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and "\\" not in path
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and not _host_of(path) and "\\" not in path
     return path if inside and path.isprintable() else "/"
+
+
+def _host_of(url: str) -> str | None:
+    """Host and port of an address, empty where it names none; None for what is no address."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 #: How the services say no; anything else is a bug and becomes a 500 without its text.
@@ -185,7 +192,7 @@ def _form(body: bytes) -> Form:
 def _meant(visit: Visit) -> None:
     """The form comes from a page of ours shown to this session (OWASP CSRF: token, and origin where the browser tells it)."""
     origin = visit.request.headers.get("origin")
-    if origin not in (None, "null") and urlsplit(origin).netloc != visit.request.headers.get("host"):
+    if origin not in (None, "null") and _host_of(origin) != visit.request.headers.get("host"):
         raise Problem(403, "forged")
     expected = visit.session.csrf if visit.session else ""
     if not expected or not hmac.compare_digest(expected.encode(), visit.form.get("csrf").encode()):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import yaml
 from sqlalchemy import Column, Connection, String, Table, Text, delete, insert, select, update
 
 from siem.access import Principal, Role
 from siem.console import sessions
 from siem.errors import DataError
 from siem.store.database import Database, metadata
+from siem.yaml_text import read_yaml
 
 USERS: Final = Table(
     "users",
@@ -77,11 +77,7 @@ def apply(database: Database, file: Path) -> Applied:
 
 def read(file: Path) -> list[Principal]:
     """The people of a users file. Raises DataError naming the file, the entry and the field."""
-    try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise DataError(str(file), mark.line + 1 if mark else 0, "", f"not readable as YAML: {getattr(error, 'problem', error)}") from error
+    entries, _ = read_yaml(file)
     if not isinstance(entries, list):
         raise DataError(str(file), 0, "", "expected a list of people")
     people = [_person(str(file), number, entry) for number, entry in enumerate(entries, start=1)]

@@ -6,10 +6,10 @@ Shape: ``establishments: [{finess, raison_sociale, type, region_ars, adresse, st
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from siem.errors import DataError
+from siem.yaml_text import read_yaml
 
 
 class Person(BaseModel):
@@ -55,11 +55,9 @@ class _File(BaseModel):
 
 def load_establishments(path: Path) -> Mapping[str, Establishment]:
     """Read the file. Raises DataError with the first fault."""
+    data, _ = read_yaml(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
         listed = _File.model_validate(data).establishments
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(str(path), 0, "", f"cannot be read: {error}") from error
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise DataError(str(path), 0, ".".join(map(str, fault["loc"])), fault["msg"]) from error

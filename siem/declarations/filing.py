@@ -85,7 +85,7 @@ class FilingClient:
 def _json(answer: httpx.Response) -> Mapping[str, Any]:
     try:
         data = answer.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DeskUnreachable("le guichet a répondu autre chose que du JSON") from error
     if not isinstance(data, dict):
         raise DeskUnreachable("le guichet a répondu autre chose qu’un objet JSON")
@@ -99,7 +99,7 @@ def _failure(answer: httpx.Response) -> DeskRefused | DeskUnreachable:
         data = answer.json()
         faults = tuple((str(fault["field"]), str(fault["problem"])) for fault in data.get("errors", []))
         message = str(data.get("message", ""))
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         faults, message = (), ""
     return DeskRefused(message or f"le guichet a répondu {answer.status_code}", faults)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,10 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from siem.declarations.facts import FACTS
 from siem.declarations.form import Evidence, Form, FormField, Name, Section, Words
 from siem.errors import DataError
+from siem.yaml_text import node_of, read_yaml
 
-#: The safe loader, in C where PyYAML has it: ten times faster.
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_LARGEST_BYTES: Final = 1_000_000
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
@@ -69,7 +67,10 @@ def load_forms(folder: Path) -> Forms:
     if not files:
         errors.append(DataError(str(folder), 0, "", "no form of declaration found: files *.yaml are expected"))
     definitions = {
-        (file.data.get("form"), entry.get("key")): entry for file in raw for entry in _raw_fields(file.data) if "same_as" not in entry
+        (str(file.data.get("form")), str(entry.get("key"))): entry
+        for file in raw
+        for entry in _raw_fields(file.data)
+        if "same_as" not in entry
     }
     forms = [form for file in raw if (form := _build(file, definitions, errors)) is not None]
     contacts: list[DirectoryLine] = []
@@ -78,7 +79,7 @@ def load_forms(folder: Path) -> Forms:
         directory = _validated(_Directory, file.data, file, errors) if file else None
         contacts.extend(directory.contacts if directory else ())
     forms.sort(key=lambda form: (form.order, form.valid_from))
-    _check_together(forms, contacts, {file.data.get("form"): file.path for file in raw}, errors)
+    _check_together(forms, contacts, {str(file.data.get("form")): file.path for file in raw}, errors)
     return Forms(tuple(forms), tuple(contacts), tuple(errors))
 
 
@@ -98,23 +99,15 @@ class _File:
 
 def _read(path: Path, errors: list[DataError]) -> _File | None:
     try:
-        text = path.read_text(encoding="utf-8")
-        if len(text) > _LARGEST_BYTES:
-            raise ValueError(f"larger than {_LARGEST_BYTES} characters")
-        node = yaml.compose(text, Loader=_LOADER)
-        data = yaml.load(text, Loader=_LOADER)
-        lines = dict(_lines(node)) if node is not None else {}
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        errors.append(DataError(str(path), line, "", f"not YAML: {error.problem}"))
-        return None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        errors.append(DataError(str(path), 0, "", f"cannot be read: {error}"))
+        data, text = read_yaml(path)
+    except DataError as error:
+        errors.append(error)
         return None
     if not isinstance(data, dict):
         errors.append(DataError(str(path), 1, "", "a mapping is expected"))
         return None
-    return _File(str(path), data, lines)
+    node = node_of(text)
+    return _File(str(path), data, dict(_lines(node)) if node is not None else {})
 
 
 def _lines(node: yaml.Node, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], int]]:
@@ -135,12 +128,17 @@ def _raw_fields(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (entry for entry in (fields if isinstance(fields, list) else []) if isinstance(entry, dict))
 
 
-def _build(file: _File, definitions: Mapping[tuple[Any, Any], dict[str, Any]], errors: list[DataError]) -> Form | None:
+def _build(file: _File, definitions: Mapping[tuple[str, str], dict[str, Any]], errors: list[DataError]) -> Form | None:
     before = len(errors)
     data = dict(file.data)
     lists = data.pop("lists", None) or {}
+    listed = data.get("sections") or []
+    if not isinstance(lists, dict) or not isinstance(listed, list):
+        field = "sections" if isinstance(lists, dict) else "lists"
+        errors.append(DataError(file.path, file.line((field,)), field, "lists is a mapping, sections a list"))
+        return None
     sections: list[Any] = []
-    for s_index, section in enumerate(data.get("sections") or []):
+    for s_index, section in enumerate(listed):
         if not isinstance(section, dict) or not isinstance(section.get("fields"), list):
             errors.append(
                 DataError(file.path, file.line(("sections", s_index)), f"sections.{s_index}", "a section with fields is expected")
@@ -162,7 +160,7 @@ def _build(file: _File, definitions: Mapping[tuple[Any, Any], dict[str, Any]], e
 def _resolve(
     entry: Any,
     lists: Mapping[str, Any],
-    definitions: Mapping[tuple[Any, Any], dict[str, Any]],
+    definitions: Mapping[tuple[str, str], dict[str, Any]],
     file: _File,
     place: tuple[str | int, ...],
     errors: list[DataError],
@@ -174,7 +172,7 @@ def _resolve(
     resolved = dict(entry)
     if "same_as" in resolved:
         other = resolved["same_as"]
-        definition = definitions.get((other, resolved.get("key")))
+        definition = definitions.get((str(other), str(resolved.get("key"))))
         if definition is None or set(resolved) != {"key", "same_as"}:
             problem = f"form {other!r} defines no such field" if definition is None else "a shared field has key and same_as only"
             errors.append(DataError(file.path, file.line(place), str(resolved.get("key")), problem))
@@ -211,7 +209,7 @@ def _check_facts(form: Form, file: _File, errors: list[DataError]) -> None:
                 errors.append(DataError(file.path, file.line(place), entry.key, f"no such fact: {entry.fact}"))
 
 
-def _check_together(forms: list[Form], contacts: list[DirectoryLine], paths: Mapping[Any, str], errors: list[DataError]) -> None:
+def _check_together(forms: list[Form], contacts: list[DirectoryLine], paths: Mapping[str, str], errors: list[DataError]) -> None:
     """What only shows across files: one meaning per key, conditions on known fields, recipients in the directory, no overlap in time."""
     known: dict[str, FormField] = {}
     for form in forms:

@@ -108,7 +108,7 @@ def verify(token: str, jwks: Mapping[str, Any]) -> Receipt:
         version_number = int(claims["version_number"])
         if received_at.tzinfo is None:
             raise ValueError("received_at has no time zone")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ReceiptInvalid(f"claims are not those of a receipt: {error}") from error
     return Receipt(
         number=str(claims["number"]),

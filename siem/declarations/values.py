@@ -73,14 +73,13 @@ def read_instant(text: str, language: str) -> str:
     """``2026-11-22T03:14`` (Europe/Paris; the first pass of a repeated hour) or RFC 3339, as RFC 3339 in UTC. Raises Wrong."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        in_utc = (at if at.tzinfo else at.replace(tzinfo=PARIS)).astimezone(UTC)
+        exists = at.tzinfo is not None or in_utc.astimezone(PARIS).replace(tzinfo=None) == at
+    except (ValueError, OverflowError):  # near the ends of the calendar, no other zone's time can be told
         raise Wrong(problem("instant", language)) from None
-    if at.tzinfo is None:
-        local = at.replace(tzinfo=PARIS)
-        if local.astimezone(UTC).astimezone(PARIS).replace(tzinfo=None) != at:
-            raise Wrong(problem("no_such_time", language))
-        at = local
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if not exists:
+        raise Wrong(problem("no_such_time", language))
+    return in_utc.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _read_day(_field: FormField, text: str, language: str) -> Value:

@@ -14,9 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from siem import errors, event
+from siem import errors, event, yaml_text
 from siem.detection.cache import Cache
-from siem.detection.documents import MAX_BYTES, Document
+from siem.detection.documents import Document
 from siem.detection.encoding import decoded, encoded
 from siem.detection.folders import RuleFolder, named
 from siem.detection.load import Ruleset, load_rules
@@ -24,6 +24,7 @@ from siem.detection.logsource import LogSource
 from siem.detection.modifiers import Placeholders
 from siem.detection.pipelines import product_pipelines
 from siem.garbage import uncollected
+from siem.yaml_text import MAX_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def _add(digest: "hashlib._Hash", *parts: str | bytes) -> None:
 def _code() -> bytes:
     """A digest of what compiles rules: our own modules, the interpreter, the libraries."""
     digest = hashlib.sha256()
-    for file in (*sorted(Path(__file__).parent.rglob("*.py")), Path(event.__file__), Path(errors.__file__)):
+    for file in (*sorted(Path(__file__).parent.rglob("*.py")), Path(event.__file__), Path(errors.__file__), Path(yaml_text.__file__)):
         _add(digest, file.name, file.read_bytes())
     _add(digest, sys.version)
     for library in _LIBRARIES:

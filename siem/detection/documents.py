@@ -4,8 +4,7 @@ A file that cannot be read as rules is an error of its own; so is a key written 
 small file large or deep (a library that follows a hundred thousand brackets dies of it, with the watch).
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,15 +15,7 @@ import yaml
 from siem.detection.folders import RuleFolder
 from siem.detection.selections import RuleMistake
 from siem.errors import DataError
-
-#: A rule file larger than this is refused.
-MAX_BYTES: Final = 1_000_000
-#: Values nested deeper than this are refused; Sigma needs six.
-MAX_DEPTH: Final = 60
-#: Values a document may hold once its aliases are followed.
-MAX_VALUES: Final = 250_000
-#: What may open a level at the begin of a line: indentation and the marks of lists and of keys.
-_LINE_BEGIN: Final = re.compile(r"^[ ?-]+", re.MULTILINE)
+from siem.yaml_text import MAX_BYTES, MAX_VALUES, refuse_depth, size_of
 
 
 class RuleYaml(yaml.CSafeLoader):
@@ -119,7 +110,7 @@ def parse_documents(text: str, name: str, folder: RuleFolder = NOWHERE) -> tuple
     for index, body in enumerate(bodies):
         if isinstance(body, dict):
             document = Document(folder, name, text, index, body)
-            if _size(body, {}) > MAX_VALUES:
+            if size_of(body) > MAX_VALUES:
                 errors.append(DataError(name, document.line(()), "", f"the document holds more than {MAX_VALUES} values"))
             else:
                 found.append(document)
@@ -150,7 +141,7 @@ def _text(path: Path, name: str) -> str:
 def _bodies(text: str, name: str) -> list[object]:
     """The documents of a text. Raises DataError."""
     try:
-        _refuse_depth(text)
+        refuse_depth(text)
         return list(yaml.load_all(text, Loader=RuleYaml))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -163,35 +154,3 @@ def _bodies(text: str, name: str) -> list[object]:
 def _nodes(text: str) -> tuple[yaml.Node, ...]:
     """The nodes of a file's documents: all errors of a file follow one another."""
     return tuple(yaml.compose_all(text, Loader=yaml.CSafeLoader))
-
-
-def _refuse_depth(text: str) -> None:
-    """Raises ValueError for a text nested too deep. Events are followed one by one, and only where the text could be so."""
-    possible = text.count("[") + text.count("{") + max(map(len, _LINE_BEGIN.findall(text)), default=0)
-    if possible <= MAX_DEPTH:
-        return
-    depth = 0
-    for event in _events(text):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                line = event.start_mark.line + 1 if event.start_mark else 0
-                raise ValueError(f"nested deeper than {MAX_DEPTH} levels at line {line}")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    yield from yaml.parse(text, Loader=yaml.CSafeLoader)
-
-
-def _size(value: object, known: dict[int, int]) -> int:
-    """Number of values, each counted as often as an alias repeats it."""
-    if not isinstance(value, dict | list):
-        return 1
-    size = known.get(id(value))
-    if size is None:
-        known[id(value)] = MAX_VALUES  # an alias to what holds it has no end
-        parts = value.values() if isinstance(value, dict) else value
-        size = known[id(value)] = 1 + sum(_size(part, known) for part in parts)
-    return size

@@ -7,25 +7,28 @@ current one, so that a swap is one rename; a version holds the rules as they wer
 import hashlib
 import io
 import json
+import lzma
 import os
 import re
 import secrets
 import shutil
+import struct
 import subprocess
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from siem.detection.documents import MAX_BYTES
 from siem.detection.folders import RULE_SETS, RuleFolder
 from siem.detection.load import load_rules
 from siem.detection.logsource import LogSource
 from siem.errors import DataError, OperationError
+from siem.yaml_text import MAX_BYTES
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _REVISION: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -33,6 +36,11 @@ _ADDRESS: Final = re.compile(r"(https|ssh|file)://[^\s]+")
 _LICENCE_FILE: Final = re.compile(r"(?i)(?:licen[cs]e|copying|notice)(?:[.-][a-z0-9.-]+)?")
 #: What a licence's text says, and its name.
 _LICENCES: Final = (("Detection Rule License", "DRL-1.1"), ("Apache License", "Apache-2.0"), ("MIT License", "MIT"))
+#: How the readers of archives say that they cannot go on.
+_BROKEN: Final = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, RuntimeError, NotImplementedError, ValueError, OverflowError),
+)
 _MAX_FILES: Final = 50_000
 _MAX_MEMBERS: Final = 200_000
 _MAX_TOTAL: Final = 200_000_000
@@ -239,7 +247,7 @@ def _in_archive(source: str, data: bytes) -> Iterator[tuple[str, int, bytes]]:
             yield from _in_zip(source, data)
         else:
             yield from _in_tar(source, data)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise DataError(source, 0, "", f"neither a tar archive nor a zip that can be read: {error}") from error
 
 

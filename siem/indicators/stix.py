@@ -158,11 +158,12 @@ def _instant(one: Mapping[str, object], key: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise ValueError(f"{key}: an instant in RFC 3339 is expected, not {value!r}") from error
+        in_utc = found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{key}: an instant in RFC 3339 is expected, not {str(value)[:40]!r}") from error
     if found.tzinfo is None:
         raise ValueError(f"{key}: the instant has no zone")
-    return found.astimezone(UTC)
+    return in_utc
 
 
 def _tlp(references: object) -> str:

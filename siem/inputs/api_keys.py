@@ -1,9 +1,10 @@
 """Keys of those who send to the watch: a file of their SHA-256, so that reading it gives nobody a key."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+
+import orjson
 
 from siem.errors import DataError
 
@@ -13,7 +14,7 @@ def load_api_keys(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        keys = json.loads(path.read_text(encoding="utf-8"))
+        keys = orjson.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(str(path), 0, "", f"cannot be read as JSON: {error}") from error
     if not isinstance(keys, dict):

@@ -40,24 +40,42 @@ def subscribe(subscriber: Subscriber, *, endpoint_url: str, api_key: str, transp
             data=form,
             auth=(subscriber.client_id, subscriber.client_secret),
         )
-        http.headers["Authorization"] = f"Bearer {tokens.get('access_token')}"
-        found = _answered(http.get(where))
+        http.headers["Authorization"] = f"Bearer {_token(tokens, subscriber)}"
+        found = _answered(_sent(http, "GET", where))
         known = found[0] if isinstance(found, list) and found else None
         if known:
-            stream = _asked(http, "PATCH", where, json={"stream_id": known["stream_id"], "delivery": delivery})
+            stream = _asked(http, "PATCH", where, json={"stream_id": _stream_id(known, where), "delivery": delivery})
         else:
             stream = _asked(http, "POST", where, json={"delivery": delivery})
-        answer = http.post(verification, json={"stream_id": stream["stream_id"]})
+        answer = _sent(http, "POST", verification, json={"stream_id": _stream_id(stream, where)})
         if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:  # one is on its way already
             _answered(answer)
-    return str(stream["stream_id"])
+    return _stream_id(stream, where)
+
+
+def _token(tokens: Mapping[str, Any], subscriber: Subscriber) -> str:
+    token = tokens.get("access_token")
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+        raise OperationError("asking the provider (no access token came back)", subscriber.issuer, retry_helps=False)
+    return token
+
+
+def _stream_id(stream: object, where: str) -> str:
+    found = stream.get("stream_id") if isinstance(stream, dict) else None
+    if not isinstance(found, str):
+        raise OperationError("asking the provider (a stream without stream_id came back)", where, retry_helps=False)
+    return found
+
+
+def _sent(http: httpx.Client, method: str, url: str, **sent: Any) -> httpx.Response:
+    try:
+        return http.request(method, url, **sent)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise OperationError(f"asking the provider ({type(error).__name__})", url[:200], retry_helps=True) from error
 
 
 def _asked(http: httpx.Client, method: str, url: str, **sent: Any) -> Mapping[str, Any]:
-    try:
-        document = _answered(http.request(method, url, **sent))
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise OperationError(f"asking the provider ({type(error).__name__})", url, retry_helps=True) from error
+    document = _answered(_sent(http, method, url, **sent))
     if not isinstance(document, dict):
         raise OperationError("asking the provider (no JSON object came back)", url, retry_helps=False)
     return document
@@ -65,10 +83,13 @@ def _asked(http: httpx.Client, method: str, url: str, **sent: Any) -> Mapping[st
 
 def _answered(answer: httpx.Response) -> Any:
     if answer.is_success:
-        return answer.json() if answer.content else {}
+        try:
+            return answer.json() if answer.content else {}
+        except (ValueError, RecursionError) as error:
+            raise OperationError("asking the provider (no JSON came back)", str(answer.url), retry_helps=False) from error
     try:
         said = answer.json()
         reason = f"{said['error']}: {said['error_description']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         reason = f"status {answer.status_code}"
     raise OperationError(f"asking the provider ({reason[:300]})", str(answer.url), retry_helps=False)

@@ -57,7 +57,7 @@ def fetch_json(url: str) -> Mapping[str, Any]:
     """A JSON object at an address of the settings. Raises :class:`OperationError`."""
     try:
         document = httpx.get(url, timeout=_TIMEOUT_SECONDS, follow_redirects=False).raise_for_status().json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         raise OperationError(f"reading the keys of the issuer ({type(error).__name__})", url, retry_helps=True) from error
     if not isinstance(document, dict):
         raise OperationError("reading the keys of the issuer (no JSON object)", url, retry_helps=False)
@@ -102,14 +102,32 @@ class IssuerKeys:
     def _published(self) -> dict[str, jwt.PyJWK]:
         configuration = self._fetch(configuration_url(self._issuer))
         where = configuration.get("jwks_uri")
-        here, there = urlsplit(self._issuer), urlsplit(where if isinstance(where, str) else "")
-        if configuration.get("issuer") != self._issuer or (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        if configuration.get("issuer") != self._issuer or _origin(where) != _origin(self._issuer):
             raise OperationError("reading the keys of the issuer (its description speaks of another)", self._issuer, retry_helps=False)
-        try:
-            found = jwt.PyJWKSet.from_dict(dict(self._fetch(str(where)))).keys
-        except jwt.PyJWTError as error:
-            raise OperationError("reading the keys of the issuer (none can be used)", str(where), retry_helps=False) from error
-        return {key.key_id: key for key in found if key.key_id}
+        listed = self._fetch(str(where)).get("keys")
+        found = [key for one in listed if (key := _key(one)) is not None] if isinstance(listed, list) else []
+        if not found:
+            raise OperationError("reading the keys of the issuer (none can be used)", str(where), retry_helps=False)
+        return {str(key.key_id): key for key in found}
+
+
+def _origin(url: object) -> tuple[str, str] | None:
+    """Scheme and host; None for what is no address."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return None
+    return parts.scheme, parts.netloc
+
+
+def _key(member: object) -> jwt.PyJWK | None:
+    """One key of a JWK set; None for what cannot be used: it stops none of the others (RFC 7517 §5)."""
+    if not isinstance(member, dict) or not isinstance(member.get("kid"), str):
+        return None
+    try:
+        return jwt.PyJWK.from_dict(member)
+    except (jwt.PyJWTError, TypeError, ValueError, KeyError, AttributeError):
+        return None
 
 
 class SecurityEventInput:

@@ -59,6 +59,10 @@ class Revoked:
     residual_seconds: int
 
 
+#: How JSON that holds something else than was agreed shows itself.
+_OF_ANOTHER_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
 class TimedOut(OperationError):
     """No answer in time; it is not known whether the call had its effect, which its key makes harmless."""
 
@@ -97,7 +101,7 @@ class IdentityProvider:
         try:
             found = tuple(_session(each) for each in answer["sessions"])
             return SessionList(found, int(answer.get("residual_seconds", 0)))
-        except (KeyError, TypeError, ValueError) as error:
+        except _OF_ANOTHER_SHAPE as error:
             raise self._misunderstood("sessions/search", error) from error
 
     def revoke(
@@ -116,7 +120,7 @@ class IdentityProvider:
         answer = self._post("revocations", body, key, timeout_seconds)
         try:
             return Revoked(int(answer["session_count"]), int(answer["grant_count"]), int(answer["residual_seconds"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except _OF_ANOTHER_SHAPE as error:
             raise self._misunderstood("revocations", error) from error
 
     def close(self) -> None:
@@ -161,7 +165,8 @@ class IdentityProvider:
             answer = self._object(response, self._token_url)
             try:
                 token, lifetime = str(answer["access_token"]), float(answer.get("expires_in", 60))
-            except (KeyError, TypeError, ValueError) as error:
+                token.encode("ascii")  # a header holds nothing else
+            except _OF_ANOTHER_SHAPE as error:
                 raise self._misunderstood("token", error) from error
             self._token = token
             self._token_until = asked_at + max(lifetime - _MARGIN_SECONDS, 0.0)
@@ -178,7 +183,7 @@ class IdentityProvider:
     def _object(self, response: httpx.Response, url: str) -> Mapping[str, Any]:
         try:
             answer = response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._misunderstood(url, error) from error
         if not isinstance(answer, dict):
             raise self._misunderstood(url, TypeError("not a JSON object"))
@@ -205,7 +210,7 @@ def _error_code(response: httpx.Response) -> str:
     """The registered ``error`` of the answer, if there is one; nothing else of it leaves."""
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     code = answer.get("error") if isinstance(answer, dict) else None
     return f", {code}" if isinstance(code, str) and code.isascii() and len(code) < 60 else ""

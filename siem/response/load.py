@@ -64,8 +64,12 @@ def _read(path: Path) -> tuple[Any, str]:
         return json.loads(text, object_pairs_hook=_object_without_repeats), text
     except json.JSONDecodeError as error:
         raise DataError(str(path), error.lineno, "", f"is not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise DataError(str(path), 0, "", "is nested too deep") from error
     except _Repeated as error:
         raise DataError(str(path), _line_of(text, [error.name]), error.name, "is there twice in one object") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise DataError(str(path), 0, "", f"is not JSON: {error}") from error
 
 
 class _Repeated(ValueError):

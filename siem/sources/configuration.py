@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from siem.errors import DataError
 from siem.sources.source import SourceSettings
+from siem.yaml_text import node_of, read_yaml
 
 #: A source's name is also the name of its index for shippers, hence Elasticsearch's rules for those.
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
@@ -57,16 +58,10 @@ def load_sources(path: Path, types: Collection[str]) -> list[SourceSettings]:
 
     Raises DataError naming the file, the line of the entry and the field.
     """
-    try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(str(path), 0, "", f"cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise DataError(str(path), mark.line + 1 if mark else 0, "", f"not YAML: {getattr(error, 'problem', error)}") from None
+    content, text = read_yaml(path)
     if content is None:
         return []
+    node = node_of(text)
     if not isinstance(content, list) or not isinstance(node, yaml.SequenceNode):
         raise DataError(str(path), 1, "", "a list of sources expected")
     lines = [child.start_mark.line + 1 for child in node.value]

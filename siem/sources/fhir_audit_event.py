@@ -165,6 +165,11 @@ def _objects(value: object) -> Iterator[Json]:
             yield item
 
 
+def _is_of(value: object, names: Collection[str]) -> bool:
+    """Whether it is one of the texts: what stands there may as well be a list or an object."""
+    return isinstance(value, str) and value in names
+
+
 def _codes(value: object) -> list[str]:
     """Codes of Coding or CodeableConcept elements, in order."""
     found = []
@@ -218,7 +223,7 @@ def _professional(record: RawRecord, agent: Json) -> str | None:
         raise DataError(record.source, 0, "agent.who.identifier.value", f"a text expected, not {value!r}")
     value = value.strip()
     # An RPPS number alone is the national identifier without its type digit; 8 stands for RPPS (TRE_G08).
-    is_rpps = identifier.get("system") in _RPPS_SYSTEMS or "RPPS" in _codes(identifier.get("type"))
+    is_rpps = _is_of(identifier.get("system"), _RPPS_SYSTEMS) or "RPPS" in _codes(identifier.get("type"))
     return f"8{value}" if is_rpps and len(value) == _RPPS_DIGITS and value.isdigit() else value
 
 
@@ -234,7 +239,7 @@ def _patient(entity: Json) -> str | None:
     what = entity.get("what")
     identifier = _identifier(what)
     value = identifier.get("value")
-    if identifier.get("system") in _INS_SYSTEMS and isinstance(value, str) and value:
+    if _is_of(identifier.get("system"), _INS_SYSTEMS) and isinstance(value, str) and value:
         return value
     if _PATIENT_ROLE not in _codes(entity.get("role")):
         return None
@@ -258,11 +263,11 @@ def _record_count(record: RawRecord, document: Json) -> int | None:
     text = _extension(document, _COUNT)
     for entity in _objects(document.get("entity")):
         for detail in _objects(entity.get("detail")):
-            if text is None and detail.get("type") in _COUNT:
+            if text is None and _is_of(detail.get("type"), _COUNT):
                 text = str(detail.get("valueString", ""))
     if text is None:
         return None
-    if not text.isdigit() or len(text) > len("999999999"):
+    if not (text.isascii() and text.isdigit()) or len(text) > len("999999999"):
         raise DataError(record.source, 0, "record-count", f"a number of records expected, not {text[:40]!r}")
     return int(text)
 
@@ -278,6 +283,6 @@ def _finess(document: Json) -> str | None:
     candidates += [_identifier(agent.get("who")) for agent in _objects(document.get("agent"))]
     for identifier in candidates:
         value = identifier.get("value")
-        if identifier.get("system") in _FINESS_SYSTEMS and isinstance(value, str) and _FINESS.fullmatch(value):
+        if _is_of(identifier.get("system"), _FINESS_SYSTEMS) and isinstance(value, str) and _FINESS.fullmatch(value):
             return value
     return None

@@ -45,6 +45,7 @@ _AUDIT: Final[Mapping[str, str]] = {
     "audit failure": "failure",
 }
 _PORTS: Final = range(65_536)
+_PORT_LENGTH: Final = len("65535")
 
 
 class Windows(Stateless):
@@ -123,7 +124,7 @@ def _describe(fields: Fields) -> None:
     if addresses := [ip for name in _ADDRESSES if (ip := address(text_of(fields.get(name, ""))))]:
         fields["source.ip"] = addresses[0]
         port = text_of(fields.get("IpPort", fields.get("SourcePort", "")))
-        if port.isdecimal() and int(port) in _PORTS:
+        if port.isascii() and port.isdecimal() and len(port) <= _PORT_LENGTH and int(port) in _PORTS:
             fields["source.port"] = int(port)
 
 

@@ -49,6 +49,6 @@ def _since(instant: str) -> str:
     """When a session was opened, for a person; nothing if the provider did not say it in RFC 3339."""
     try:
         opened = datetime.fromisoformat(instant)
-    except ValueError:
+        return f", ouverte le {opened.astimezone(_PARIS):%d/%m/%Y à %H:%M} (heure de Paris)" if opened.tzinfo else f", ouverte à {instant}"
+    except (ValueError, OverflowError):
         return ""
-    return f", ouverte le {opened.astimezone(_PARIS):%d/%m/%Y à %H:%M} (heure de Paris)" if opened.tzinfo else f", ouverte à {instant}"

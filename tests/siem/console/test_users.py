@@ -44,7 +44,7 @@ def test_a_changed_role_counts_from_the_next_request(world: World, tmp_path: Pat
         ("- {national_id: '8', name: A, roles: [analyste], finess: [350000]}", "[1].finess", "numbers in quotes"),
         ("- {national_id: '8', name: A, roles: [analyste], role: x}", "[1].role", "unknown key"),
         ("- {national_id: '8', name: A, roles: [analyste]}\n- {national_id: '8', name: B, roles: [ars]}", "[2].national_id", "twice"),
-        ("- {national_id: '8'\n  name", "", "not readable as YAML"),
+        ("- {national_id: '8'\n  name", "", "not YAML"),
     ],
 )
 def test_a_mistake_is_named_and_changes_nothing(world: World, tmp_path: Path, text: str, field: str, problem: str) -> None:

@@ -19,7 +19,7 @@ def test_the_demonstration_s_establishments_load() -> None:
         ("establishments: [{finess: 0B0000005}]", "establishments.0.raison_sociale", "required"),
         ("establishments: [{finess: 0B0000005, raison_sociale: a, fax: 1}]", "establishments.0.fax", "not permitted"),
         ("establishments: [{finess: x, raison_sociale: a}, {finess: x, raison_sociale: b}]", "establishments", "given twice"),
-        ("establishments: [", "", "cannot be read"),
+        ("establishments: [", "", "not YAML"),
     ],
 )
 def test_a_fault_names_file_and_field(tmp_path: Path, text: str, field: str, said: str) -> None:

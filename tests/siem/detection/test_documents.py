@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from siem.detection.documents import MAX_BYTES, read_documents
+from siem.detection.documents import read_documents
 from siem.detection.folders import RuleFolder
 from siem.detection.selections import RuleMistake
+from siem.yaml_text import MAX_BYTES
 
 
 @pytest.mark.parametrize(
