@@ -15,7 +15,7 @@ SECONDS ?= 60
 export AUTO EXIT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-keycloak fuzz check format-check lint types imports structure fix docs bench peer lock clean python-present
+.PHONY: help setup demo up test test-keycloak fuzz audit sbom check format-check lint types imports structure fix docs bench peer lock clean python-present
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,24 @@ test: $(READY) ## every test, with the programs they need where they may be inst
 fuzz: $(READY) ## every parser of the outside under libFuzzer, two at a time (T=dpop-proof, or a pattern; SECONDS=60 each)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
 	@$(BIN)/python -m tests.fuzz run $(SECONDS) '$(if $(filter tests,$(T)),*,$(T))'
+
+# The tools of the two commands below have an environment of their own: they are no part of what everybody sets up.
+SUPPLY := var/supply-chain
+
+$(SUPPLY)/ready: requirements/supply-chain.txt $(READY)
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(SUPPLY)/tools
+	@$(UV) pip sync --quiet --python $(SUPPLY)/tools/bin/python --require-hashes requirements/supply-chain.txt
+	@touch $@
+
+audit: $(SUPPLY)/ready ## the locked packages against the published advisories; fails too where these cannot be reached
+	@$(BIN)/python -m deploy.supply_chain.audit $(SUPPLY)/tools/bin/pip-audit
+
+sbom: $(SUPPLY)/ready ## the parts of what runs as CycloneDX, in var/sbom.cdx.json, held against the lock and the accepted licences
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(SUPPLY)/runtime
+	@$(UV) pip sync --quiet --python $(SUPPLY)/runtime/bin/python --require-hashes requirements/runtime.txt
+	@$(SUPPLY)/tools/bin/cyclonedx-py environment $(SUPPLY)/runtime/bin/python --pyproject pyproject.toml --mc-type application \
+		--output-format JSON --output-reproducible --validate --output-file var/sbom.cdx.json
+	@$(BIN)/python -m deploy.supply_chain.sbom var/sbom.cdx.json
 
 KEYCLOAK := keycloak-26.0.8
 
@@ -81,6 +99,7 @@ lock: $(READY) ## write requirements/*.txt from pyproject.toml (UPGRADE=1 takes 
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group bootstrap --output-file requirements/bootstrap.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group fuzz --output-file requirements/fuzz.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group supply-chain --output-file requirements/supply-chain.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 
 clean: ## remove .venv, caches and the state of the demonstration (var)

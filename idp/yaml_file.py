@@ -22,12 +22,12 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(path.read_text("utf-8"))
 
 
-def parse_yaml(text: str) -> Any:
-    """The one document of a text. Raises ValueError."""
+def parse_yaml(text: str, *, aliases: bool = True) -> Any:
+    """The one document of a text. ``aliases``: whether a value may be named and repeated. Raises ValueError."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES} characters")
     try:
-        _refuse_depth(text)
+        _look_over(text, aliases=aliases)
         # The safe loader, in C: ten times faster.
         document = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
@@ -37,10 +37,12 @@ def parse_yaml(text: str) -> Any:
     return document
 
 
-def _refuse_depth(text: str) -> None:
-    """Follows the text event by event, which no depth hurts."""
+def _look_over(text: str, *, aliases: bool) -> None:
+    """Follows the text event by event, in C: no depth hurts, and each character costs the same."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent) and not aliases:
+            raise ValueError("aliases (*name) are not read: write the value again")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import yaml
 from pydantic import ValidationError
 
 from idp.audit import AuditLog
@@ -56,11 +55,9 @@ def read_entry(text: str, place: str) -> Client:
     Aliases are refused: few of them make a document that no memory holds.
     """
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise RegistrationError(f"{place}: aliases (*name) are not read: write the value again")
-        entry = parse_yaml(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise error if isinstance(error, RegistrationError) else RegistrationError(f"{place}: cannot be read: {error}") from error
+        entry = parse_yaml(text, aliases=False)
+    except ValueError as error:
+        raise RegistrationError(f"{place}: cannot be read: {error}") from error
     if not isinstance(entry, dict):
         raise RegistrationError(f"{place}: must be the members of one client, such as 'client_id: …'")
     return parse_client(entry, place)

@@ -24,6 +24,7 @@ from siem.detection.indicators import Allowed, Kind
 from siem.errors import DataError
 from siem.indicators.book import key_of, keys_under
 from siem.indicators.lists import recognised
+from siem.yaml_text import refuse_depth
 
 FILE: Final = "allow.yml"
 _MAX_BYTES: Final = 1_000_000
@@ -57,7 +58,9 @@ def read_allowed(path: Path) -> tuple[list[Allowed], list[DataError]]:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             return [], [DataError(str(path), 0, "", f"the file is larger than {_MAX_BYTES} bytes")]
-        node = yaml.compose(data.decode(), Loader=yaml.SafeLoader)
+        text = data.decode()
+        refuse_depth(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except FileNotFoundError:
         return [], []
     except OSError as error:
@@ -65,7 +68,7 @@ def read_allowed(path: Path) -> tuple[list[Allowed], list[DataError]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         return [], [DataError(str(path), line, "", f"not YAML: {error.problem}")]
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         return [], [DataError(str(path), 0, "", f"not YAML: {error}")]
     if node is None:
         return [], []

@@ -24,7 +24,7 @@ def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_lists_the_commands_of_the_readme() -> None:
     listed = _make("help").stdout
-    for target in ("setup", "demo", "up", "test", "check", "bench", "lock", "clean"):
+    for target in ("setup", "demo", "up", "test", "check", "bench", "fuzz", "audit", "sbom", "lock", "clean"):
         assert f"make {target} " in listed
 
 

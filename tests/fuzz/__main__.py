@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STATE: Final = _ROOT / "var/fuzz"
-#: One input may take this long, and the process this much memory.
-_INPUT_SECONDS, _PROCESS_MEGABYTES = 10, 1_500
+#: One input may take this long (on a busy machine), and the process this much memory.
+_INPUT_SECONDS, _PROCESS_MEGABYTES = 60, 1_500
 #: Targets that begin whole applications, with threads of their own: made in the process that uses them.
 _ROUTES: Final = ("provider-routes", "watch-routes")
 _AT_ONCE: Final = 2
