@@ -129,6 +129,10 @@ async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> byt
     declared = header(request, b"content-length")
     if declared.isdigit() and int(declared) > max_bytes:
         raise BodyTooLarge(f"the body is longer than {max_bytes} bytes")
+    known: bytes | None = getattr(request, "_body", None)
+    if known is not None:
+        # The framework has read it before us, as Starlette's own stream finds out: nothing would come any more.
+        return known
     chunks: list[bytes] = []
     length = 0
     # Nearly every body comes whole in the first message; Starlette's stream is a generator for each.

@@ -146,3 +146,19 @@ def test_resource_alone_may_be_given_several_times() -> None:
     assert parse_parameters(b"resource=urn:a&resource=urn:b&state=s") == {"resource": "urn:a urn:b", "state": "s"}
     with pytest.raises(InvalidRequest, match="more than once"):
         parse_parameters(b"scope=a&scope=b")
+
+
+def test_a_form_that_the_framework_read_first_is_read_all_the_same() -> None:
+    """As of a token in the form of an administration call: nothing would ever come again."""
+
+    async def read() -> tuple[bytes, dict[str, str]]:
+        messages = iter([{"type": "http.request", "body": b"access_token=x", "more_body": False}])
+
+        async def receive() -> Message:
+            return next(messages)
+
+        headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+        request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+        return await request.body(), await read_form(request)
+
+    assert asyncio.run(read()) == (b"access_token=x", {"access_token": "x"})
