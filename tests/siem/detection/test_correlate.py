@@ -271,7 +271,12 @@ def test_forgets_only_what_no_event_in_time_can_need(case: str, tmp_path: Path) 
         # Each event arrives at most 30 s behind the newest: exactly the lateness allowed.
         events = sorted(made(rows), key=lambda event: event.at + timedelta(seconds=rng.uniform(0, 30)))
         engine = Engine(loaded, lateness=timedelta(seconds=30), max_lag=timedelta(0))
-        detections = [detection for event in events for detection in engine.evaluate([event])]
+        detections: list[Detection] = []
+        for event in events:
+            detections.extend(engine.evaluate([event]))
+            if rng.random() < 0.2:  # a restart, while conditions wait for late events
+                written, engine = engine.export_state(), Engine(loaded, lateness=timedelta(seconds=30), max_lag=timedelta(0))
+                assert engine.restore(written) == 0
         detections.extend(engine.flush())
         assert gathered(detections, once=once(case)) == reference(case, events)
         assert engine.alarms == ()
