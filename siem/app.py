@@ -30,7 +30,7 @@ from siem.declarations.forms import Forms, load_forms
 from siem.declarations.model import Dossier
 from siem.declarations.receipt import ReceiptSigner
 from siem.declarations.service import Dossiers
-from siem.detection import Limit, Rule
+from siem.detection import Limit, Rule, pipelines
 from siem.detection.cache import Cache
 from siem.detection.clocks import Feeder
 from siem.detection.compiled import compiled_rules
@@ -39,8 +39,6 @@ from siem.detection.engine import Engine
 from siem.detection.folders import OWN, watch_folders
 from siem.detection.live import LiveRules
 from siem.detection.load import Ruleset
-from siem.detection.pipelines import OWN as OWN_PIPELINES
-from siem.detection.pipelines import load_pipelines
 from siem.detection.profile import every
 from siem.door import Door
 from siem.enrichment.parts import load_enrichments
@@ -48,12 +46,12 @@ from siem.enrichment.pseudonyms import Pseudonyms, load_key, resolver
 from siem.errors import DataError
 from siem.evidence import EvidenceStore, collector
 from siem.history import looking_back, trials
+from siem.history.learning import Learning
 from siem.history.questions import History
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
 from siem.incidents.suppression import AlertPolicy
-from siem.indicators.sets import FOLDER as INDICATORS
-from siem.indicators.sets import Sets
+from siem.indicators import sets
 from siem.inputs.api_keys import key_of, load_api_keys
 from siem.inputs.file import FileInput, follow
 from siem.inputs.http import HttpInput, HttpSource
@@ -65,7 +63,6 @@ from siem.response.identity_provider import IdentityProvider
 from siem.response.load import load_playbooks
 from siem.response.runs import Runs
 from siem.retention import keeper as retention
-from siem.retention.keeper import Keeper
 from siem.retention.store import Purpose
 from siem.settings import Settings
 from siem.sources import SOURCES
@@ -109,7 +106,7 @@ class Watch:
     pipeline: Pipeline
     history: History
     looking_back: looking_back.LookingBack
-    retention: Keeper
+    retention: retention.Keeper
     trials: trials.Trials
     files: tuple[FileInput, ...]
     incidents: Incidents
@@ -145,18 +142,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     library = load_playbooks(settings.playbooks / "response", settings.playbooks / "schema" / "response.schema.json", actions.ACTIONS)
     services = _services(settings, stores, lambda incident, actor: open_dossier(incident, actor).id)
     runs = Runs(stores.database, clock, actions.build(services), library.playbooks, incidents)
-    parts = Parts(
-        queue=stores.queue,
-        events=stores.events,
-        database=stores.database,
-        sources={source.name: SOURCES[source.type](source) for source in sources},
-        enrichments=load_enrichments(settings.geography_file, settings.directory_file),
-        pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
-        make_engine=lambda: _engine(settings, rules.current, sources, clock),
-        incidents=incidents,
-        propose=runs.propose,
-    )
-    pipeline = Pipeline(parts, clock=clock, batch_count=settings.batch_count)
+    pipeline, parts, learning = _pipeline(settings, stores, clock, sources, rules, incidents, runs)
     busy = _busy(settings, stores, pipeline)
     return Watch(
         settings=settings,
@@ -166,7 +152,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
         tuning=_tuning(settings, stores, clock, rules, pipeline),
         pipeline=pipeline,
         history=_history(settings, stores, rules, sources),
-        looking_back=_looking_back(settings, parts, rules, clock, busy),
+        looking_back=_look_back(settings, parts, rules, busy, learning),
         retention=_retention(settings, stores, clock, pipeline, busy),
         trials=_trials(settings, stores, rules, clock, busy),
         files=tuple(FileInput(s.name, s.file, stores.queue, clock, tenant=s.tenant) for s in sources if s.file is not None),
@@ -181,12 +167,33 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     )
 
 
+def _pipeline(
+    settings: Settings, stores: Stores, clock: Clock, sources: Sequence[SourceSettings], rules: LiveRules, incidents: Incidents, runs: Runs
+) -> tuple[Pipeline, Parts, Learning]:
+    """The way of a record, what it works with, and what hands on to it what baselines learn."""
+    learning = Learning(stores.events, stores.database, clock, timedelta(seconds=settings.lateness_seconds))
+    parts = Parts(
+        queue=stores.queue,
+        events=stores.events,
+        database=stores.database,
+        sources={source.name: SOURCES[source.type](source) for source in sources},
+        enrichments=load_enrichments(settings.geography_file, settings.directory_file),
+        pseudonyms=Pseudonyms(load_key(settings.state / "keys" / "pseudonyms.key")),
+        make_engine=lambda: _engine(settings, rules.current, sources, clock),
+        incidents=incidents,
+        propose=runs.propose,
+        adopt=learning.adopt,
+        adopted=learning.commit,
+    )
+    return Pipeline(parts, clock=clock, batch_count=settings.batch_count), parts, learning
+
+
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
     lateness, silence = timedelta(seconds=settings.lateness_seconds), timedelta(seconds=settings.source_silence_seconds)
     feeders = [Feeder(source.name, source.type, source.tenant, silence) for source in sources]
     engine = Engine(ruleset, lateness=lateness, sources=feeders, clock=clock, verify_every=every(settings.verify_sample_ratio))
     engine.keep_in(Cache.of_watch(settings.state))
-    engine.indicators.book = Sets(settings.state / INDICATORS)
+    engine.indicators.book = sets.of_watch(settings.state)
     return engine
 
 
@@ -207,25 +214,27 @@ def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, 
 
 
 def _history(settings: Settings, stores: Stores, rules: LiveRules, sources: Sequence[SourceSettings]) -> History:
-    sets = settings.state / INDICATORS
     load = lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current  # noqa: E731
-    return History(stores.events, load, lambda: Sets(sets))
+    return History(stores.events, load, lambda: sets.of_watch(settings.state))
 
 
 def _load_rules(settings: Settings, sources: Sequence[SourceSettings], more: Sequence[Path], instead: Sequence[Document] = ()) -> Ruleset:
     """The rules as these sources' events are read; what is wrong with a pipeline is said with what is wrong with a rule."""
-    pipelines, folders = load_pipelines(settings.state / OWN_PIPELINES), watch_folders(settings.rules, settings.state, settings.extra_rules)
-    fed = pipelines.fed_by({source.type for source in sources})
+    known = pipelines.load_pipelines(settings.state / pipelines.OWN)
+    folders = watch_folders(settings.rules, settings.state, settings.extra_rules)
+    fed = known.fed_by({source.type for source in sources})
     ruleset = compiled_rules(*folders, *more, cache=Cache.of_watch(settings.state), sources=fed, instead=instead)
-    return replace(ruleset, errors=(*pipelines.errors, *ruleset.errors))
+    return replace(ruleset, errors=(*known.errors, *ruleset.errors))
 
 
-def _looking_back(settings: Settings, parts: Parts, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> looking_back.LookingBack:
+def _look_back(
+    settings: Settings, parts: Parts, rules: LiveRules, busy: Callable[[], bool], learning: Learning
+) -> looking_back.LookingBack:
     """New and changed rules, and what came to sets of indicators, over what is stored, while no record waits."""
-    days, lateness = timedelta(days=settings.history_days), timedelta(seconds=settings.lateness_seconds)
+    days = timedelta(days=settings.history_days)
     budget = looking_back.Budget(days, settings.history_rule_cpu_seconds, settings.history_cpu_seconds, settings.history_alert_count)
-    sets = Sets(settings.state / INDICATORS)
-    return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, clock, lateness, busy, sets), budget)
+    own = sets.of_watch(settings.state)
+    return looking_back.LookingBack(looking_back.parts_of(parts, lambda: rules.current, learning, busy, own), budget)
 
 
 def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[], bool]:
@@ -233,7 +242,7 @@ def _busy(settings: Settings, stores: Stores, pipeline: Pipeline) -> Callable[[]
     return lambda: stores.queue.last_sequence - pipeline.position > settings.batch_count
 
 
-def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> Keeper:
+def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipeline, busy: Callable[[], bool]) -> retention.Keeper:
     days = {
         Purpose.SECURITY: settings.event_retention_days,
         Purpose.ACCESS: settings.access_retention_days,
@@ -248,20 +257,19 @@ def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipel
         processed_up_to=lambda: pipeline.position,
         busy=busy,
     )
-    return Keeper(parts, {purpose: timedelta(days=count) for purpose, count in days.items()})
+    return retention.Keeper(parts, {purpose: timedelta(days=count) for purpose, count in days.items()})
 
 
 def _trials(settings: Settings, stores: Stores, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> trials.Trials:
-    sets = settings.state / INDICATORS
-    parts = trials.Parts(events=stores.events, rules=lambda: rules.current, clock=clock, book=lambda: Sets(sets), busy=busy)
+    book = lambda: sets.of_watch(settings.state)  # noqa: E731
+    parts = trials.Parts(events=stores.events, rules=lambda: rules.current, clock=clock, book=book, busy=busy)
     return trials.Trials(parts, budget_seconds=settings.history_rule_cpu_seconds)
 
 
 def _open_stores(settings: Settings) -> Stores:
     state = settings.state
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    url = f"sqlite:///{state / 'watch.sqlite'}"
-    migrate(url)
+    migrate(url := f"sqlite:///{state / 'watch.sqlite'}")
     return Stores(
         Database(url, synchronous=settings.store_synchronous),
         Queue(state / "queue.sqlite", synchronous=settings.store_synchronous),
@@ -332,7 +340,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             desk=watch.desk,
             open_dossier=watch.open_dossier,
             granting_contact=settings.granting_contact,
-            indicators=settings.state / INDICATORS,
+            indicators=settings.state / sets.FOLDER,
             closing=stop.is_set,
             alarms=lambda: engine.alarms if (engine := watch.pipeline.engine) is not None else (),
             out_of_force=lambda: engine.out_of_force if (engine := watch.pipeline.engine) is not None else (),

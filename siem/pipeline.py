@@ -43,7 +43,10 @@ _LONGEST_PAUSE: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the pipeline works with. ``propose`` offers playbooks for an incident; ``on_commit`` hears of what changed."""
+    """What the pipeline works with. ``propose`` offers playbooks for an incident; ``on_commit`` hears of what changed.
+
+    ``adopt`` gives an engine what baselines have learned, and what it tells; ``adopted`` is called where that is committed.
+    """
 
     queue: RecordQueue
     events: EventStore
@@ -55,6 +58,8 @@ class Parts:
     incidents: Incidents
     propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
     on_commit: Callable[[Absorbed], None] = lambda _absorbed: None
+    adopt: Callable[[Engine], Sequence[Detection]] = lambda _engine: ()
+    adopted: Callable[[Connection], None] = lambda _connection: None
 
 
 class Pipeline:
@@ -95,7 +100,8 @@ class Pipeline:
             parsed = read(batch, self._parts.sources, self._parts.enrichments, self._parts.pseudonyms, self._clock(), refused)
             new, refusal = self._store(parsed)
             if refusal is None:
-                absorbed = self._commit(engine, parsed, new, engine.evaluate(new, batch[-1].record.received_at), batch[-1].sequence)
+                detections = (*self._parts.adopt(engine), *engine.evaluate(new, batch[-1].record.received_at))
+                absorbed = self._commit(engine, parsed, new, detections, batch[-1].sequence)
         except Exception as error:  # the guard: one record that we trip over must not stop all others
             refusal = self._blame(batch, error)
             if refusal is None or refused is not None:
@@ -116,10 +122,8 @@ class Pipeline:
         """What is said of the record on which we failed after it was read; None when a store or the machine is to blame."""
         if isinstance(error, OperationError | OSError | MemoryError):
             return None
-        last = len(batch) == 1 and self._tripped == batch[0].sequence
-        _log.error(
-            "a defect of the watch met %d records from %d on: %r", len(batch), batch[0].sequence, error, exc_info=error if last else None
-        )
+        last, first = len(batch) == 1 and self._tripped == batch[0].sequence, batch[0].sequence
+        _log.error("a defect met %d records from %d on: %r", len(batch), first, error, exc_info=error if last else None)
         if last:
             self._parts.events.take_back(batch[0].sequence)
         return DataError(batch[0].record.source, 0, "", f"the watch fails on it: {error!r}"[:500])
@@ -176,6 +180,7 @@ class Pipeline:
             detection_alarms.note(connection, engine.take_alarms(), parsed.at)
             progress.write_states(connection, _ENGINE, engine.changed_state())
             progress.write_states(connection, _SOURCE, {name: source.export_state() for name, source in self._parts.sources.items()})
+            self._parts.adopted(connection)
             progress.write_position(connection, position)
         return absorbed
 
@@ -188,13 +193,8 @@ class Pipeline:
                     self._parts.queue.wait_beyond(self.position, _IDLE)
                 pause, self.trouble = _FIRST_PAUSE, None
             except Exception as error:  # noqa: BLE001  # the guard: the position has not moved, so trying again is always right
-                self.trouble = str(error) if isinstance(error, OperationError) else f"a defect of the watch: {error!r}"
-                _log.error(
-                    "stopped after record %d, trying again in %.1f s: %s",
-                    self.position,
-                    pause.total_seconds(),
-                    self.trouble,
-                    exc_info=not isinstance(error, OperationError),
-                )
-                stop.wait(pause.total_seconds())
+                ours, seconds = not isinstance(error, OperationError), pause.total_seconds()
+                self.trouble = f"a defect of the watch: {error!r}" if ours else str(error)
+                _log.error("stopped after record %d, trying again in %.1f s: %s", self.position, seconds, self.trouble, exc_info=ours)
+                stop.wait(seconds)
                 pause = min(pause * 2, _LONGEST_PAUSE)

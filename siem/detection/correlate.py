@@ -60,10 +60,10 @@ class _Episode:
 
 
 class Correlator(Groups):
-    """State of one correlation in one tenant. ``keep`` (µs) is how far behind the horizon a match may still be needed."""
+    """State of one correlation in one tenant. ``keep`` and ``reach`` as for :class:`.groups.Groups`."""
 
-    def __init__(self, correlation: Correlation, *, keep: int, has_parents: bool) -> None:
-        super().__init__(correlation.timespan, keep)
+    def __init__(self, correlation: Correlation, *, keep: int, has_parents: bool, reach: int = 0) -> None:
+        super().__init__(correlation.timespan, keep, reach)
         self.correlation = correlation
         self.has_parents = has_parents
         self.grows = correlation.grows

@@ -12,7 +12,7 @@ written in the same transaction as the detections. **If that transaction fails, 
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,20 +20,21 @@ from siem.detection import Detection, event_time
 from siem.detection.alarms import Alarm, Kind, Raised, Teller
 from siem.detection.cache import Cache
 from siem.detection.clocks import Clocks, Feeder, microseconds, moment
-from siem.detection.correlate import Correlator, Found, Occurrence
+from siem.detection.correlate import Correlator, Occurrence
 from siem.detection.correlations import OVER_NUMBERS
 from siem.detection.filters import Hits
+from siem.detection.findings import Findings
 from siem.detection.groups import Key
 from siem.detection.habits import Habits
 from siem.detection.indicators import Indicators
 from siem.detection.load import CompiledCorrelation, Ruleset
 from siem.detection.match import Candidate, Matcher, OutOfForce
-from siem.detection.plan import Feed, asked_of_matches, carried_fields, feeds, fields_looked_at, keeping, summary_fields, types_feeding
+from siem.detection.plan import Feed, asked_of_matches, carried_fields, delays, feeds, keeping, reaches, summary_fields, types_feeding
 from siem.detection.predicates import Renamed, Text, View
 from siem.detection.profile import Profiles
 from siem.detection.singles import detection_of
 from siem.detection.state import StateKey, fingerprint, pack, pack_time, unpack, unpack_time
-from siem.detection.windows import Entry, combined, joined, measured
+from siem.detection.windows import combined, joined, measured
 from siem.event import Event
 
 _FOREVER: Final = 2**62
@@ -85,15 +86,14 @@ class Engine:
         self._matcher = Matcher(ruleset.singles, self.profiles.tallies, asked=asked_of_matches(ruleset), digest=ruleset.digest)
         self._correlations = {one.rule.id: one for one in ruleset.correlations}
         self._fingerprints = {one.rule.id: fingerprint(one) for one in ruleset.correlations}
-        self._carried = carried_fields(ruleset.correlations)
+        self._carried = carried_fields(ruleset.correlations, ruleset.baselines)
         self._feeds = feeds(ruleset.correlations, self._carried)
-        self._over_correlations = {one.rule.id for one in ruleset.correlations if any(child in self._correlations for child in one.inputs)}
-        self._keep = keeping(ruleset.correlations)
         self._summaries = {one.rule.id: summary_fields(one.rule.summary_fr) for one in ruleset.singles}
-        self._fields = fields_looked_at(ruleset)
+        self._keep, self._delays, self._reach = keeping(ruleset), delays(ruleset), reaches(ruleset.correlations)
         self.indicators = Indicators(ruleset.indicators)
         self._habits = Habits(ruleset, lateness=lateness // _MICROSECOND, limit=max_matches * _HABITS_TO_MATCHES)
         self._correlators: dict[tuple[str, str], Correlator] = {}
+        self._findings = Findings(ruleset, self._carried, self._correlators)
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._waiting = frozenset(one.rule.id for one in ruleset.correlations if not one.correlation.grows)
         self._unawaited: dict[tuple[str, str], Raised] = {}
@@ -142,7 +142,7 @@ class Engine:
                 detections.append(detection_of(candidate, event, fields, self._summaries[rule.rule.id]))
             for feed in self._feeds.get(rule.rule.id, ()):
                 target = feed.target.rule.id
-                if target in self._waiting and at <= self._clocks.closed_at(event.tenant, target):
+                if target in self._waiting and at <= self._closed_at(event.tenant, target):
                     self._note_unawaited(target, event.tenant, 1, f"matches of «{event.source}» came after their time was judged")
                 self._feed(feed, event.tenant, at, event.id, fields, ())
             self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
@@ -248,8 +248,17 @@ class Engine:
             unpack(self._correlator(one, key.tenant), key.group, key.part, data)
         for (rule_id, tenant), correlator in self._correlators.items():
             if tenant in self._clocks.tenants:
-                correlator.resume(self._clocks.closed_at(tenant, rule_id))
+                correlator.resume(self._closed_at(tenant, rule_id))
         return dropped
+
+    @property
+    def learned(self) -> dict[str, bytes]:
+        """What all baselines remember, as :meth:`export_state` has it."""
+        return self._habits.export_state()
+
+    def adopt(self, rule_id: str, tenant: str, state: Mapping[str, bytes]) -> None:
+        """Let a baseline remember what another engine learned, instead of what it remembers in a tenant; to be written with the rest."""
+        self._habits.adopt(rule_id, tenant, state)
 
     def _state_key(self, rule_id: str, tenant: str, group: Key, part: int) -> StateKey:
         return StateKey(rule_id, self._fingerprints[rule_id], tenant, group, part)
@@ -276,7 +285,8 @@ class Engine:
     def _correlator(self, one: CompiledCorrelation, tenant: str) -> Correlator:
         found = self._correlators.get((one.rule.id, tenant))
         if found is None:
-            found = Correlator(one.correlation, keep=self._keep[one.rule.id], has_parents=one.rule.id in self._feeds)
+            rule_id = one.rule.id
+            found = Correlator(one.correlation, keep=self._keep[rule_id], has_parents=rule_id in self._feeds, reach=self._reach[rule_id])
             self._correlators[one.rule.id, tenant] = found
         return found
 
@@ -298,13 +308,17 @@ class Engine:
             for key in keys:
                 correlator.add(key, (at, position, event_id, value, origin, carried))
 
+    def _closed_at(self, tenant: str, rule_id: str) -> int:
+        """Up to when (µs) a rule may be judged: no more events are waited for, and no more of what baselines find."""
+        return self._clocks.closed_at(tenant, rule_id) - self._delays.get(rule_id, 0)
+
     def _settle(self, tenant: str, *, ended: bool = False) -> list[Detection]:
-        """Evaluate the correlations, children before parents. ``ended``: no more events come at all."""
-        detections: list[Detection] = []
+        """Evaluate the baselines, then the correlations, children before parents. ``ended``: no more events come at all."""
 
         def closed_at(rule_id: str) -> int:
-            return _FOREVER if ended else self._clocks.closed_at(tenant, rule_id)
+            return _FOREVER if ended else self._closed_at(tenant, rule_id)
 
+        detections = list(self._settle_habits(tenant, closed_at))
         for one in self.ruleset.correlations:
             correlator = self._correlators.get((one.rule.id, tenant))
             if correlator is None:
@@ -322,68 +336,22 @@ class Engine:
             if found and not ended and one.rule.id in self._waiting and (silent := self._clocks.silent(tenant, one.rule.id)):
                 self._note_unawaited(one.rule.id, tenant, len(found), f"judged without what is silent: {', '.join(silent)}")
             if one.alerts:
-                detections.extend(made for episode in found if (made := self._of_episode(one, tenant, correlator, episode)))
-        detections.extend(self._habits.settle(tenant, closed_at))
+                of_episode = self._findings.of_episode
+                detections.extend(made for episode in found if (made := of_episode(one, tenant, correlator, episode)))
         return detections
+
+    def _settle_habits(self, tenant: str, closed_at: Callable[[str], int]) -> Iterator[Detection]:
+        """What baselines find; each match of it is one of the correlations that refer to them, at the time of its event."""
+        habits = self._habits
+        for one, found in habits.settle(tenant, closed_at):
+            for feed in self._feeds.get(one.rule.id, ()):
+                for sighting in found.sightings:
+                    self._feed(feed, tenant, sighting.at, sighting.event_id, habits.seen_fields(one, found, sighting), ())
+            if one.alerts:
+                yield habits.detection(one, tenant, found)
 
     def _seen_fields(self, one: CompiledCorrelation, occurrence: Occurrence) -> Mapping[str, Text]:
         """What a parent may read of a correlation's match: its group and the fields it carries."""
         fields: dict[str, Text] = {name: value or None for name, value in zip(self._carried[one.rule.id], occurrence.carried, strict=True)}
         fields.update(zip(one.correlation.group_by, occurrence.key, strict=True))
         return fields
-
-    def _of_episode(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> Detection | None:
-        first, event_ids = self._events_of(one, tenant, correlator, found)
-        if not event_ids:
-            return None
-        group = tuple(zip(one.correlation.group_by, found.key, strict=True))
-        values = dict(group)
-        last = found.entries[-1]
-        for name, value in zip(self._carried[one.rule.id], last[5], strict=True):
-            values.setdefault(name, value)
-        measure = found.measure
-        values["count"] = str(int(measure)) if measure.is_integer() else f"{measure:.2f}"
-        return Detection(
-            rule_id=one.rule.id,
-            tenant=tenant,
-            group=group,
-            first_at=moment(first),
-            last_at=moment(found.last),
-            event_ids=event_ids,
-            matched_fields=self._fields[one.rule.id],
-            values=tuple(values.items()),
-        )
-
-    def _events_of(self, one: CompiledCorrelation, tenant: str, correlator: Correlator, found: Found) -> tuple[int, tuple[str, ...]]:
-        """The new events of an episode in order, and the instant of the first one of all (in a child's window, where there is one)."""
-        event_ids = {entry[2]: entry[0] for entry in found.entries if not entry[4]}
-        first = found.first
-        if one.rule.id in self._over_correlations:
-            group = correlator.groups[found.key]
-            gathered = self._expanded(tenant, [entry for entry in found.entries if entry[4]])
-            first = min((first, *gathered.values()))
-            gathered.update(event_ids)
-            event_ids = {event_id: at for event_id, at in gathered.items() if event_id not in group.returned}
-            correlator.remember(found.key, event_ids)
-        return first, tuple(sorted(event_ids, key=lambda event_id: (event_ids[event_id], event_id)))
-
-    def _expanded(self, tenant: str, entries: Iterable[Entry]) -> dict[str, int]:
-        """Events, with their instants, behind matches of child correlations; windows that overlap are read once."""
-        by_origin: dict[tuple[str, ...], list[int]] = {}
-        for entry in entries:
-            by_origin.setdefault(entry[4], []).append(entry[0])
-        gathered: dict[str, int] = {}
-        for (rule_id, *key), instants in by_origin.items():
-            child = self._correlators[rule_id, tenant]
-            deeper: list[Entry] = []
-            read_to = -1
-            for at in sorted(instants):
-                for entry in child.contributing(tuple(key), max(at - child.span, read_to + 1), at):
-                    if entry[4]:
-                        deeper.append(entry)
-                    else:
-                        gathered[entry[2]] = entry[0]
-                read_to = at
-            if deeper:
-                gathered.update(self._expanded(tenant, deeper))
-        return gathered

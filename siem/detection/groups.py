@@ -41,14 +41,16 @@ class Group:
 
 
 class Groups:
-    """The groups of one correlation in one tenant. ``keep`` (µs) is how far behind the horizon a match may still be needed.
+    """The groups of one correlation in one tenant. ``keep`` (µs) is how far behind the horizon a match may still be needed, ``reach`` (µs)
+    how far before a match of a child correlation the events lie that it stands for, which are remembered so much longer.
 
     ``size`` counts matches and, for a correlation of correlations, the events that it remembers to have returned.
     """
 
-    def __init__(self, span: int, keep: int) -> None:
+    def __init__(self, span: int, keep: int, reach: int = 0) -> None:
         self.span = span
         self.keep = keep
+        self.reach = reach
         self.part = max(span // _PARTS, 1_000_000)
         self.groups: dict[Key, Group] = {}
         self.changed: set[tuple[Key, int]] = set()
@@ -116,7 +118,7 @@ class Groups:
             group = self.groups.get(key)
             if group is not None and group.due == due:
                 group.due = FOREVER
-                self._cut(key, group, group.index(before), before)
+                self._cut(key, group, group.index(before), before - self.reach)
 
     def shed(self, limit: int) -> int:
         """Keep the size within ``limit`` by giving up the oldest, and no more than that; how many matches were lost."""
@@ -154,7 +156,7 @@ class Groups:
     def _shed_before(self, before: int) -> int:
         lost = 0
         for key, group in list(self.groups.items()):
-            if group.due < before:
+            if group.due < before + self.reach:
                 count = group.index(before)
                 lost += count
                 self._cut(key, group, count, before)
@@ -181,7 +183,7 @@ class Groups:
         self.size -= count + len(gone)
         self._returned_count -= len(gone)
         if group.entries or group.returned:
-            oldest = min([*group.returned.values(), *(entry[0] for entry in group.entries[:1])])
+            oldest = min([*(at + self.reach for at in group.returned.values()), *(entry[0] for entry in group.entries[:1])])
             if group.due != oldest:
                 group.due = FOREVER
                 self._await_end(key, group, oldest)

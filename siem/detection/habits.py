@@ -13,7 +13,7 @@ from siem.detection.baseline.own_median import OwnMedian
 from siem.detection.baseline.peer_group import PeerGroup
 from siem.detection.baseline.sighting import BETWEEN_VALUES, Found, Keeper, Key, Record, Sighting
 from siem.detection.load import CompiledBaseline, Ruleset
-from siem.detection.plan import fields_looked_at, summary_fields
+from siem.detection.plan import carried_fields, fields_looked_at, summary_fields
 from siem.detection.predicates import Text
 from siem.detection.state import StateKey
 from siem.detection.windows import combined
@@ -26,7 +26,7 @@ _MAX_COMBINATIONS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class _Feed:
-    """One baseline as its inputs see it. ``carried`` are the fields that only the summary shows."""
+    """One baseline as its inputs see it. ``carried`` are the fields that only the summary, or a correlation that it feeds, asks for."""
 
     target: CompiledBaseline
     carried: tuple[str, ...]
@@ -40,8 +40,8 @@ class Habits:
     def __init__(self, ruleset: Ruleset, *, lateness: int, limit: int) -> None:
         self._lateness = lateness
         self._limit = limit
-        looked_at = fields_looked_at(ruleset)
-        self._feeds = {one.rule.id: _feed_of(one, looked_at[one.rule.id]) for one in ruleset.baselines}
+        looked_at, asked = fields_looked_at(ruleset), carried_fields(ruleset.correlations, ruleset.baselines)
+        self._feeds = {one.rule.id: _feed_of(one, looked_at[one.rule.id], asked[one.rule.id]) for one in ruleset.baselines}
         self._by_input: dict[str, list[_Feed]] = {}
         for feed in self._feeds.values():
             for rule_id in feed.target.inputs:
@@ -49,6 +49,8 @@ class Habits:
         self._keepers: dict[tuple[str, str], Keeper] = {}
         #: Combinations of matches that had too many, by rule and tenant, not told yet.
         self._left_out: dict[tuple[str, str], int] = {}
+        #: What was adopted, and what it took the place of, to be written.
+        self._rewritten: dict[str, bytes | None] = {}
 
     @property
     def size(self) -> int:
@@ -77,13 +79,24 @@ class Habits:
             found = self._keepers[place] = _keeper_of(feed.target.baseline, self._lateness)
         return found
 
-    def settle(self, tenant: str, closed_at: Callable[[str], int]) -> Iterator[Detection]:
+    def settle(self, tenant: str, closed_at: Callable[[str], int]) -> Iterator[tuple[CompiledBaseline, Found]]:
         """Evaluate; no more events of the tenant before ``closed_at`` of a rule are waited for by it."""
         for feed in self._feeds.values():
             keeper = self._keepers.get((feed.target.rule.id, tenant))
             if keeper is not None:
                 for found in keeper.settle(closed_at(feed.target.rule.id)):
-                    yield _detection(feed, tenant, found)
+                    yield feed.target, found
+
+    def detection(self, one: CompiledBaseline, tenant: str, found: Found) -> Detection:
+        """What is told of something found."""
+        return _detection(self._feeds[one.rule.id], tenant, found)
+
+    def seen_fields(self, one: CompiledBaseline, found: Found, sighting: Sighting) -> Mapping[str, Text]:
+        """What a correlation may read of a match: whose habit it is, what is new, and the fields it carries."""
+        fields: dict[str, Text] = dict.fromkeys(self._feeds[one.rule.id].carried)
+        fields.update((name, value or None) for name, value in sighting.carried)
+        fields.update(_group(one.baseline, found))
+        return fields
 
     def forget(self, tenant: str, horizon: int) -> Iterator[tuple[str, int]]:
         """Let go of what no event at or after ``horizon`` needs. Gives the rules that were full, and how many things each lost."""
@@ -98,7 +111,19 @@ class Habits:
 
     def changed_state(self) -> dict[str, bytes | None]:
         """What to write since the last call, as :meth:`siem.detection.engine.Engine.changed_state`."""
-        return {self._text(place, one): one.data for place, keeper in self._keepers.items() for one in keeper.changed()}
+        rewritten, self._rewritten = self._rewritten, {}
+        return rewritten | {self._text(place, one): one.data for place, keeper in self._keepers.items() for one in keeper.changed()}
+
+    def adopt(self, rule_id: str, tenant: str, state: Mapping[str, bytes]) -> None:
+        """Remember what was exported elsewhere instead of what a rule remembers in a tenant."""
+        place = (rule_id, tenant)
+        before = self._keepers.pop(place, None)
+        if before is not None:
+            self._rewritten.update((self._text(place, one), None) for one in (*before.changed(), *before.everything()))
+        for text, data in state.items():
+            key = StateKey.parse(text)
+            if (key.rule_id, key.tenant) == place and self.restore(key, data):
+                self._rewritten[text] = data
 
     def export_state(self) -> dict[str, bytes]:
         """The whole state, under the same keys."""
@@ -118,10 +143,10 @@ class Habits:
         return StateKey(rule_id, self._feeds[rule_id].fingerprint, tenant, record.key, record.part).text()
 
 
-def _feed_of(one: CompiledBaseline, matched_fields: tuple[str, ...]) -> _Feed:
+def _feed_of(one: CompiledBaseline, matched_fields: tuple[str, ...], asked: tuple[str, ...]) -> _Feed:
     said = one.baseline
     told = {*said.group_by, *(said.fields if said.type is BaselineType.FIRST_SEEN else ()), *said.peers}
-    shown = dict.fromkeys((one.rule.subject, *summary_fields(one.rule.summary_fr)))
+    shown = dict.fromkeys((one.rule.subject, *summary_fields(one.rule.summary_fr), *asked))
     fingerprint = hashlib.sha256(repr((said, one.inputs)).encode()).hexdigest()[:12]
     return _Feed(one, tuple(name for name in shown if name and name not in told), matched_fields, fingerprint)
 
@@ -145,10 +170,7 @@ def _values(baseline: Baseline, values: Sequence[Key]) -> tuple[str, ...]:
 
 
 def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:
-    said = feed.target.baseline
-    group = list(zip(said.key_fields, found.key, strict=True))
-    if said.type is BaselineType.FIRST_SEEN:
-        group += zip(said.fields, found.value.split(BETWEEN_VALUES), strict=True)
+    group = _group(feed.target.baseline, found)
     values = dict(group)
     values.update(found.sightings[-1].carried)
     values.update(found.facts)
@@ -162,6 +184,14 @@ def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:
         matched_fields=feed.matched_fields,
         values=tuple(values.items()),
     )
+
+
+def _group(said: Baseline, found: Found) -> list[tuple[str, str]]:
+    """What it is about: whose habit, and what is new."""
+    group = list(zip(said.key_fields, found.key, strict=True))
+    if said.type is BaselineType.FIRST_SEEN:
+        group += zip(said.fields, found.value.split(BETWEEN_VALUES), strict=True)
+    return group
 
 
 def _joined(text: Text) -> str:

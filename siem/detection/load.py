@@ -6,6 +6,7 @@ have in common.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from siem.detection import Rule
@@ -24,7 +25,7 @@ from siem.detection.pipelines import product_pipelines
 from siem.detection.placeholders import FOLDER as LISTS
 from siem.detection.placeholders import read_placeholders
 from siem.detection.predicates import fields_of
-from siem.detection.references import References
+from siem.detection.references import References, inputs_of
 from siem.detection.selections import RuleMistake, detection_tree, mistake_of
 from siem.errors import DataError
 
@@ -70,12 +71,13 @@ class CompiledCorrelation:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBaseline:
-    """A baseline, its references resolved to ids of rules on single events in :attr:`inputs`. It always alerts."""
+    """A baseline, its references resolved to ids of rules on single events in :attr:`inputs`."""
 
     rule: Rule
     name: str
     baseline: Baseline
     inputs: tuple[str, ...]
+    alerts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,18 @@ class Ruleset:
     @property
     def alerting(self) -> frozenset[str]:
         """Ids of the rules that raise alerts; the others only feed correlations."""
-        single = (one.rule.id for one in self.singles if one.alerts)
-        correlated = (one.rule.id for one in self.correlations if one.alerts)
-        own = (*(one.rule.id for one in self.baselines), *(one.rule.id for one in self.indicators))
-        return frozenset((*single, *correlated, *own))
+        rows: tuple[CompiledRule | CompiledCorrelation | CompiledBaseline, ...] = (*self.singles, *self.correlations, *self.baselines)
+        return frozenset(one.rule.id for one in rows if one.alerts) | frozenset(one.rule.id for one in self.indicators)
 
     def only(self, rule_ids: Iterable[str]) -> "Ruleset":
         """These rules and what feeds them, by whatever number of correlations; enough to say what the full set says of them."""
         wanted = set(rule_ids)
-        for compared in self.baselines:
-            if compared.rule.id in wanted:
-                wanted.update(compared.inputs)
         for one in reversed(self.correlations):  # parents before children
             if one.rule.id in wanted:
                 wanted.update(one.inputs)
+        for compared in self.baselines:
+            if compared.rule.id in wanted:
+                wanted.update(compared.inputs)
         return Ruleset(
             rules={rule_id: rule for rule_id, rule in self.rules.items() if rule_id in wanted},
             singles=tuple(one for one in self.singles if one.rule.id in wanted),
@@ -123,7 +123,7 @@ class Ruleset:
     def fed_by(self, rule_ids: Iterable[str]) -> frozenset[str]:
         """These rules and every rule that they feed, by whatever number of correlations."""
         fed = set(rule_ids)
-        inputs = [(one.rule.id, one.inputs) for one in self.correlations] + [(one.rule.id, one.inputs) for one in self.baselines]
+        inputs = [(one.rule.id, one.inputs) for one in self.baselines] + [(one.rule.id, one.inputs) for one in self.correlations]
         for rule_id, fed_from in inputs:  # children before parents
             if not fed.isdisjoint(fed_from):
                 fed.add(rule_id)
@@ -219,8 +219,8 @@ class _Loader:
                 indicators.append(one)
             else:
                 correlations[one.rule.id] = one
-        ordered = self._resolve(singles, correlations)
-        compared = [made for one in baselines.values() if (made := self._fed(one, singles)) is not None]
+        compared = self._fed(baselines, singles)
+        ordered = self._resolve(singles, correlations, {one.rule.id: one for one in compared})
         for one_filter, document in self.filters:
             for reference in sorted(one_filter.rules):
                 self._check_filtered(one_filter, document, reference)
@@ -232,7 +232,7 @@ class _Loader:
             singles=tuple(replace(one, alerts=id_ not in quiet) for id_, one in singles.items()),
             correlations=tuple(replace(one, alerts=one.rule.id not in quiet) for one in ordered),
             filters=tuple(one for one, _ in self.filters),
-            baselines=tuple(compared),
+            baselines=tuple(replace(one, alerts=one.rule.id not in quiet) for one in compared),
             indicators=tuple(indicators),
         )
 
@@ -251,8 +251,8 @@ class _Loader:
         target = self.where.get(self.names.get(reference, ""))
         if target is None:
             problem = self._unknown(reference)
-        elif "correlation" in target.body:
-            problem = f"«{reference}» is a correlation; a filter is added to rules on single events: name those behind it"
+        elif "correlation" in target.body or own_section(target.body, "baseline") is not None:
+            problem = f"«{reference}» is no rule on single events, to which a filter is added: name those behind it"
         elif not one.applies_to(target.body):
             problem = f"«{reference}» is a rule of another log source than the filter's"
         else:
@@ -269,7 +269,7 @@ class _Loader:
     def _register(self, one: _Compiled, document: Document) -> None:
         self.rules[one.rule.id] = one.rule
         self.where[one.rule.id] = document
-        if isinstance(one, CompiledBaseline | CompiledIndicators):
+        if isinstance(one, CompiledIndicators):
             return
         self.names[one.rule.id] = one.rule.id
         if one.name:
@@ -346,54 +346,55 @@ class _Loader:
         fields = dict.fromkeys(name for predicate in predicates(everything) for name in fields_of(predicate))
         return Variant(sources, tree, tuple(fields), tuple(added), tuple(asked))
 
-    def _fed(self, one: CompiledBaseline, singles: Mapping[str, CompiledRule]) -> CompiledBaseline | None:
-        """A baseline with its references resolved; None, and an error, where one is not to a rule on single events."""
-        said, place = one.baseline, ("veilleur", "baseline")
-        inputs: list[str] = []
-        try:
-            for reference in said.references:
-                found = self.names.get(reference)
-                if found is None or found not in singles:
-                    raise RuleMistake(
-                        f"«{reference}» is not a rule on single events" if found else self._unknown(reference), *place, "rules"
-                    )
-                for key, names in (("group-by", said.group_by), ("field", said.fields), ("peers", said.peers)):
-                    _check_fields(singles[found], names, reference, *place, key)
-                inputs.append(found)
-        except RuleMistake as mistake:
-            self.errors.append(self.where[one.rule.id].error(mistake))
-            return None
-        return replace(one, inputs=tuple(dict.fromkeys(inputs)))
+    def _fed(self, baselines: Mapping[str, CompiledBaseline], singles: Mapping[str, CompiledRule]) -> list[CompiledBaseline]:
+        """Baselines with their references resolved; one that cannot be is an error."""
+        made: list[CompiledBaseline] = []
+        for rule_id, one in baselines.items():
+            try:
+                lookup = partial(self._lookup, "veilleur", "baseline")
+                inputs = inputs_of(one.baseline, lookup, singles.__contains__, lambda each, name: _gives(singles[each], name))
+                made.append(replace(one, inputs=inputs))
+            except RuleMistake as mistake:
+                self._refuse(rule_id, mistake)
+        return made
 
     def _unknown(self, reference: str) -> str:
         if reference in self.rules:
-            return f"«{reference}» is of our own section: nothing else can be built on what it finds"
+            return f"«{reference}» is about indicators: nothing else can be built on what it finds"
         return f"no rule has the name or id «{reference}»"
 
-    def _resolve(self, singles: Mapping[str, CompiledRule], correlations: Mapping[str, CompiledCorrelation]) -> list[CompiledCorrelation]:
+    def _lookup(self, *section_and_reference: str) -> str:
+        *section, reference = section_and_reference
+        found = self.names.get(reference)
+        if found is None:
+            raise RuleMistake(self._unknown(reference), *section, "rules")
+        return found
+
+    def _refuse(self, rule_id: str, mistake: RuleMistake) -> None:
+        self.errors.append(self.where[rule_id].error(mistake))
+
+    def _resolve(
+        self,
+        singles: Mapping[str, CompiledRule],
+        correlations: Mapping[str, CompiledCorrelation],
+        baselines: Mapping[str, CompiledBaseline],
+    ) -> list[CompiledCorrelation]:
         """Correlations with their references resolved, children before parents."""
 
         def lookup(reference: str) -> str:
-            found = self.names.get(reference)
-            if found is None:
-                raise RuleMistake(self._unknown(reference), "correlation", "rules")
+            found = self._lookup("correlation", reference)
+            if not any(found in known for known in (singles, correlations, baselines)):
+                raise RuleMistake(f"«{reference}» was refused", "correlation", "rules")
             return found
 
-        def refuse(rule_id: str, mistake: RuleMistake) -> None:
-            self.errors.append(self.where[rule_id].error(mistake))
+        def gives(rule_id: str, name: str) -> bool:
+            return all(_gives(singles[one], name) for one in (baselines[rule_id].inputs if rule_id in baselines else (rule_id,)))
 
         sections = {rule_id: one.correlation for rule_id, one in correlations.items()}
-        inputs = References(sections, lookup, lambda rule_id, name: _gives(singles[rule_id], name), refuse).inputs
+        inputs = References(sections, lookup, gives, self._refuse).inputs
         return [replace(correlations[rule_id], inputs=found) for rule_id, found in inputs.items()]
 
 
 def _gives(rule: CompiledRule, name: str) -> bool:
     """Whether some source of the rule has a field."""
     return any(source.gives(name) for variant in rule.variants for source in variant.sources)
-
-
-def _check_fields(rule: CompiledRule, names: Iterable[str], reference: str, *place: str) -> None:
-    """Raises RuleMistake where one of the fields is not of any source of the rule."""
-    for name in names:
-        if not _gives(rule, name):
-            raise RuleMistake(f"the source of «{reference}» has no field «{name}»", *place)

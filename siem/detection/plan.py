@@ -1,17 +1,18 @@
 """How rules are wired to correlations: worked out once for a rule set.
 
 A parent correlation groups by its own fields, also where its child groups by others: the child therefore carries, with each
-match, the fields that its parents and its own summary need.
+match, the fields that its parents and its own summary need. So does a baseline that feeds one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from siem.detection.baseline.document import BaselineType
 from siem.detection.conditions import predicates
 from siem.detection.correlations import Correlation, CorrelationType
 from siem.detection.heading import placeholders_of
-from siem.detection.load import CompiledCorrelation, Ruleset
+from siem.detection.load import CompiledBaseline, CompiledCorrelation, Ruleset
 from siem.detection.predicates import ANYWHERE, TIMESTAMP
 
 #: Names of a summary that the detection gives, not the event.
@@ -38,9 +39,10 @@ def summary_fields(rule_summary: str) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(placeholders_of(rule_summary)) if name not in OF_DETECTION)
 
 
-def carried_fields(correlations: Sequence[CompiledCorrelation]) -> dict[str, tuple[str, ...]]:
-    """For each correlation, the fields its matches carry besides its group."""
+def carried_fields(correlations: Sequence[CompiledCorrelation], baselines: Sequence[CompiledBaseline] = ()) -> dict[str, tuple[str, ...]]:
+    """For each correlation, the fields its matches carry besides its group; for each baseline, those that correlations ask of it."""
     needed: dict[str, dict[str, None]] = {one.rule.id: {} for one in correlations}
+    needed.update((compared.rule.id, {}) for compared in baselines)
     carried: dict[str, tuple[str, ...]] = {}
     for one in reversed(correlations):
         own = needed[one.rule.id]
@@ -52,7 +54,18 @@ def carried_fields(correlations: Sequence[CompiledCorrelation]) -> dict[str, tup
             if child in needed:
                 asked = _translated(one.correlation, reference, (*one.correlation.group_by, *one.correlation.fields))
                 needed[child].update(dict.fromkeys((*asked, *carried[one.rule.id])))
-    return carried
+    return carried | {compared.rule.id: tuple(needed[compared.rule.id]) for compared in baselines}
+
+
+def delays(ruleset: Ruleset) -> dict[str, int]:
+    """For each correlation, how long (µs) after no more events are waited for its matches may still come.
+
+    What a baseline measures over a span can make the first match of the span part of what it finds when the span is over.
+    """
+    late = {one.rule.id: 0 if one.baseline.type is BaselineType.FIRST_SEEN else one.baseline.per for one in ruleset.baselines}
+    for one in ruleset.correlations:  # children before parents
+        late[one.rule.id] = max((late.get(child, 0) for child in one.inputs), default=0)
+    return {one.rule.id: late[one.rule.id] for one in ruleset.correlations}
 
 
 def feeds(correlations: Sequence[CompiledCorrelation], carried: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Feed, ...]]:
@@ -77,11 +90,12 @@ def feeds(correlations: Sequence[CompiledCorrelation], carried: Mapping[str, tup
     return {child: tuple(row) for child, row in found.items()}
 
 
-def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
-    """For each correlation, how long (µs) its matches are needed: its own timespan and those of its parents."""
-    longest: dict[str, int] = {}
+def keeping(ruleset: Ruleset) -> dict[str, int]:
+    """For each correlation, how long (µs) its matches are needed: its own timespan and those of its parents, after what may still come."""
+    longest = delays(ruleset)
+    correlations = ruleset.correlations
     for one in reversed(correlations):
-        own = longest.get(one.rule.id, 0) + one.correlation.timespan
+        own = longest[one.rule.id] + one.correlation.timespan
         longest[one.rule.id] = own
         for child in one.inputs:
             longest[child] = max(longest.get(child, 0), own)
@@ -91,7 +105,7 @@ def keeping(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
 def types_feeding(ruleset: Ruleset) -> dict[str, frozenset[str]]:
     """For each rule, the types of sources whose events it, or a rule behind it, can match; none: those of any."""
     found = {one.rule.id: _any_or_all([source.types for variant in one.variants for source in variant.sources]) for one in ruleset.singles}
-    inputs = [(one.rule.id, one.inputs) for one in ruleset.correlations] + [(one.rule.id, one.inputs) for one in ruleset.baselines]
+    inputs = [(one.rule.id, one.inputs) for one in ruleset.baselines] + [(one.rule.id, one.inputs) for one in ruleset.correlations]
     for rule_id, children in inputs:  # children before parents
         found[rule_id] = _any_or_all([found.get(child, frozenset()) for child in children])
     return found
@@ -119,8 +133,20 @@ def asked_of_matches(ruleset: Ruleset) -> dict[str, dict[str, tuple[str, ...]]]:
     for compared in ruleset.baselines:
         for child in compared.inputs:
             names = dict.fromkeys((*compared.baseline.key_fields, *compared.baseline.fields))
-            asked.setdefault(child, {}).setdefault(compared.rule.id, {}).update(names)
+            of_child = asked.setdefault(child, {})
+            of_child.setdefault(compared.rule.id, {}).update(names)
+            for asker, wanted in asked.get(compared.rule.id, {}).items():
+                of_child.setdefault(asker, {}).update(wanted)
     return {one.rule.id: {asker: tuple(names) for asker, names in asked.get(one.rule.id, {}).items()} for one in ruleset.singles}
+
+
+def reaches(correlations: Sequence[CompiledCorrelation]) -> dict[str, int]:
+    """For each correlation, how far (µs) before a match of a child correlation the events lie that are behind it."""
+    found: dict[str, int] = {}
+    spans = {one.rule.id: one.correlation.timespan for one in correlations}
+    for one in correlations:  # children before parents
+        found[one.rule.id] = max((spans[child] + found[child] for child in one.inputs if child in spans), default=0)
+    return found
 
 
 def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
@@ -133,16 +159,12 @@ def fields_looked_at(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
         for asker, wanted in asked[single.rule.id].items():
             reals = (real for name in wanted for variant in single.variants for real in variant.event_names(name))
             of_askers.setdefault(asker, {}).update(dict.fromkeys(reals))
-    for one in ruleset.correlations:
-        names = of_askers.get(one.rule.id, {})
-        for child in one.inputs:
+    over = [(one.rule.id, one.inputs) for one in ruleset.baselines] + [(one.rule.id, one.inputs) for one in ruleset.correlations]
+    for rule_id, inputs in over:  # children before parents
+        names = of_askers.get(rule_id, {})
+        for child in inputs:
             names.update(dict.fromkeys(read[child]))
-        read[one.rule.id] = tuple(names)
-    for compared in ruleset.baselines:
-        names = of_askers.get(compared.rule.id, {})
-        for child in compared.inputs:
-            names.update(dict.fromkeys(read[child]))
-        read[compared.rule.id] = tuple(names)
+        read[rule_id] = tuple(names)
     return read
 
 

@@ -1,4 +1,4 @@
-"""What correlations refer to: found, put in order, and able to give the fields that are asked of it.
+"""What correlations and baselines refer to: found, put in order, and able to give the fields that are asked of it.
 
 A correlation whose reference was refused is refused too, and one that groups or counts by a field that a rule behind it never has would
 find nothing, without a word.
@@ -7,6 +7,7 @@ find nothing, without a word.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from siem.detection.baseline.document import Baseline
 from siem.detection.correlations import Correlation
 from siem.detection.selections import RuleMistake
 
@@ -17,8 +18,8 @@ MAX_LEVELS: Final = 20
 class References:
     """Resolves the correlations of a rule set.
 
-    ``lookup`` gives the id for a name or id, or raises RuleMistake; ``has_field`` says whether a rule on single events can give a field
-    under its Sigma name; ``refuse`` is told of each correlation left out.
+    ``lookup`` gives the id for a name or id, or raises RuleMistake; ``has_field`` says whether a rule on single events, or a baseline, can
+    give a field under its Sigma name; ``refuse`` is told of each correlation left out.
     """
 
     def __init__(
@@ -84,6 +85,27 @@ class References:
         if correlation is None:
             return self._has_field(child, name)
         return name in correlation.group_by or all(self._gives(one, name) for one in self.inputs[child])
+
+
+def inputs_of(
+    said: Baseline, lookup: Callable[[str], str], is_single: Callable[[str], bool], has_field: Callable[[str, str], bool]
+) -> tuple[str, ...]:
+    """The ids of the rules on single events that a baseline refers to, each once. Raises RuleMistake.
+
+    ``lookup`` and ``has_field`` as for :class:`References`.
+    """
+    place = ("veilleur", "baseline")
+    found: dict[str, None] = {}
+    for reference in said.references:
+        rule_id = lookup(reference)
+        if not is_single(rule_id):
+            raise RuleMistake(f"«{reference}» is not a rule on single events", *place, "rules")
+        for key, names in (("group-by", said.group_by), ("field", said.fields), ("peers", said.peers)):
+            for name in names:
+                if not has_field(rule_id, name):
+                    raise RuleMistake(f"the source of «{reference}» has no field «{name}»", *place, key)
+        found[rule_id] = None
+    return tuple(found)
 
 
 def _mistake(problem: str) -> RuleMistake:

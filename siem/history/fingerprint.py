@@ -16,15 +16,16 @@ from siem.detection.load import CompiledRule, Ruleset, Variant
 
 
 def fingerprints(ruleset: Ruleset) -> dict[str, str]:
-    """The fingerprint of every rule of a set that raises alerts."""
+    """The fingerprint of every rule of a set that raises alerts, and of every baseline: one that only feeds others learns too."""
     said: dict[str, str] = {one.rule.id: _digest(_of_single(one)) for one in ruleset.singles}
-    for one in ruleset.correlations:  # children before parents
-        said[one.rule.id] = _digest(["correlation", _plain(one.correlation), [said[child] for child in one.inputs]])
     for habit in ruleset.baselines:
         said[habit.rule.id] = _digest(["baseline", _plain(habit.baseline), [said[child] for child in habit.inputs]])
+    for one in ruleset.correlations:  # children before parents
+        said[one.rule.id] = _digest(["correlation", _plain(one.correlation), [said[child] for child in one.inputs]])
     for listed in ruleset.indicators:
         said[listed.rule.id] = _digest(["indicators", _plain(listed.wanted)])
-    return {rule_id: text for rule_id, text in said.items() if rule_id in ruleset.alerting}
+    wanted = ruleset.alerting | {one.rule.id for one in ruleset.baselines}
+    return {rule_id: text for rule_id, text in said.items() if rule_id in wanted}
 
 
 def _of_single(one: CompiledRule) -> object:

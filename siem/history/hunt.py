@@ -6,8 +6,8 @@ by slice, each on a snapshot of its own, so that memory is bounded, retention go
 """
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -54,6 +54,8 @@ class Plan:
     #: The fields that these rules read of an event; None: all.
     fields: frozenset[str] | None = None
     book: Book | None = None
+    #: How long windows last that were open as the rule came into force.
+    open_for: timedelta = timedelta(0)
 
     @property
     def how(self) -> How:
@@ -67,7 +69,8 @@ class Plan:
 class Step:
     """What one step of a hunt did. History is known up to ``reached_at``; ``looked_count`` are stored events passed since the last step.
 
-    ``lost_count``: matches that a correlation gave up at its limit, its counts are too low from there on.
+    ``lost_count``: matches that a correlation gave up at its limit, its counts are too low from there on. ``learned``, of the last step, is
+    what baselines remember of everything that was read.
     """
 
     detections: tuple[Detection, ...]
@@ -75,6 +78,7 @@ class Step:
     candidate_count: int
     reached_at: datetime
     lost_count: int = 0
+    learned: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +113,33 @@ def plan(ruleset: Ruleset, rule_id: str, book: Book | None = None) -> Plan:
         kept,
         singles=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.singles),
         correlations=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.correlations),
+        baselines=tuple(replace(one, alerts=one.rule.id == rule_id) for one in kept.baselines),
     )
     # What a baseline compares with lies before what it finds.
     compared = [max(one.baseline.lookback, one.baseline.learning, one.baseline.per) + one.baseline.fresh for one in chosen.baselines]
-    margin = max([0, *keeping(chosen.correlations).values(), *compared])
+    windows = max(keeping(chosen).values(), default=0)
     # What the sets list may be anywhere that their rules look: such an event is read whole.
     listed = bool(chosen.indicators)
     return Plan(
         rule=chosen.rules[rule_id],
         ruleset=chosen,
         bounds=of_indicators(chosen.indicators) if listed else of_rules(chosen.singles),
-        margin=timedelta(microseconds=margin),
+        margin=timedelta(microseconds=windows + max(compared, default=0)),
+        open_for=timedelta(microseconds=windows),
         fields=None if listed else fields_of_events(chosen),
         book=book,
     )
 
 
-def hunt(events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int = SLICE_COUNT) -> Iterator[Step]:
+def hunt(
+    events: EventStore, wanted: Plan, stretch: Stretch, *, slice_count: int = SLICE_COUNT, lateness: timedelta = _LATENESS
+) -> Iterator[Step]:
     """Look for a rule, oldest events first; detections come as they are found. Stop by not asking for the next step.
 
-    Detections that ended before ``from_at`` are left out. Raises OperationError where the store cannot be read.
+    Detections that ended before ``from_at`` are left out. With a ``lateness``, baselines remember what events so late may still change.
+    Raises OperationError where the store cannot be read.
     """
-    search = _Search(wanted)
+    search = _Search(wanted, lateness)
     reached_at: datetime | None = None
     begin = None if stretch.from_at is None else stretch.from_at - wanted.margin
     for part in slices(events, stretch.scope, begin, stretch.to_at, size=slice_count):
@@ -162,8 +171,8 @@ def _since(from_at: datetime | None, step: Step) -> Step:
 class _Search:
     """The engine over batches in event time order."""
 
-    def __init__(self, wanted: Plan) -> None:
-        self.engine = Engine(wanted.ruleset, lateness=_LATENESS, max_lag=timedelta(0))
+    def __init__(self, wanted: Plan, lateness: timedelta) -> None:
+        self.engine = Engine(wanted.ruleset, lateness=lateness, max_lag=timedelta(0))
         if wanted.book is not None:
             self.engine.indicators.book = wanted.book
         self.lost_count = 0
@@ -172,7 +181,8 @@ class _Search:
         return self._step(self.engine.evaluate(batch), len(batch), batch[-1].at)
 
     def end(self, reached_at: datetime) -> Step:
-        return self._step(self.engine.flush(), 0, reached_at)
+        learned = self.engine.learned
+        return replace(self._step(self.engine.flush(), 0, reached_at), learned=learned)
 
     def _step(self, detections: list[Detection], candidate_count: int, reached_at: datetime) -> Step:
         lost = sum(alarm.lost_count for alarm in self.engine.alarms)

@@ -5,7 +5,7 @@ else, is run over the last days, one after the other, in a thread that steps bac
 detection: the same alert as if it had been live, none twice. Each step is committed with how far it came, so a kill repeats a step and
 loses nothing. A correlation looks once more when the windows that were open as it came into force have closed: the live engine did not
 see their begin. What has come to a set of indicators is looked for in the same way, by the rules that take it; what the set had before
-is not looked for again.
+is not looked for again. What a baseline has learned by the end of its look is what it knows live from then on (:mod:`.learning`).
 """
 
 import logging
@@ -24,6 +24,7 @@ from siem.errors import DataError, OperationError
 from siem.history import store
 from siem.history.fingerprint import fingerprints
 from siem.history.hunt import Plan, Step, Stretch, hunt, plan
+from siem.history.learning import Learning, Lesson, keep
 from siem.history.store import Reason, Run, SetState, State
 from siem.incidents.model import Incident
 from siem.incidents.service import Incidents
@@ -53,7 +54,8 @@ class Budget:
 class Parts:
     """What looking back works with. ``rules`` gives those in force now, ``sets`` the sets of indicators, for this thread alone.
 
-    ``busy`` says that records wait for the pipeline; ``propose`` offers playbooks for an incident.
+    ``busy`` says that records wait for the pipeline; ``propose`` offers playbooks for an incident; ``learned`` hears that a baseline has
+    learned.
     """
 
     events: EventStore
@@ -65,6 +67,7 @@ class Parts:
     busy: Callable[[], bool] = lambda: False
     propose: Callable[[Connection, Incident], object] = lambda _connection, _incident: None
     sets: Sets | None = None
+    learned: Callable[[], None] = lambda: None
 
 
 class Shared(Protocol):
@@ -91,25 +94,19 @@ class Shared(Protocol):
         ...
 
 
-def parts_of(
-    shared: Shared,
-    rules: Callable[[], Ruleset],
-    clock: Callable[[], datetime],
-    lateness: timedelta,
-    busy: Callable[[], bool],
-    sets: Sets | None = None,
-) -> Parts:
-    """The parts of the pipeline, for looking back beside it."""
+def parts_of(shared: Shared, rules: Callable[[], Ruleset], learning: Learning, busy: Callable[[], bool], sets: Sets | None = None) -> Parts:
+    """The parts of the pipeline, for looking back beside it; ``learning`` hands on what baselines learn."""
     return Parts(
         events=shared.events,
         database=shared.database,
         incidents=shared.incidents,
         rules=rules,
-        clock=clock,
-        lateness=lateness,
+        clock=learning.clock,
+        lateness=learning.lateness,
         busy=busy,
         propose=shared.propose,
         sets=sets,
+        learned=learning.come,
     )
 
 
@@ -154,6 +151,10 @@ class LookingBack:
         return len(planned)
 
     @property
+    def _habits(self) -> Set[str]:
+        return {one.rule.id for one in self._ruleset.baselines}
+
+    @property
     def _listing(self) -> dict[str, CompiledIndicators]:
         return {one.rule.id: one for one in self._ruleset.indicators}
 
@@ -191,9 +192,10 @@ class LookingBack:
             fingerprint=fingerprints(wanted.ruleset)[rule_id],
             reason=reason,
             from_at=now - self._budget.look_back,
-            to_at=now + wanted.margin,
+            to_at=now + wanted.open_for,
             reached_at=None,
-            due_at=now,
+            # What a baseline learns ends where no late event is waited for any more.
+            due_at=now + self._parts.lateness if rule_id in self._habits else now,
             state=State.WAITING,
             problem="",
             looked_count=0,
@@ -246,6 +248,8 @@ class LookingBack:
         if not due:
             return False
         look = _Look(self._parts, self._budget, self._plan(due[0]), due[0], self._budget.total_cpu_seconds - self._spent_seconds)
+        look.is_quiet = due[0].rule_id not in self._ruleset.alerting
+        look.learns = due[0].rule_id in self._habits
         try:
             look.take(stop or threading.Event())
         except (DataError, OperationError):
@@ -269,6 +273,10 @@ class _Look:
         self._left_seconds = left_seconds
         self._begun = time.thread_time()
         self._before_seconds = run.cpu_seconds
+        #: Whether the rule only feeds others, and whether it is about habits; what it then knows.
+        self.is_quiet = False
+        self.learns = False
+        self._learned: Mapping[str, bytes] = {}
 
     @property
     def seconds(self) -> float:
@@ -305,7 +313,9 @@ class _Look:
 
     def _steps(self, until: datetime) -> Iterator[Step]:
         stretch = Stretch(Scope(self._run.tenant), self._run.reached_at or self._run.from_at, until)
-        return hunt(self._parts.events, self._wanted, stretch)
+        if not self.learns:
+            return hunt(self._parts.events, self._wanted, stretch)
+        return hunt(self._parts.events, self._wanted, stretch, lateness=self._parts.lateness)
 
     def _spent(self) -> str:
         if self._left_seconds <= self.seconds:
@@ -319,6 +329,10 @@ class _Look:
     def _keep(self, step: Step) -> None:
         """Commit what a step found together with how far it came."""
         run = self._run
+        if step.learned:
+            self._learned = step.learned
+        if self.is_quiet:
+            step = replace(step, detections=())
         after = replace(
             run,
             reached_at=max(step.reached_at, run.reached_at or run.from_at),
@@ -353,7 +367,16 @@ class _Look:
         level = logging.INFO if state is State.COMPLETE else logging.WARNING
         _log.log(level, "rule %s over history: %s %s", self._run.rule_title, state, problem)
         seconds = self._before_seconds + self.seconds
-        self._save(replace(self._run, state=state, problem=problem, ended_at=self._parts.clock(), cpu_seconds=seconds))
+        run = replace(self._run, state=state, problem=problem, ended_at=self._parts.clock(), cpu_seconds=seconds)
+        if state is not State.COMPLETE or not self._learned:
+            self._save(run)
+            return
+        lesson = Lesson(run.rule_id, run.tenant, run.to_at, self._learned)
+        with naming_failures(), self._parts.database.transaction() as connection:
+            store.save_run(connection, run)
+            keep(connection, run.id, lesson)
+        self._run = run
+        self._parts.learned()
 
     def _save(self, run: Run) -> None:
         with naming_failures(), self._parts.database.transaction() as connection:

@@ -151,6 +151,11 @@ class Sets:
             yield from self.find(kind, text)
 
 
+def of_watch(state: Path) -> Sets:
+    """The sets of the watch with that state folder, for one thread."""
+    return Sets(state / FOLDER)
+
+
 class Since:
     """What came to one set after one revision and up to another: a :class:`siem.detection.indicators.Book`."""
 

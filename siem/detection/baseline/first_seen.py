@@ -134,6 +134,7 @@ class FirstSeen:
                 if value.run.see(at, step, self._reach, self._step):
                     self._changed.add(((*key, text), _RUN_PART))
             if 0 <= at - value.run.first <= self._fresh and sighting.event_id not in value.returned:
+                self.size += sighting.event_id not in value.waiting
                 value.waiting[sighting.event_id] = sighting
                 group.waiting.add(text)
                 self._waiting.add(key)
@@ -171,6 +172,7 @@ class FirstSeen:
     def _take_waiting(self, key: Key, group: _Group, text: str) -> dict[str, Sighting]:
         value = group.values[text]
         waiting, value.waiting = value.waiting, {}
+        self.size -= len(waiting)
         group.waiting.discard(text)
         if not group.waiting:
             self._waiting.discard(key)
@@ -306,6 +308,7 @@ class FirstSeen:
             run, waiting = said
             value.run = Run(*run)
             value.waiting = {event_id: Sighting(at, event_id, (text,), carried_of(carried)) for at, event_id, carried in waiting}
+            self.size += len(value.waiting)
             if value.waiting:
                 group.waiting.add(text)
                 self._waiting.add(key)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siem.detection import Detection
+from siem.detection.alarms import Kind
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
 from siem.detection.state import StateKey
@@ -240,6 +241,28 @@ def test_what_is_found_is_what_the_definition_says(seed: int) -> None:
         assert gathered(found, IDS[name]) == slowly(events), name
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**64))
+def test_an_engine_that_adopts_what_another_learned_goes_on_as_that_one(seed: int) -> None:
+    """The one adopts has seen the last part alone; what it writes down is what it then knows."""
+    rng = random.Random(seed)
+    _, arrivals = story(rng)
+    adopted = rng.randint(1, len(arrivals))
+    came = rng.randrange(adopted)
+    always, late = Engine(ruleset(), lateness=LATENESS), Engine(ruleset(), lateness=LATENESS)
+    always.evaluate(arrivals[:adopted])
+    late.evaluate(arrivals[came:adopted])  # at least one event: time has begun
+    written = {key: data for key, data in late.changed_state().items() if data is not None}
+    for rule_id in IDS.values():
+        late.adopt(rule_id, "default", {key: data for key, data in always.learned.items() if rule_id in key})
+    for key, data in late.changed_state().items():
+        written.pop(key, None) if data is None else written.update({key: data})
+    assert {key: data for key, data in written.items() if key != PROFILES and '"",""' not in key} == late.learned == always.learned
+    found = [[*engine.evaluate(arrivals[adopted:]), *engine.flush()] for engine in (always, late)]
+    for rule_id in IDS.values():
+        assert gathered(found[0], rule_id) == gathered(found[1], rule_id)
+
+
 # ------------------------------------------------------------------------------------------------- around the definition
 def reads(count: int, *, first: int = 0, hour: float = 0, user: str = "P-1", address: str = "192.0.2.1") -> list[Event]:
     return [event(first + number, hour * 3600 + number, user, address) for number in range(count)]
@@ -287,6 +310,64 @@ def test_a_full_rule_says_so_and_takes_nothing_from_another() -> None:
     assert large.alarms == ()
     assert small.match_count < 600 * len(IDS)
     assert [one.rule_id for one in large.flush()].count(IDS["own_median"]) == 1
+
+
+GLASS = """\
+title: Glass
+id: 00000000-0000-4000-8000-000000000002
+name: glass
+logsource: {product: fhir}
+detection:
+  selection: {event.action: break_glass.started}
+  condition: selection
+---
+title: Glass of somebody new
+id: 00000000-0000-4000-8000-000000000003
+veilleur: {baseline: {type: first_seen, rules: [glass], field: user.id, lookback: 2h, learning: 10m}, subject: user.id}
+---
+title: Glass again and again
+id: 00000000-0000-4000-8000-000000000004
+correlation: {type: event_count, rules: [glass], group-by: [user.id], timespan: 3h, condition: {gte: 3}}
+"""
+
+
+def test_one_rule_that_is_full_takes_nothing_from_another_nor_from_another_tenant(tmp_path: Path) -> None:
+    """A crowd fills what habits of reading remember; habits of breaking glass, a correlation, and the other tenant find what they would."""
+    (tmp_path / "rules.yml").write_text("---\n".join([BASE, *map(document, SECTIONS), GLASS]), encoding="utf-8")
+    rules = load_rules(tmp_path)
+    assert rules.errors == ()
+    crowd = [event(number, number, f"U-{number}", f"10.0.{number // 250}.{number % 250}") for number in range(700)]
+    broken = [event(2000 + number, number * 900, f"P-{number // 3}", "192.0.2.1") for number in range(12)]
+    for one in broken:
+        one.fields["event.action"] = "break_glass.started"
+    own = [one for hour in range(1, 4) for one in reads(4, first=1000 + 100 * hour, hour=hour)] + reads(9, first=1900, hour=4)
+    events = sorted([*crowd, *broken, *own], key=lambda one: one.at)
+    both = [made for one in events for made in (one, *([one._replace(id=f"s{one.id}", tenant="south")] if one not in crowd else []))]
+    small, large = (Engine(rules, lateness=LATENESS, max_matches=most) for most in (40, 100_000))
+    told = []
+    for engine in (small, large):
+        found = [one for begin in range(0, len(both), 50) for one in engine.evaluate(both[begin : begin + 50])] + engine.flush()
+        mine = {"00000000-0000-4000-8000-000000000003", "00000000-0000-4000-8000-000000000004"}
+        told.append({(one.rule_id, one.tenant, one.event_ids) for one in found if one.rule_id in mine or one.tenant == "south"})
+    assert told[0] == told[1] and {rule_id for rule_id, _, _ in told[0]} >= {*mine, IDS["own_median"]}
+    assert {(alarm.rule_id, alarm.tenant) for alarm in small.alarms} == {(rule_id, "default") for rule_id in IDS.values()}
+    raised = {(one.kind, one.rule_id): one.count for one in small.take_alarms()}
+    assert raised == {(Kind.STATE_LOST, alarm.rule_id): alarm.lost_count for alarm in small.alarms}, "each is told, with how much it lost"
+    assert small.match_count <= len(rules.rules) * 2 * 40 * 5 and large.alarms == ()
+
+
+def test_a_flood_of_one_new_value_is_bounded_while_it_waits_to_be_told() -> None:
+    """What is told late waits for late events: the wait is part of what is counted."""
+    engine = Engine(ruleset(), lateness=timedelta(hours=2), max_matches=20)
+    engine.evaluate(reads(1))
+    for part in range(20):
+        engine.evaluate(reads(50, first=10 + 50 * part, hour=0.5, address="203.0.113.66"))
+        assert engine.match_count <= len(IDS) * 20 * 5
+    assert {alarm.rule_id for alarm in engine.alarms} >= {IDS["first_seen"], IDS["own_median"]}
+    state = engine.export_state()
+    again = Engine(ruleset(), lateness=timedelta(hours=2), max_matches=20)
+    again.restore(state)
+    assert again.match_count == engine.match_count
 
 
 def test_state_of_a_rule_that_says_something_else_now_is_dropped() -> None:

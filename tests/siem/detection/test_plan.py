@@ -1,7 +1,17 @@
 from pathlib import Path
 
 from siem.detection.load import Ruleset, load_rules
-from siem.detection.plan import asked_of_matches, carried_fields, feeds, fields_looked_at, fields_named, fields_of_events, keeping
+from siem.detection.plan import (
+    asked_of_matches,
+    carried_fields,
+    delays,
+    feeds,
+    fields_looked_at,
+    fields_named,
+    fields_of_events,
+    keeping,
+    reaches,
+)
 
 RULES = """\
 title: Login
@@ -53,7 +63,39 @@ def test_feeds_speak_the_names_of_the_rule_they_come_from(tmp_path: Path) -> Non
 
 
 def test_a_child_is_kept_as_long_as_its_parent_may_ask(tmp_path: Path) -> None:
-    assert keeping(loaded(tmp_path).correlations) == {MANY: 70 * 60_000_000, PARENT: 60 * 60_000_000}
+    assert keeping(loaded(tmp_path)) == {MANY: 70 * 60_000_000, PARENT: 60 * 60_000_000}
+    assert reaches(loaded(tmp_path).correlations) == {MANY: 0, PARENT: 10 * 60_000_000}, "the parent tells of the child's window too"
+
+
+HABIT = """\
+---
+title: Habit
+id: 00000000-0000-4000-8000-000000000004
+name: habit
+veilleur: {baseline: {type: TYPE, rules: [login], group-by: [user.id]}}
+---
+title: Over it
+id: 00000000-0000-4000-8000-000000000005
+name: over
+correlation: {type: temporal, rules: [habit, many], group-by: [user.id], timespan: 30m, aliases: {user.id: {many: user.id}}}
+---
+title: Over that
+id: 00000000-0000-4000-8000-000000000006
+correlation: {type: event_count, rules: [over], group-by: [user.id], timespan: 2h, condition: {gte: 2}}
+"""
+
+
+def test_what_stands_over_a_habit_is_kept_and_closed_later_by_the_span_that_it_measures(tmp_path: Path) -> None:
+    over, above = (f"00000000-0000-4000-8000-00000000000{number}" for number in (5, 6))
+    minute = 60_000_000
+    for said, late in (("own_median, per: hour, lookback: 9h, minimum: 1, factor: 2, floor: 3", 60), ("first_seen, lookback: 9h", 0)):
+        new = ", field: source.ip, learning: 1h" if late == 0 else ""
+        (tmp_path / "rules.yml").write_text(RULES + HABIT.replace("TYPE", said + new), encoding="utf-8")
+        ruleset = load_rules(tmp_path)
+        assert ruleset.errors == ()
+        assert {rule_id: count // minute for rule_id, count in delays(ruleset).items()} == {MANY: 0, PARENT: 0, over: late, above: late}
+        kept = {rule_id: count // minute for rule_id, count in keeping(ruleset).items()}
+        assert (kept[above], kept[over], kept[MANY]) == (late + 120, late + 150, late + 160)
 
 
 def test_a_correlation_looked_at_what_the_rules_behind_it_did(tmp_path: Path) -> None:

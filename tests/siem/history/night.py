@@ -75,6 +75,7 @@ def lines(seed: int = 7) -> Iterator[tuple[str, datetime, bytes]]:
             fhir(begin + patient * 0.5, who, patient)
     fhir(100, 52, 1, "break-glass", purpose="ETREAT")
     fhir(110, 52, 1, "export", count=700)
+    fhir(460, 50, 3, "export", count=5)  # within hours of the sweep, on the same day
     fhir(100, 53, 1, finess="0B0000005")
     fhir(104, 53, 2, finess="0B0000013")
     for begin in (200, 210, 400):
