@@ -12,6 +12,7 @@ _NO_NONE: Final = "`none` is not announced: nothing unsigned is taken or given"
 _EC_KEYS: Final = "the plan's keys are EC keys, and the module needs RSA; plans with PS256 keys run it, and so does our test"
 _ERROR_PAGE: Final = "seen: the page that says that the request cannot succeed and that the person is not at fault, without a way on"
 _LOGGED_OUT: Final = "seen: the page that says that the session is closed, which services could not be told, and until when access may last"
+_ALIKE: Final = "not looked at: meant to be the page of its sister module, whose picture was"
 _LOGOUT: Final = "oidcc-rp-initiated-logout"
 #: Module → reason, whatever the plan.
 REASONS: Final[Mapping[str, str]] = {
@@ -34,12 +35,12 @@ REASONS: Final[Mapping[str, str]] = {
     "oidcc-redirect-uri-query-added": _ERROR_PAGE,
     f"{_LOGOUT}-bad-post-logout-redirect-uri": _ERROR_PAGE,
     f"{_LOGOUT}-modified-id-token-hint": _ERROR_PAGE,
-    f"{_LOGOUT}-bad-id-token-hint": _ERROR_PAGE,
+    f"{_LOGOUT}-bad-id-token-hint": _ALIKE,
     f"{_LOGOUT}-no-id-token-hint": _ERROR_PAGE,
-    f"{_LOGOUT}-query-added-to-post-logout-redirect-uri": _ERROR_PAGE,
+    f"{_LOGOUT}-query-added-to-post-logout-redirect-uri": _ALIKE,
     f"{_LOGOUT}-no-params": _LOGGED_OUT,
-    f"{_LOGOUT}-no-post-logout-redirect-uri": _LOGGED_OUT,
-    f"{_LOGOUT}-only-state": _LOGGED_OUT,
+    f"{_LOGOUT}-no-post-logout-redirect-uri": _ALIKE,
+    f"{_LOGOUT}-only-state": _ALIKE,
     "oidcc-registration-logo-uri": "seen: the login page without the logo: no page of ours loads anything from elsewhere",
     "oidcc-registration-policy-uri": "seen: the login page links to what the service does with data",
     "oidcc-registration-tos-uri": "seen: the login page links to the service's terms of use",
