@@ -12,6 +12,7 @@ import fnmatch
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -81,8 +82,10 @@ def _started(name: str, seconds: int) -> int:
     os.nice(10)
     try:
         _fuzz(name, seconds)
-    finally:
-        os._exit(1)
+    except BaseException:  # noqa: BLE001  (this process has no other way to say it)
+        traceback.print_exc()
+        sys.stderr.flush()
+    os._exit(1)
 
 
 def _fuzz(name: str, seconds: int) -> None:
