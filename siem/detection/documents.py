@@ -40,6 +40,12 @@ class RuleYaml(yaml.CSafeLoader):
         found: dict[object, object] = super().construct_mapping(node, deep=deep)
         return found
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: D102 - the library's method
+        # Nearly all of a rule is texts, which need none of the library's care for values that hold others.
+        if node.tag == "tag:yaml.org,2002:str" and type(node) is yaml.ScalarNode:
+            return node.value
+        return super().construct_object(node, deep=deep)
+
 
 #: The folder of a rule that was handed over rather than loaded.
 NOWHERE: Final = RuleFolder(Path())

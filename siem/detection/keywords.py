@@ -19,12 +19,32 @@ _IN_NUMBERS: Final = frozenset("+-.0123456789aefint")
 _SIGMA: Final = "Σ"
 
 
+#: The signs beyond ASCII whose lower case holds a letter of it.
+ODD: Final = ("İ", "\N{KELVIN SIGN}")
+
+
+class KeywordLiterals(Literals):
+    """Finds the needed literals of keywords in JSON: without case, as far as ASCII goes.
+
+    An event with other letters is put in lower case only where a keyword has such letters too (:attr:`folded`); else it is enough
+    to know that none of the :attr:`odd` signs is there.
+    """
+
+    __slots__ = ("folded", "odd")
+
+    def __init__(self, texts: Iterable[str], cache: Cache | None = None) -> None:
+        written = [text for text in map(in_json, texts) if text]
+        super().__init__((*written, *ODD) if written else (), cache, caseless=True)
+        self.folded = not all(map(str.isascii, written))
+        self.odd = frozenset(map(self.places.__getitem__, ODD)) if written else frozenset()
+
+
 class Keywords:
-    """Which rules a keyword lets through; ``opens`` says so by predicate. The ``literals`` of all rules, as :func:`in_json`, are shared."""
+    """Which rules a keyword lets through; ``opens`` says so by predicate. The ``literals`` of all rules, as texts in JSON, are shared."""
 
     __slots__ = ("_always", "_behind", "_every", "_literals")
 
-    def __init__(self, opens: Mapping[Predicate, tuple[int, ...]], literals: Literals) -> None:
+    def __init__(self, opens: Mapping[Predicate, tuple[int, ...]], literals: KeywordLiterals) -> None:
         self._literals = literals
         self._always: list[int] = []
         self._behind: dict[int, list[int]] = {}
@@ -42,18 +62,15 @@ class Keywords:
             written = orjson.dumps(fields)
         except TypeError:  # half a surrogate pair, a number of more than 64 bits
             return self._every
-        if not written.isascii():
+        if self._literals.folded and not written.isascii():
             text = written.decode()
             if _SIGMA in text:
                 return self._every
             written = text.lower().encode()
         found = self._literals.present_in(written)
+        if not self._literals.odd.isdisjoint(found):
+            return self._every
         return [*self._always, *(rule for place in found for rule in self._behind.get(place, ()))] if found else self._always
-
-
-def keyword_literals(texts: Iterable[str], cache: Cache | None = None) -> Literals:
-    """What finds the needed literals of keywords in JSON: without case, as far as ASCII goes."""
-    return Literals(filter(None, map(in_json, texts)), cache, caseless=True)
 
 
 def in_json(text: str) -> str:

@@ -37,7 +37,11 @@ class LogSource:
 
     def agrees(self, wanted: Mapping[str, str]) -> bool:
         """Whether a rule's ``logsource`` names it."""
-        return all(getattr(self, key) == value for key, value in wanted.items())
+        return (
+            self.product == wanted.get("product", self.product)
+            and self.category == wanted.get("category", self.category)
+            and self.service == wanted.get("service", self.service)
+        )
 
     def event_names(self, name: str) -> tuple[str, ...]:
         """What the event's fields are called of which a rule speaks as ``name``: one at least, the likeliest first."""

@@ -13,7 +13,7 @@ known, which is neither a match nor none.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,7 +23,7 @@ from siem.detection.conditions import AllOf, Node, compile_tree, predicates, set
 from siem.detection.encoding import decoded, encoded
 from siem.detection.filters import Filter, Hits
 from siem.detection.gates import Gate, best_gate, guessed_cost
-from siem.detection.keywords import keyword_literals
+from siem.detection.keywords import KeywordLiterals
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.memo import Memory
@@ -135,6 +135,7 @@ class Matcher:
         self._same: dict[tuple[tuple[int, Node | None], ...], Route] = {}
         self._wanted: dict[str, dict[str, None]] | None = None
         self._literals: dict[str, Literals] = {}
+        self._keywords: KeywordLiterals | None = None
         self.memory = Memory()
         self.cache: Cache | None = None
         self._digest = digest
@@ -286,11 +287,19 @@ class Matcher:
         """Everything that any rule looks for in a field. Made for a field when first asked."""
         found = self._literals.get(field)
         if found is None:
-            if self._wanted is None:
-                self._wanted = self._wanted_literals()
-            made = keyword_literals if field == ANYWHERE else Literals
-            found = self._literals[field] = made(self._wanted.get(field, ()), self.cache)
+            found = self._literals[field] = Literals(self._wanted_in(field), self.cache)
         return found
+
+    def keywords(self) -> KeywordLiterals:
+        """Everything that any rule looks for in a whole event."""
+        if self._keywords is None:
+            self._keywords = KeywordLiterals(self._wanted_in(ANYWHERE), self.cache)
+        return self._keywords
+
+    def _wanted_in(self, field: str) -> Iterable[str]:
+        if self._wanted is None:
+            self._wanted = self._wanted_literals()
+        return self._wanted.get(field, ())
 
     def _wanted_literals(self) -> dict[str, dict[str, None]]:
         wanted: dict[str, dict[str, None]] = {}

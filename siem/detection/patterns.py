@@ -82,7 +82,7 @@ class Pattern:
     @classmethod
     def literal(cls, text: str) -> "Pattern":
         """A string taken as it is."""
-        return cls.of([text])
+        return cls((text,) if text else ())
 
     @property
     def plain(self) -> str | None:
@@ -94,15 +94,15 @@ class Pattern:
 
     def open_start(self) -> "Pattern":
         """The same, with anything before."""
-        return Pattern.of([Wild.MANY, *self.parts])
+        return self if self.parts and self.parts[0] is Wild.MANY else Pattern((Wild.MANY, *self.parts))
 
     def open_end(self) -> "Pattern":
         """The same, with anything after."""
-        return Pattern.of([*self.parts, Wild.MANY])
+        return self if self.parts and self.parts[-1] is Wild.MANY else Pattern((*self.parts, Wild.MANY))
 
     def lower(self) -> "Pattern":
         """The same, in lower case."""
-        return Pattern(tuple(part.lower() if isinstance(part, str) else part for part in self.parts))
+        return Pattern(tuple([part.lower() if type(part) is str else part for part in self.parts]))
 
     def classify(self) -> tuple[How, str]:
         """The cheapest comparison that means the same, and its text (empty for ``GLOB``)."""

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from siem.detection.cache import Cache
 from siem.detection.conditions import Node, predicates
 from siem.detection.gates import Gate, best_gate, measured_cost
-from siem.detection.keywords import Keywords
+from siem.detection.keywords import KeywordLiterals, Keywords
 from siem.detection.memo import MAX_VALUE, Memo, Memory, Value
 from siem.detection.predicates import ANYWHERE, Matches, Predicate, text_of
 from siem.detection.scan import Literals, Scanner, about_one_value
@@ -26,7 +26,7 @@ _SAMPLE_EVERY: Final = 32
 _LOOKUPS: Final = 256
 _COMES_AGAIN: Final = 20
 #: After so many scans, a smaller machine pays for its making.
-_OWN_MACHINE_AFTER: Final = 50_000
+_OWN_MACHINE_AFTER: Final = 5_000
 
 
 class Index(Protocol):
@@ -36,7 +36,11 @@ class Index(Protocol):
     cache: Cache | None
 
     def literals(self, field: str) -> Literals:
-        """Everything that any rule looks for in a field; of keywords, as :func:`.keywords.keyword_literals` has it."""
+        """Everything that any rule looks for in a field."""
+        ...
+
+    def keywords(self) -> KeywordLiterals:
+        """Everything that any rule looks for in a whole event."""
         ...
 
     def guess(self, place: int, condition: Node) -> Gate | None:
@@ -170,7 +174,7 @@ class Route:
         keywords = by_field.pop(ANYWHERE, {})
         before = dict(self._gates)
         self._gates = tuple((field, self._gate(field, opens, before.get(field))) for field, opens in by_field.items())
-        self._keywords = Keywords(keywords, self._index.literals(ANYWHERE)) if keywords else None
+        self._keywords = Keywords(keywords, self._index.keywords()) if keywords else None
 
     def _gate(self, field: str, opens: Mapping[Predicate, tuple[int, ...]], before: FieldGate | None) -> FieldGate:
         return before if before is not None and before.opens == opens else FieldGate(field, opens, self._index)
@@ -190,7 +194,7 @@ def shares_of(conditions: Sequence[Node], sample: Sequence[Mapping[str, object]]
     for field, found in by_field.items():
         listed = list(found)
         if field == ANYWHERE:
-            keywords = Keywords({predicate: (place,) for place, predicate in enumerate(listed)}, index.literals(field))
+            keywords = Keywords({predicate: (place,) for place, predicate in enumerate(listed)}, index.keywords())
             for fields in sample:
                 held.update(listed[place] for place in keywords.opened_by(fields))
             continue

@@ -1,7 +1,9 @@
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siem.detection.keywords import Keywords, in_json, keyword_literals
+from siem.detection.keywords import ODD, KeywordLiterals, Keywords, in_json
 from siem.detection.patterns import Pattern
 from siem.detection.predicates import ANYWHERE, Matches, Predicate, TextIs, View, compiled
 from siem.detection.scan import needed_literal
@@ -17,7 +19,7 @@ def keyword(text: str, cased: bool) -> Predicate:
 
 
 def of(predicates: list[Predicate]) -> Keywords:
-    return Keywords({one: (place,) for place, one in enumerate(predicates)}, keyword_literals(map(needed_literal, predicates)))
+    return Keywords({one: (place,) for place, one in enumerate(predicates)}, KeywordLiterals(map(needed_literal, predicates)))
 
 
 @given(
@@ -27,6 +29,11 @@ def of(predicates: list[Predicate]) -> Keywords:
 def test_every_rule_that_a_keyword_lets_through_is_found(predicates: list[Predicate], fields: dict[str, object]) -> None:
     expected = {place for place, one in enumerate(predicates) if compiled(one)(View(fields))}
     assert expected <= set(of(predicates).opened_by(fields))
+
+
+def test_every_sign_whose_lower_case_holds_a_letter_of_ascii_is_looked_for() -> None:
+    lowered = ((sign, sign.lower()) for sign in map(chr, range(128, sys.maxunicode + 1)))
+    assert tuple(sign for sign, lower in lowered if any(map(str.isascii, lower))) == ODD
 
 
 def test_rules_whose_keyword_is_not_there_are_not_looked_at() -> None:

@@ -1,6 +1,6 @@
 from siem.detection.conditions import AnyOf, Leaf
 from siem.detection.gates import Gate, best_gate, guessed_cost
-from siem.detection.keywords import keyword_literals
+from siem.detection.keywords import KeywordLiterals
 from siem.detection.memo import Memory
 from siem.detection.patterns import Pattern
 from siem.detection.predicates import ANYWHERE, Predicate, TextIs
@@ -20,7 +20,10 @@ class Index:
         self._texts = texts
 
     def literals(self, field: str) -> Literals:
-        return keyword_literals(self._texts) if field == ANYWHERE else Literals(self._texts)
+        return Literals(self._texts)
+
+    def keywords(self) -> KeywordLiterals:
+        return KeywordLiterals(self._texts)
 
     def guess(self, place: int, condition: Node) -> Gate | None:
         return best_gate(condition, guessed_cost)
