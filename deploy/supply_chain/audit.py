@@ -109,7 +109,7 @@ def judged(found: Sequence[Finding], unknown: Mapping[str, str], accepted: Seque
         status = status or _UNKNOWN
         reasons = sorted(set(unknown.values()))
         lines.append(f"  NOT LOOKED UP  {len(unknown)}: {', '.join(sorted(unknown)[:5])} …; {reasons[0][:200]}")
-        lines.append("  Nothing is known of these: run it again where the advisories can be reached (pypi.org). This is no clean result.")
+        lines.append("  Nothing is known of these: run it again where the advisories can be reached. This is no clean result.")
     elif idle := [one for one in accepted if not any(each.is_accepted(one) for each in found)]:
         status = status or _VULNERABLE
         lines += [f"  {one.id} of {one.package} is not found any more: take it out of accepted.toml" for one in idle]

@@ -29,7 +29,7 @@ OURS: dict[str, str] = {
             *("siem/declarations/store.py", "siem/evidence.py", "siem/indicators/book.py", "siem/response/executor.py"),
             *("siem/incidents/alerting.py", "siem/incidents/correlation.py", "siem/incidents/detection_alarms.py"),
             *("siem/incidents/handling.py", "siem/incidents/store.py", "siem/incidents/timeline.py", "siem/response/store.py"),
-            *("siem/store/database.py", "siem/store/queue.py"),
+            *("siem/history/learning.py", "siem/store/database.py", "siem/store/queue.py"),
         ),
         "reads back what the program itself wrote to its state",
     ),
@@ -43,7 +43,10 @@ OURS: dict[str, str] = {
     **dict.fromkeys(("idp/keys/seal.py", "idp/keys/signing_key.py"), "reads back sealed keys of its own"),
     **dict.fromkeys(("siem/detection/schema/__init__.py", "vocabulary/codes.py"), "reads a table of the product's"),
     **dict.fromkeys(
-        ("idp/authentication/service_notification.py", "idp/compliance.py", "idp/tokens/claims.py"),
+        (
+            *("idp/authentication/service_notification.py", "idp/authorization/require_consent.py", "idp/compliance.py"),
+            "idp/tokens/claims.py",
+        ),
         "takes apart addresses that registration has checked",
     ),
     **dict.fromkeys(("idp/authority.py", "idp/provider.py", "siem/incidents/service.py"), "takes apart what the settings have checked"),

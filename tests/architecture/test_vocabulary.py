@@ -14,7 +14,7 @@ ECS_CATEGORIES = {"authentication", "session", "iam", "configuration"}
 ECS_TYPES = {"access", "allowed", "change", "creation", "deletion", "denied", "end", "info", "start"}
 
 #: Participles that do not end in -ed.
-IRREGULAR = {"seen"}
+IRREGULAR = {"given", "seen", "withdrawn"}
 
 
 def test_imports_the_standard_library_alone() -> None:

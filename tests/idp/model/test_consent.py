@@ -21,7 +21,8 @@ GIVEN = Consent(
         ({"account_id": "b"}, False),
         ({"client_id": "d"}, False),
     ],
-    ids=str,
+    # Sets have no order to be named by.
+    ids=["as shown", "less", "more", "other name", "other place", "other person", "other service"],
 )
 def test_a_yes_is_to_what_was_shown_and_to_less_of_it(change: dict[str, object], covered: bool) -> None:
     assert GIVEN.covers(replace(GIVEN, **change)) is covered  # type: ignore[arg-type]  # names are the test's own
