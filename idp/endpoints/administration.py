@@ -10,9 +10,10 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Request, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from idp.authentication.credential_change import credential_change
@@ -27,7 +28,47 @@ from vocabulary.audit import AuditAction, AuditValue, Outcome
 #: How long the answer to an ``Idempotency-Key`` is given again.
 ANSWER_MEMORY: Final = timedelta(hours=24)
 
-router = APIRouter(prefix="/admin/v1", tags=["administration"])
+
+class Refusal(BaseModel):
+    """Why nothing was done, naming the member at fault."""
+
+    detail: str
+
+
+class AccessRefusal(BaseModel):
+    """Why the token does not let in (RFC 6750 §3.1)."""
+
+    error: str
+    error_description: str
+
+
+class InvalidMember(BaseModel):
+    """Where a member is wrong, and why."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class InvalidMembers(BaseModel):
+    """Every member that is wrong."""
+
+    detail: list[InvalidMember]
+
+
+#: What every operation may answer instead, as the description of the interface says it.
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": AccessRefusal | Refusal, "description": "the request is malformed"},
+    401: {"model": AccessRefusal, "description": "no token, or none that lives"},
+    403: {"model": AccessRefusal | Refusal, "description": "the token lacks the scope, or would give more than it has"},
+    404: {"model": Refusal, "description": "nobody, or nothing, is known under this name"},
+    409: {"model": Refusal, "description": "it does not fit what is there now"},
+    412: {"model": Refusal, "description": "it is not what was read"},
+    422: {"model": Refusal | InvalidMembers, "description": "a member is missing or wrong"},
+}
+#: The way in, for the description of the interface; who may do what is asked of each operation.
+TOKEN: Final = HTTPBearer(scheme_name="token", description="an access token of a client acting for itself", auto_error=False)
+
+router = APIRouter(prefix="/admin/v1", tags=["administration"], responses=REFUSALS, dependencies=[Security(TOKEN)])
 
 
 @dataclass(frozen=True, slots=True)

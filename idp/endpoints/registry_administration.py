@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Response, Security
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from idp.audit import search
-from idp.endpoints.administration import Actor, account_of, with_scope
+from idp.endpoints.administration import REFUSALS, TOKEN, Actor, account_of, with_scope
 from idp.keys.signing_key import ALGORITHMS, SigningKey
 from idp.model import AccountState, Client, DeviceState
 from idp.registration import RegistrationError, apply_clients, make_secret, needs_secret, parse_client, record_change
@@ -22,7 +22,7 @@ from idp.registration.document import document_of
 from idp.store.records import to_bytes
 from vocabulary.audit import AuditAction, Outcome
 
-router = APIRouter(prefix="/admin/v1", tags=["administration"])
+router = APIRouter(prefix="/admin/v1", tags=["administration"], responses=REFUSALS, dependencies=[Security(TOKEN)])
 
 #: Nobody gives a client more of the administration than they have themselves.
 ADMINISTRATION_SCOPES: Final = frozenset(
