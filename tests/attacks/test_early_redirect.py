@@ -41,7 +41,9 @@ def test_a_second_fault_does_not_open_a_redirect(
     shared: Wire, client_id: str | None, redirect_uri: str, fault: dict[str, str | None]
 ) -> None:
     for cookie, method in itertools.product(("", shared.log_in()), ("GET", "POST")):
-        answer = shared.authorize(cookie=cookie, method=method, **{"client_id": client_id, "redirect_uri": redirect_uri, **fault})
+        answer = shared.walked(
+            shared.authorize(cookie=cookie, method=method, **{"client_id": client_id, "redirect_uri": redirect_uri, **fault})
+        )
         assert answer.status_code == 400
         assert "location" not in answer.headers
 

@@ -97,7 +97,7 @@ def _form(path: str, client_id: str | None, **form: str) -> Callable[[Registrar,
 def _page(address: str, **query: str) -> Callable[[Registrar, str], Any]:
     def send(registrar: Registrar, token: str) -> Any:
         filled = {name: token if value == "HERE" else value for name, value in query.items()}
-        return registrar.wire.http.post(f"{CONNECT}/{address}", data=filled, follow_redirects=False)
+        return registrar.wire.walked(registrar.wire.http.post(f"{CONNECT}/{address}", data=filled, follow_redirects=False))
 
     return send
 

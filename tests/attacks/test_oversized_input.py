@@ -92,9 +92,9 @@ def test_headers_without_number_are_cut_off(scene: Scene) -> None:
 @pytest.mark.parametrize("path", [path for path, kind in DOORS.items() if kind == FORM and path != "/nowhere"])
 def test_a_broken_form_is_a_refusal(scene: Scene, path: str, body: bytes) -> None:
     reply = request(f"{scene.idp_url}{path}", "POST", body=body, Content_Type=FORM)
-    # Logging out with nothing said is a page that says it is done.
-    assert 400 <= reply.status < 500 or (path.endswith("/logout") and reply.status == 200), reply
-    assert "x-injected" not in reply.head
+    # Logging out with nothing said is a page that says it is done, or the same asked again by GET, with the cookies of the browser.
+    assert 400 <= reply.status < 500 or (path.endswith("/logout") and reply.status in (200, 303)), reply
+    assert "\nx-injected" not in reply.head
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ def test_the_attack_is_one_incident_with_its_five_techniques(played: Played) -> 
     assert set(re.findall(r"\bT1\d{3}\b", incident)) == TECHNIQUES
     alerts = lead.open("/alertes?etat=tous")
     about_victim = [link for link in lead.open(played.filed.incident_path).links if link.startswith("/alertes/")]
-    assert len(set(about_victim)) == len(TECHNIQUES), "an alert of the attack is missing, or there twice"
+    # The export is told twice: for what it is, and for coming after more than the person's usual.
+    assert len(set(about_victim)) == len(TECHNIQUES) + 1, "an alert of the attack is missing, or there twice"
     assert alerts.answer.status == 200
 
 

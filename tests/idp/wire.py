@@ -159,6 +159,11 @@ class Wire:
         place = {"params": kept} if method == "GET" else {"data": kept}
         return self.http.request(method, f"{BASE}/auth", headers=headers, follow_redirects=False, **place)  # type: ignore[arg-type]
 
+    def walked(self, answer: Any) -> Any:
+        """The answer in the end: what a browser without cookies posts is asked again by GET, at our own address."""
+        place = answer.headers.get("location", "")
+        return self.http.get(place, follow_redirects=False) if place.startswith(f"{BASE}/auth/posted/") else answer
+
     def code(self, client_id: str = "baseline", *, cookie: str = "", **parameters: str | None) -> str:
         """A code for the logged-in person."""
         answer = self.authorize(client_id, cookie=cookie or self.log_in(), **parameters)

@@ -382,7 +382,7 @@ def test_a_passing_defect_of_ours_loses_nothing(world: World, caplog: pytest.Log
             return super().absorb(conn, detections, events_by_id)
 
     world.pipeline(1000, incidents=Failing(world.database, lambda: AT, world.ruleset.rules)).step()
-    assert "a defect of the watch" in caplog.text
+    assert "a defect met" in caplog.text
     totals = world.totals()
     assert (totals.position, totals.letters, len(totals.events)) == (4, [], 4)
 

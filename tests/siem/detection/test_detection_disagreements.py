@@ -103,7 +103,7 @@ def test_a_filter_on_a_correlation_is_passed_over_there_and_named_here(tmp_path:
     assert queries(RULE, many, filtered(["many"], "not selection")) == queries(RULE, many)
     (tmp_path / "rules.yml").write_text(yaml.safe_dump_all([RULE, many, filtered(["many"], "not selection")]), "utf-8")
     (error,) = load_rules(tmp_path).errors
-    assert "«many» is a correlation" in error.problem
+    assert "«many» is no rule on single events" in error.problem
 
 
 @pytest.mark.disagreement("a filter of no rules")

@@ -90,7 +90,7 @@ def test_a_filter_that_names_a_correlation_says_what_to_name_instead(tmp_path: P
     loaded = load(tmp_path, rule=f"{RULE}---\n{many}", added=FILTER.replace("[failed]", "[failed, many]"))
     (error,) = loaded.errors
     assert (error.path, error.line) == ("a_filter.yml", 5)
-    assert "«many» is a correlation" in error.problem
+    assert "«many» is no rule on single events" in error.problem
 
 
 @pytest.mark.parametrize(

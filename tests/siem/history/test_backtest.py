@@ -31,7 +31,7 @@ def test_it_counts_what_the_live_watch_raised(tmp_path: Path) -> None:
             assert found.alert_count == sum(day.alert_count for day in found.days) == len(live)
             assert found.event_count == sum(len(ids) for _, _, ids in live)
             assert {subject.values: subject.alert_count for subject in found.subjects} == Counter(group for _, group, _ in live)
-            assert found.complete and found.looked_count == 1781
+            assert found.complete and found.looked_count == 1782
             # The stretch begins where history does, and ends where it was asked to end.
             assert found.from_at is not None and found.from_at.date() == BEGIN.date() and found.to_at == AT + timedelta(days=30)
             assert len(found.days) == 17 and found.alerts_per_day == pytest.approx(len(live) / 16.25, rel=0.01)

@@ -34,7 +34,7 @@ def test_a_backtest_is_asked_for_left_and_found_again_with_its_figures(night: Ni
     assert line.step() and not line.step()
     found = line.of("default", SWEEP)
     assert found is not None and found.state is State.COMPLETE and found.result is not None
-    assert found.result.alert_count == len(night.alerts(SWEEP)) and found.looked_count == found.total_count == 1781
+    assert found.result.alert_count == len(night.alerts(SWEEP)) and found.looked_count == found.total_count == 1782
     assert (found.result.rule_author, found.result.rule_licence) == ("Veilleur", "Apache-2.0") and found.asked_by == "8997"
     assert line.of("another", SWEEP) is None
 
