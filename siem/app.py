@@ -214,7 +214,7 @@ def _tuning(settings: Settings, stores: Stores, clock: Clock, rules: LiveRules, 
 
 
 def _history(settings: Settings, stores: Stores, rules: LiveRules, sources: Sequence[SourceSettings]) -> History:
-    load = lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current  # noqa: E731
+    load = lambda documents: _load_rules(settings, sources, (), documents) if documents else rules.current  # noqa: E731  # the name says what a bare argument would not
     return History(stores.events, load, lambda: sets.of_watch(settings.state))
 
 
@@ -261,8 +261,8 @@ def _retention(settings: Settings, stores: Stores, clock: Clock, pipeline: Pipel
 
 
 def _trials(settings: Settings, stores: Stores, rules: LiveRules, clock: Clock, busy: Callable[[], bool]) -> trials.Trials:
-    book = lambda: sets.of_watch(settings.state)  # noqa: E731
-    parts = trials.Parts(events=stores.events, rules=lambda: rules.current, clock=clock, book=book, busy=busy)
+    state = settings.state
+    parts = trials.Parts(events=stores.events, rules=lambda: rules.current, clock=clock, book=lambda: sets.of_watch(state), busy=busy)
     return trials.Trials(parts, budget_seconds=settings.history_rule_cpu_seconds)
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import methodcaller
 
 import orjson
 
@@ -116,7 +117,7 @@ class KeyRing:
             held = key.private_key
             if isinstance(held, ModuleKey):
                 # First there: a kill in between leaves a name that is tried again, not a key that nobody knows of.
-                await self._of(key).run(lambda token, held=held: token.destroy(held))  # type: ignore[misc]
+                await self._of(key).run(methodcaller("destroy", held))
             await self._store.delete(name)
         await self.load()
         return [key.kid for _, key in gone]

@@ -25,12 +25,12 @@ _FOR_ALL: Final = frozenset({"repeat", "again"})
 
 
 def overridden(documents: Sequence[Document]) -> tuple[list[Document], list[DataError]]:
-    """The documents that are rules, with what is said of them elsewhere in their ``veilleur`` section, and what is wrong with that.
+    """The other documents, rules with what is said of them in their ``veilleur`` section, and what is wrong with that.
 
     What cannot be honoured changes nothing: the rule goes on as it is written.
     """
-    rules = [one for one in documents if KEY not in one.body]
-    by_name = {str(one.body[key]): one for one in rules for key in ("id", "name") if one.body.get(key)}
+    others = [one for one in documents if KEY not in one.body]
+    by_name = {str(one.body[key]): one for one in others if "filter" not in one.body for key in ("id", "name") if one.body.get(key)}
     said: dict[str, Mapping[str, object]] = {}
     errors: list[DataError] = []
     for document in documents:
@@ -44,7 +44,7 @@ def overridden(documents: Sequence[Document]) -> tuple[list[Document], list[Data
                 said[name] = _checked(section, target, name)
             except RuleMistake as mistake:
                 errors.append(document.error(mistake))
-    return [_joined(one, said) for one in rules] if said else rules, errors
+    return [one if "filter" in one.body else _joined(one, said) for one in others] if said else others, errors
 
 
 def _sections(document: Document, errors: list[DataError]) -> Iterator[tuple[str, object]]:

@@ -117,8 +117,8 @@ def check(
         if len(alerting) > 1:
             problems.append(DataError(path, 0, "", "one file holds one rule that raises alerts (others only feed it)"))
         if proofs is not None:
-            missing = [kind for kind in KINDS if not _proof_file(proofs, path, kind).is_file()]
-            problems.extend(DataError(path, 0, "", f"the proof {_proof_file(proofs, path, kind)} is missing") for kind in missing)
+            missing = [file for kind in KINDS for file in _proof_files(proofs, path, kind) if not file.is_file()]
+            problems.extend(DataError(path, 0, "", f"the proof {file} is missing") for file in missing)
     return sorted(problems, key=lambda problem: (problem.path, problem.line, problem.field))
 
 
@@ -146,10 +146,11 @@ def test(
     """
     ruleset = load_rules(*folders, sources=sources)
     results = [
-        _prove(ruleset.only([rule.id]), rule, kind, _Proof(_proof_file(proofs, path, kind), readers or {}))
+        _prove(ruleset.only([rule.id]), rule, kind, _Proof(file, readers or {}))
         for path, alerting in _by_path(ruleset).items()
         for rule in alerting
         for kind in KINDS
+        for file in _proof_files(proofs, path, kind)
     ]
     return Proven(tuple(results), ruleset.errors)
 
@@ -163,10 +164,11 @@ def _by_path(ruleset: Ruleset) -> Mapping[str, Sequence[Rule]]:
     return dict(sorted(found.items()))
 
 
-def _proof_file(proofs: Path, rule_path: str, kind: str) -> Path:
-    """Of events of ours (``match.jsonl``), or of records as their source receives them (``match.windows.jsonl``)."""
+def _proof_files(proofs: Path, rule_path: str, kind: str) -> list[Path]:
+    """Of events of ours (``match.jsonl``), and of records as their sources receive them (``match.windows.jsonl``); one at least."""
     folder = proofs / rule_path.removesuffix(".yml")
-    return next(iter(sorted(folder.glob(f"{kind}.*.jsonl"))), folder / f"{kind}.jsonl")
+    ours, others = folder / f"{kind}.jsonl", sorted(folder.glob(f"{kind}.*.jsonl"))
+    return [ours, *others] if ours.is_file() or not others else others
 
 
 def _problem(rule: Rule, field: str, problem: str) -> DataError:

@@ -3,10 +3,13 @@
 Source: Sigma specification 2.1.0, «Detection».
 """
 
+import logging
 from collections.abc import Mapping
 
 from siem.detection.conditions import ConditionError, Node, all_of, any_of, parse_condition
 from siem.detection.modifiers import ItemError, Placeholders, Rename, item_node
+
+_log = logging.getLogger(__name__)
 
 
 class RuleMistake(Exception):
@@ -22,6 +25,7 @@ def mistake_of(fault: Exception) -> RuleMistake:
     """What a rule is refused for: its own mistake, or a fault of ours in reading it, which is no other rule's matter."""
     if isinstance(fault, RuleMistake):
         return fault
+    _log.error("a defect in reading a rule", exc_info=fault)
     return RuleMistake(f"the watch fails to read this rule, which is a fault of the watch ({type(fault).__name__}: {fault})"[:500])
 
 

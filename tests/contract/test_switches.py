@@ -86,7 +86,7 @@ def _provider(folder: Path, quirks: dict[str, SwitchValue]) -> Iterator[Wire]:
     headers = {"client_certificate_header": "X-Client-Cert", "client_certificate_verify_header": "X-Client-Verify"}
     with running(folder, peer="192.0.2.200", trusted_proxies=("192.0.2.200/32",), **headers) as wire:
         for registered in _party(quirks):
-            wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+            wire.register(registered)
         wire.call(lambda provider: provider.store.accounts.put(DOCTOR))
         yield wire
 

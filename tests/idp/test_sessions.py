@@ -174,7 +174,7 @@ def test_a_service_that_only_the_browser_can_tell_is_remembered_for_a_later_logo
         ("back", {"backchannel_logout_uri": REDIRECT}),
     ):
         registered = client(name, **members)
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
         wire.redeem(wire.code(name), name)
     wire.wall.advance(31 * 60)
     _end_expired(wire)

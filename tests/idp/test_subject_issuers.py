@@ -98,7 +98,7 @@ def trust(tmp_path: Path) -> Iterator[_Trust]:
             members: dict[str, Any] = {"grant_types": (EXCHANGE, "refresh_token"), "scope": frozenset({"openid", "identity", "drugs:read"})}
             proxy = client("proxy", **members, resources=(API,), exchange_subject_issuers=("psc",))
             for registered in (proxy, replace(proxy, client_id="other", exchange_subject_issuers=())):
-                wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+                wire.register(registered)
             yield _Trust(wire, psc)
 
 

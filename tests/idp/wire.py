@@ -105,6 +105,10 @@ class Wire:
         assert portal is not None
         return portal.call(work, self.provider)
 
+    def register(self, client: Client) -> None:
+        """Store a client as it is."""
+        self.call(lambda provider: provider.store.clients.put(client))
+
     def events(self, action: str | None = None) -> list[dict[str, Any]]:
         """The audit log, or the events of one action."""
         found = [json.loads(line) for line in (self._folder / "audit.ndjson").read_text("utf-8").splitlines()]
@@ -217,6 +221,6 @@ def running(folder: Path, *, peer: str = "testclient", **settings: Any) -> Itera
     with TestClient(app, base_url=BASE, client=(peer, 50000)) as http:
         wire = Wire(http, wall, folder)
         for registered in CLIENTS:
-            wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+            wire.register(registered)
         wire.call(lambda provider: provider.store.accounts.put(PERSON))
         yield wire

@@ -44,7 +44,7 @@ def _check(assertion: str, registered: Client | None = None) -> None:
 def test_every_endpoint_may_be_named_by_a_client_with_the_old_audience_and_by_no_other(wire: Wire, path: str) -> None:
     for name, profile in (("old", Profile.PSC), ("new", Profile.BASELINE)):
         registered = replace(_client(profile=profile), client_id=name)
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
         assertion = _assertion(iss=name, sub=name, aud=f"{CONNECT}/{path}")
         form = {"client_assertion": assertion, "client_assertion_type": TYPE, "token": "x"}
         answer = wire.http.post(f"{CONNECT}/token/introspect", data=form)

@@ -67,7 +67,7 @@ def test_a_token_is_the_business_of_its_client_and_of_the_servers_that_it_is_for
         client("api", serves_resources=(API,)),
         client("records", serves_resources=(RECORDS,), resources=(API,)),
     ):
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
     told = wire.tokens("asking")
     if resource is not None:
         asked = [
@@ -97,7 +97,7 @@ def test_clients_of_psc_are_told_of_each_other_s_tokens_and_of_nobody_else_s(wir
         client("closed", profile=Profile.PSC, quirks={"open_introspection": False}),
         client("apart", profile=Profile.PSC, subject_type="pairwise", quirks={"keycloak_subject": False}),
     ):
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
     for of, reader, active in (
         ("psc", "neighbour", True),
         ("neighbour", "psc", True),

@@ -30,7 +30,7 @@ def _clients(wire: Wire) -> None:
         client("signs", jwks=public_jwks()),
         client("fapi", jwks=public_jwks(), profile=Profile.FAPI2, token_endpoint_auth_method="private_key_jwt"),
     ):
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
 
 
 def _push(wire: Wire, client_id: str | None = "baseline", /, **changes: str | None) -> Any:

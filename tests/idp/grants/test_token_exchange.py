@@ -31,7 +31,7 @@ def api(wire: Wire) -> Wire:
         jwks={"keys": [public_jwk(KEY)]},
     )
     for registered in (lps, replace(lps, client_id="one", resources=(DRUGS,), jwks=None, exchange_subject_clients=("psc", "lps"))):
-        wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+        wire.register(registered)
     return wire
 
 

@@ -124,7 +124,7 @@ def test_a_slow_service_keeps_no_other_waiting(tmp_path: Path) -> None:
     with running(tmp_path, outbound_loopback=True) as wire, listening() as (url, heard):
         for name, address in (("dead", "http://127.0.0.1:1/"), ("told", url)):
             registered = client(name, backchannel_logout_uri=address)
-            wire.call(lambda provider, registered=registered: provider.store.clients.put(registered))  # type: ignore[misc]
+            wire.register(registered)
         hint = wire.tokens("dead")["id_token"]
         wire.redeem(wire.code("told", cookie="veilleur_idp_sso=cookie-one"), "told")
         wire.http.get(f"{CONNECT}/logout", params={"id_token_hint": hint})

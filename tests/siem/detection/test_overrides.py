@@ -36,6 +36,23 @@ def test_what_is_said_for_all_holds_for_rules_that_say_nothing(tmp_path: Path) -
     }
 
 
+def test_filters_are_no_rules_that_alert(tmp_path: Path) -> None:
+    text = f"""\
+alerting: {{default: {{repeat: 6h}}}}
+---
+title: Not at night
+id: 00000000-0000-4000-8000-000000000009
+logsource: {{product: veilleur, service: idp}}
+filter: {{rules: [{ID}], night: {{source.ip: 192.0.2.1}}, condition: not night}}
+veilleur: {{owner: Équipe, reason: sauvegarde, expires: 2027-01-31}}
+"""
+    loaded = _loaded(tmp_path, text)
+    assert loaded.errors == ()
+    assert [one.owner for one in loaded.filters] == ["Équipe"]
+    misplaced = _loaded(tmp_path, text.replace("default:", "00000000-0000-4000-8000-000000000009:"))
+    assert ["no rule has the name or id" in error.problem for error in misplaced.errors] == [True]
+
+
 def test_what_is_said_of_one_rule_by_id_or_name_stands_above_its_own_word(tmp_path: Path) -> None:
     text = f"alerting:\n  {ID}: {{repeat: 1d, group-by: [source.ip]}}\n  another: {{limit: {{alerts: 2, within: 1m, silence: 1h}}}}\n"
     loaded = _loaded(tmp_path, text)

@@ -85,6 +85,15 @@ def test_a_rule_of_another_source_is_proven_by_records_as_they_are_received(fold
     assert [(result.kind, result.held_count) for result in proven.results] == [("match", 1), ("ignore", 4)]
 
 
+def test_proofs_of_events_and_of_records_of_several_sources_are_all_run(folder: Path) -> None:
+    prove_with(folder, "match", event("login.succeeded"))
+    prove_with(folder, "match.idp", "{")
+    prove_with(folder, "match.windows", {"EventID": 1})
+    prove_with(folder, "ignore", event("login.failed"))
+    results = prove(folder / "rules", proofs=folder / "proofs", readers=_readers()).results
+    assert [(result.kind, result.passed) for result in results] == [("match", True), ("match", False), ("match", False), ("ignore", True)]
+
+
 def test_a_record_that_its_source_cannot_read_is_named_and_so_is_a_source_that_is_none(folder: Path) -> None:
     prove_with(folder, "match.windows", {"EventID": 1})
     prove_with(folder, "ignore.linux", {"EventID": 1})
