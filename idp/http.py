@@ -132,6 +132,8 @@ async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> byt
     known: bytes | None = getattr(request, "_body", None)
     if known is not None:
         # The framework has read it before us, as Starlette's own stream finds out: nothing would come any more.
+        if len(known) > max_bytes:
+            raise BodyTooLarge(f"the body is longer than {max_bytes} bytes")
         return known
     chunks: list[bytes] = []
     length = 0

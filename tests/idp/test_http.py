@@ -151,7 +151,7 @@ def test_resource_alone_may_be_given_several_times() -> None:
 def test_a_form_that_the_framework_read_first_is_read_all_the_same() -> None:
     """As of a token in the form of an administration call: nothing would ever come again."""
 
-    async def read() -> tuple[bytes, dict[str, str]]:
+    async def read(max_bytes: int) -> tuple[bytes, dict[str, str]]:
         messages = iter([{"type": "http.request", "body": b"access_token=x", "more_body": False}])
 
         async def receive() -> Message:
@@ -159,6 +159,8 @@ def test_a_form_that_the_framework_read_first_is_read_all_the_same() -> None:
 
         headers = [(b"content-type", b"application/x-www-form-urlencoded")]
         request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-        return await request.body(), await read_form(request)
+        return await request.body(), await read_form(request, max_bytes=max_bytes)
 
-    assert asyncio.run(read()) == (b"access_token=x", {"access_token": "x"})
+    assert asyncio.run(read(14)) == (b"access_token=x", {"access_token": "x"})
+    with pytest.raises(BodyTooLarge):
+        asyncio.run(read(13))
