@@ -43,7 +43,7 @@ def show(visit: Visit) -> Response:
         incident=incident,
         held=held,
         hidden=hidden,
-        warning=warning_of(alert),
+        warning=listed_value_of(alert),
         events=[shown(event, alert.matched_fields) for event in sorted(events, key=lambda event: event.at, reverse=True)],
         habits=habits.of_subject(services.events, scope(principal), alert, suspect_from) if principal.may(Permission.SEARCH) else None,
         risks=services.incidents.risks_of(principal, alert.entities),
@@ -56,7 +56,7 @@ def show(visit: Visit) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class ListedValue:
     """What a feed said of the value that an alert is about; empty and None where it does not say. The instants are the indicator's."""
 
     indicator: str
@@ -69,12 +69,12 @@ class Warning:
     valid_until: datetime | None
 
 
-def warning_of(alert: Alert) -> Warning | None:
+def listed_value_of(alert: Alert) -> ListedValue | None:
     """The indicator that an alert rests on, where it is one of a listed value."""
     said = {name: "" if value == _UNSAID else value for name, value in alert.values}
     if "feed" not in said or "indicator" not in said:
         return None
-    return Warning(
+    return ListedValue(
         indicator=said["indicator"],
         feed=said["feed"],
         licence=said.get("licence", ""),

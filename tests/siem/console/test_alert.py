@@ -1,6 +1,6 @@
 from sqlalchemy import update
 
-from siem.console.alert import warning_of
+from siem.console.alert import listed_value_of
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import Alert, Incident
 from siem.incidents.store import alerts, dump
@@ -50,7 +50,7 @@ def test_a_rule_that_is_gone_is_said(world: World, incident: Incident) -> None:
 
 def test_what_a_feed_said_of_the_value_is_shown_with_its_terms_and_its_end(world: World, incident: Incident) -> None:
     alert = _sweep(world)
-    assert warning_of(alert) is None and 'id="signalement"' not in world.client(ANALYST).get(f"/alertes/{alert.id}").text
+    assert listed_value_of(alert) is None and 'id="signalement"' not in world.client(ANALYST).get(f"/alertes/{alert.id}").text
     said = {
         "feed": "CERT d’exemple",
         "indicator": "Campagne <b>",
