@@ -64,8 +64,11 @@ def _asking(accept: str) -> Request:
 def test_a_browser_is_shown_a_page_with_the_reference_of_the_log_and_a_program_gets_json(error: Exception, status: int, title: str) -> None:
     handlers = {**ERROR_HANDLERS, HTTPException: answer_missing, Exception: answer_bug}
     handler = next(handler for family, handler in handlers.items() if isinstance(error, family))
-    request_id.set("0123456789abcdef")
-    page, answer = (asyncio.run(_answered(handler(_asking(accept), error))) for accept in (_BROWSER, _LIBRARY))
+    token = request_id.set("0123456789abcdef")
+    try:
+        page, answer = (asyncio.run(_answered(handler(_asking(accept), error))) for accept in (_BROWSER, _LIBRARY))
+    finally:
+        request_id.reset(token)
     assert (page.status_code, page.media_type) == (status, "text/html")
     assert title in page.body.decode()
     assert "0123456789abcdef" in page.body.decode()
