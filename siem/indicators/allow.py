@@ -24,10 +24,9 @@ from siem.detection.indicators import Allowed, Kind
 from siem.errors import DataError
 from siem.indicators.book import key_of, keys_under
 from siem.indicators.lists import recognised
-from siem.yaml_text import refuse_depth
+from siem.yaml_text import read_node
 
 FILE: Final = "allow.yml"
-_MAX_BYTES: Final = 1_000_000
 _KEYS: Final = ("value", "owner", "reason", "expires")
 _LONGEST_TEXT: Final = 500
 _DAY: Final = timedelta(days=1)
@@ -54,22 +53,9 @@ class AllowList:
 def read_allowed(path: Path) -> tuple[list[Allowed], list[DataError]]:
     """The entries of the file, and what of it cannot be honoured; nothing where there is no file."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            return [], [DataError(str(path), 0, "", f"the file is larger than {_MAX_BYTES} bytes")]
-        text = data.decode()
-        refuse_depth(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        return [], []
-    except OSError as error:
-        return [], [DataError(str(path), 0, "", f"cannot be read: {error.strerror}")]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return [], [DataError(str(path), line, "", f"not YAML: {error.problem}")]
-    except (yaml.YAMLError, ValueError) as error:
-        return [], [DataError(str(path), 0, "", f"not YAML: {error}")]
+        node = read_node(path)
+    except DataError as error:
+        return [], [] if isinstance(error.__cause__, FileNotFoundError) else [error]
     if node is None:
         return [], []
     if not isinstance(node, yaml.SequenceNode):

@@ -1,11 +1,14 @@
 """YAML that somebody wrote is read within bounds, and refused by name and line."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from siem.errors import DataError
-from siem.yaml_text import MAX_BYTES, MAX_DEPTH, node_of, parse_yaml, read_yaml
+from siem.yaml_text import MAX_BYTES, MAX_DEPTH, node_of, parse_yaml, read_node, read_yaml
 
 LAUGHS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]\n" for n in range(9))
 
@@ -48,6 +51,28 @@ def test_a_file_that_is_absent_or_no_text_is_refused_by_its_name(tmp_path: Path)
         read_yaml(path)
     path.write_bytes(b"\xff\xfea")
     with pytest.raises(DataError, match="is not UTF-8"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("read", [read_yaml, read_node])
+def test_a_file_is_read_no_further_than_it_may_be_and_a_pipe_not_at_all(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    large, pipe = tmp_path / "large.yaml", tmp_path / "pipe.yaml"
+    with large.open("wb") as file:
+        file.truncate(2**40)  # a hole: reading it whole would take all memory
+    os.mkfifo(pipe)
+    for path, said in ((large, "larger than"), (pipe, "not a file")):
+        with pytest.raises(DataError, match=said) as refused:
+            read(path)
+        assert refused.value.path == str(path)
+
+
+def test_what_is_only_looked_at_is_not_built(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("day: 2027-02-30\n", "utf-8")
+    node = read_node(path)
+    assert isinstance(node, yaml.MappingNode)
+    assert [(key.value, value.value) for key, value in node.value] == [("day", "2027-02-30")]
+    with pytest.raises(DataError, match="not YAML"):
         read_yaml(path)
 
 

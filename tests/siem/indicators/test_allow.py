@@ -49,12 +49,13 @@ def test_an_entry_says_what_who_why_and_until_when(tmp_path: Path) -> None:
         ("- {value: a.fr, reason: b, expires: 2027-01-31}", 1, "owner", "who answers"),
         ("- {value: a.fr, owner: a, reason: b, expires: soon}", 1, "expires", "2027-01-31"),
         ("- {value: a.fr, owner: a, reason: b, expires: 9999-12-31}", 1, "expires", "a day"),
+        ("- {value: a.fr, owner: a, reason: b, expires: 2027-02-30}", 1, "expires", "a day"),
         ("- {value: a.fr, owner: a, reason: b, expires: 2027-01-31, set: c}", 1, "set", "unknown key"),
         ("- {value: 0.0.0.0/0, owner: a, reason: b, expires: 2027-01-31}", 1, "value", "no address"),
         ("- {value: [a], owner: a, reason: b, expires: 2027-01-31}", 1, "", "each a text"),
         ("- a.fr", 1, "", "each a text"),
         ("a: b", 1, "", "a list is expected"),
-        ("- {", 1, "", "not YAML"),
+        ("- {", 2, "", "not YAML"),
     ],
 )
 def test_a_mistake_is_named_and_allows_nothing_while_the_others_hold(tmp_path: Path, text: str, line: int, field: str, said: str) -> None:
@@ -69,7 +70,7 @@ def test_a_mistake_is_named_and_allows_nothing_while_the_others_hold(tmp_path: P
 
 def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\xff")
-    assert "not YAML" in read_allowed(tmp_path / FILE)[1][0].problem
+    assert "is not UTF-8" in read_allowed(tmp_path / FILE)[1][0].problem
     assert read_allowed(tmp_path / "none.yml") == ([], [])
     assert read_allowed(written(tmp_path, "# nobody yet\n")) == ([], [])
 
