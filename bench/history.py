@@ -13,7 +13,8 @@ from typing import Final
 
 from bench.report import Row
 from siem.detection.load import Ruleset, load_rules
-from siem.history.hunt import Stretch, find_rule, hunt, plan
+from siem.detection.naming import find_rule
+from siem.history.hunt import Stretch, hunt, plan
 from siem.store.events import EventStore, Scope
 
 ROOT: Final = Path(__file__).resolve().parents[1]

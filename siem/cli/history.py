@@ -27,7 +27,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 #: Days of a backtest printed with a bar this wide for the busiest.
 _BAR_WIDTH = 40
 
-RuleName = Annotated[str, typer.Argument(help="Id, name or file of a rule in force, or the path of a YAML file that is not.")]
+RuleName = Annotated[
+    str, typer.Argument(help="Id, name, file or title of a rule in force, or its begin; or the path of a YAML file that is not in force.")
+]
 Since = Annotated[str, typer.Option(help="From when on: 90d, 12h, or an instant in ISO 8601 (UTC unless it says its zone).")]
 Until = Annotated[str | None, typer.Option(help="Before when, in the same forms; by default all there is.")]
 Tenant = Annotated[str, typer.Option(help="Whose events.")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the stores and the engine take long to import
 
 
 def rules_tune(
-    rule: Annotated[str, typer.Argument(help="Id, file or title of the rule.")],
+    rule: Annotated[str, typer.Argument(help="Id, name, file or title of the rule, or its begin.")],
     owner: Annotated[str, typer.Option(help="Who answers for the filter.")] = "",
     reason: Annotated[str, typer.Option(help="Why it is right to hide these.")] = "",
     expires: Annotated[str, typer.Option(help="Last day whose events it hides, such as 2027-01-31; at most a year away.")] = "",
@@ -30,6 +30,7 @@ def rules_tune(
     Exit status 1: nothing to propose, or the proof does not hold. A watch that runs holds its events: use its console, or stop it first.
     """
     from siem.access import Principal, Role
+    from siem.detection.naming import find_rule
     from siem.errors import DataError, OperationError
     from siem.incidents.model import NotFound, Refused
     from siem.store.events import EventStore
@@ -42,7 +43,7 @@ def rules_tune(
     try:
         events = EventStore(settings().state / "events.duckdb")
         tuning = _tuning(database, events)
-        proposal = tuning.propose(_rule_id(tuning.load(()), rule), actor)
+        proposal = tuning.propose(find_rule(tuning.load(()), rule, alerting=True).id, actor)
         _show(proposal)
         if not proposal.holds:
             raise typer.Exit(1)
@@ -72,16 +73,6 @@ def _tuning(database: "Database", events: "EventStore") -> "Tuning":
         return load_rules(*rule_folders(None), *more, sources=known.sources)
 
     return Tuning(database, events, load, settings().state / OWN, lambda: datetime.now(UTC))
-
-
-def _rule_id(ruleset: "Ruleset", named: str) -> str:
-    """The rule that raises alerts with this id, file or title."""
-    found = [
-        one.id for one in ruleset.rules.values() if one.id in ruleset.alerting and named in (one.id, one.path, one.title, one.title_fr)
-    ]
-    if len(found) != 1:
-        fail(f"no rule that raises alerts has the id, file or title «{named}»; the reference of rules lists them")
-    return found[0]
 
 
 def _show(proposal: "Proposal") -> None:

@@ -5,7 +5,6 @@ time. What it returns is what the live pipeline would have: where SQL is exact i
 by slice, each on a snapshot of its own, so that memory is bounded, retention goes on, and a hunt can stop between any two batches.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,9 +15,8 @@ from typing import Final
 from siem.detection import Detection, Rule
 from siem.detection.engine import Engine
 from siem.detection.indicators import Book
-from siem.detection.load import CompiledBaseline, CompiledCorrelation, CompiledRule, Ruleset
+from siem.detection.load import Ruleset
 from siem.detection.plan import fields_of_events, keeping
-from siem.errors import DataError
 from siem.event import Event
 from siem.history.bounds import ALWAYS, Bounds
 from siem.history.translation import of_indicators, of_listed, of_rules
@@ -88,22 +86,6 @@ class Stretch:
     scope: Scope
     from_at: datetime | None = None
     to_at: datetime | None = None
-
-
-def find_rule(ruleset: Ruleset, reference: str) -> Rule:
-    """The rule of that id, name or file (``web/nginx_scan``). Raises DataError, with what may have been meant."""
-    compiled: list[CompiledRule | CompiledCorrelation | CompiledBaseline] = [*ruleset.singles, *ruleset.correlations, *ruleset.baselines]
-    names = {one.name: one.rule for one in compiled if one.name}
-    files: dict[str, Rule] = {}
-    for rule in ruleset.rules.values():
-        if rule.id in ruleset.alerting:
-            files[rule.path.removesuffix(".yml")] = files[rule.path.rsplit("/", 1)[-1].removesuffix(".yml")] = rule
-    found = ruleset.rules.get(reference) or names.get(reference) or files.get(reference.removesuffix(".yml"))
-    if found is None:
-        near = difflib.get_close_matches(reference, [*names, *files], n=1)
-        meant = f"; did you mean {near[0]}?" if near else "; give its id, its name or its file"
-        raise DataError("rules", 0, reference, "no rule in force is called that" + meant)
-    return found
 
 
 def plan(ruleset: Ruleset, rule_id: str, book: Book | None = None) -> Plan:

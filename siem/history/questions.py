@@ -14,9 +14,10 @@ from siem.detection.credit import Credit
 from siem.detection.documents import Document, parse_documents
 from siem.detection.indicators import Book
 from siem.detection.load import Ruleset
+from siem.detection.naming import find_rule
 from siem.errors import DataError
 from siem.history.backtest import Tally
-from siem.history.hunt import Plan, Step, Stretch, find_rule, hunt, plan
+from siem.history.hunt import Plan, Step, Stretch, hunt, plan
 from siem.store.events import EventStore, Scope, Search
 from siem.store.scan import first_at
 
@@ -28,7 +29,7 @@ KINDS: Final = ("hunt", "backtest")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``rule`` is an id, a name or a file in force; with ``text``, it is the name of the file that holds this text."""
+    """``rule`` is an id, a name, a file or a title in force; with ``text``, it is the name of the file that holds this text."""
 
     kind: str
     rule: str

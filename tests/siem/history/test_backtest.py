@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from siem.detection import Detection
 from siem.detection.load import load_rules
+from siem.detection.naming import find_rule
 from siem.history.backtest import Tally, backtest
-from siem.history.hunt import Step, Stretch, find_rule, plan
+from siem.history.hunt import Step, Stretch, plan
 from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.settings import ROOT

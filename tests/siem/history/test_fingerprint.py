@@ -8,8 +8,8 @@ import pytest
 
 from siem.detection.documents import parse_documents
 from siem.detection.load import load_rules
+from siem.detection.naming import find_rule
 from siem.history.fingerprint import fingerprints
-from siem.history.hunt import find_rule
 from siem.settings import ROOT
 
 RULES = ROOT / "rules"

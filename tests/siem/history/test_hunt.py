@@ -10,11 +10,11 @@ from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.indicators import Few, Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.naming import find_rule
 from siem.detection.prove import test as prove
 from siem.enrichment.pseudonyms import Pseudonyms
-from siem.errors import DataError
 from siem.event import RawRecord
-from siem.history.hunt import How, Stretch, find_rule, hunt, plan
+from siem.history.hunt import How, Stretch, hunt, plan
 from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.replay import replay
@@ -174,15 +174,6 @@ veilleur:
     assert {(one.group, one.event_ids) for step in steps for one in step.detections} == {(one.group, one.event_ids) for one in expected}
     assert len(expected) > 20
     assert sum(step.candidate_count for step in steps) < len(events) / 2
-
-
-def test_a_rule_is_found_by_id_name_or_file_and_a_slip_is_answered_with_what_was_meant() -> None:
-    ruleset = load_rules(ROOT / "rules")
-    sweep = find_rule(ruleset, "access/fhir_record_sweep.yml")
-    assert find_rule(ruleset, sweep.id) is find_rule(ruleset, "fhir_record_sweep") is sweep
-    assert find_rule(ruleset, "fhir_record_read").title == "Patient record read"
-    with pytest.raises(DataError, match="did you mean fhir_record_sweep"):
-        find_rule(ruleset, "fhir_record_swep")
 
 
 def test_a_rule_that_only_feeds_others_can_be_hunted_for_itself(night: Night) -> None:

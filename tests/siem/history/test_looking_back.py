@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from siem.access import Principal, Role
 from siem.detection.indicators import Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.naming import find_rule
 from siem.errors import OperationError
 from siem.event import Event
 from siem.history import store
-from siem.history.hunt import find_rule
 from siem.history.looking_back import Budget, LookingBack, Parts
 from siem.history.store import Reason, Run, State
 from siem.incidents.service import Incidents

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from siem.detection.load import load_rules
-from siem.history.hunt import find_rule
+from siem.detection.naming import find_rule
 from siem.history.trials import Parts, State, TooMany, Trials
 from siem.settings import ROOT
 from tests.siem.history.night import PLAYED_AT, Night
