@@ -115,7 +115,7 @@ def _hits() -> dict[str, "list[Hidden]"]:
     try:
         with database.reading() as connection:
             found: dict[str, list[Hidden]] = {}
-            for hit in filter_hits.read(connection):
+            for hit in filter_hits.read(connection, None):
                 found.setdefault(hit.filter, []).append(hit)
             return found
     finally:

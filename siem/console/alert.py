@@ -34,7 +34,7 @@ def show(visit: Visit) -> Response:
     feeding = [one.rule.id for one in ruleset.only([alert.rule_id]).singles]
     with visit.reading() as connection:
         people = users.everyone(connection, principal.tenant)
-        hidden = filter_hits.total(connection, [one.key for one in ruleset.filters_of(alert.rule_id)], feeding)
+        hidden = filter_hits.total(connection, principal.tenant, [one.key for one in ruleset.filters_of(alert.rule_id)], feeding)
         held = held_by(connection, principal, alert.id) if alert.suppressed_count else []
     return visit.render(
         "alert.html",

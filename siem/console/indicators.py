@@ -53,7 +53,7 @@ def index(visit: Visit) -> Response:
     sets.refresh()
     with visit.reading() as connection:
         matched = set_matches.read(connection, visit.principal.tenant)
-        hits = filter_hits.read(connection)
+        hits = filter_hits.read(connection, visit.principal.tenant)
         runs = [run for run in store.recent_runs(connection, limit=_RUNS_READ) if run.set_name and run.tenant == visit.principal.tenant]
     rows = [_set_row(book.about, matched, visit.now) for book in sets.books]
     order = ("empty", "expired", "old", "valid")

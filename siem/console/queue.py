@@ -111,7 +111,7 @@ def _page(visit: Visit, query: Form, *, errors: Mapping[str, str] | None = None,
     filters = [one.key for one in visit.services.ruleset().filters]
     with visit.reading() as connection:
         people = users.everyone(connection, visit.principal.tenant)
-        hidden = filter_hits.total(connection, filters)
+        hidden = filter_hits.total(connection, visit.principal.tenant, filters)
     return visit.render(
         "queue.html",
         status=status,

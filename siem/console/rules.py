@@ -141,7 +141,7 @@ def layer(visit: Visit) -> Response:
 def _known(visit: Visit) -> _Known:
     with visit.reading() as connection:
         figures = rule_figures.by_rule(connection, visit.principal)
-        hits = filter_hits.read(connection)
+        hits = filter_hits.read(connection, visit.principal.tenant)
     profiles = visit.services.profiles()
     if profiles is None:
         return _Known(figures, {}, (), hits)

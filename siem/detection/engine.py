@@ -120,7 +120,7 @@ class Engine:
             count += 1
             if count < _NOTED_FIRST or count % _NOTED_EVERY == 0:
                 self.profiles.note(event, self._matcher)
-            found = self._verified(event) if verify_every and count % verify_every == 0 else find(event.fields, event.at)
+            found = self._verified(event) if verify_every and count % verify_every == 0 else find(event.fields, event.at, event.tenant)
             if found is not None:
                 self._take(event, *found, detections)
             if listed is not None:
@@ -151,15 +151,16 @@ class Engine:
         """What every rule says, evaluated one after the other; where the index says otherwise, that is counted."""
         view = View(event.fields, event.at)
         slowly = self._matcher.match_slowly(view)
-        differing = {one.rule.rule.id for one in slowly} ^ {one.rule.rule.id for one in self._matcher.match(view)}
+        _, quickly = self._matcher.find(event.fields, event.at, event.tenant) or (view, [])
+        differing = {one.rule.rule.id for one in slowly} ^ {one.rule.rule.id for one in quickly}
         self.verified_count += 1
         for rule_id in differing:
             self.disagreement_counts[rule_id] = self.disagreement_counts.get(rule_id, 0) + 1
             self.disagreed.setdefault((rule_id, event.tenant), []).append(event.id)
         return view, slowly
 
-    def take_hidden(self) -> dict[tuple[str, str], Hits]:
-        """Matches hidden since the last call, by key of the filter or of what allows it, and rule id: to be added up with detections."""
+    def take_hidden(self) -> dict[tuple[str, str, str], Hits]:
+        """Matches hidden since the last call, by key of the filter or of what allows it, rule id and tenant; for the totals."""
         hidden = {**self._matcher.hidden, **self.indicators.hidden}
         self._matcher.hidden, self.indicators.hidden = {}, {}
         return hidden

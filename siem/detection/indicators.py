@@ -256,8 +256,8 @@ class Indicators:
 
     def __init__(self, rules: Sequence[CompiledIndicators]) -> None:
         self.book: Book = Nothing()
-        #: Matches of rules that were allowed, by key of what allows them and id of the rule.
-        self.hidden: dict[tuple[str, str], Hits] = {}
+        #: Matches of rules that were allowed, by key of what allows them, id of the rule and tenant.
+        self.hidden: dict[tuple[str, str, str], Hits] = {}
         self._rules = tuple(rules)
         #: What a value of a field was listed as, by (field, kind).
         self._known: dict[tuple[str, Kind], dict[str, _Known]] = {place: {} for one in rules for place in one.wanted.fields}
@@ -306,7 +306,7 @@ class Indicators:
         for one in self._rules if valid else ():
             taken = [each for each in valid if one.wanted.takes(each)] if place in one.wanted.fields else []
             if taken and allowing is not None:
-                self.hidden.setdefault((allowing.key, one.rule.id), Hits()).add(event.at)
+                self.hidden.setdefault((allowing.key, one.rule.id, event.tenant), Hits()).add(event.at)
             elif taken:
                 yield _detection(one.rule, event, place[0], text, taken)
 

@@ -139,13 +139,16 @@ class Matcher:
         self.memory = Memory()
         self.cache: Cache | None = None
         self._digest = digest
-        #: Matches that filters hid, by key of the filter and id of the rule, since they were last taken.
-        self.hidden: dict[tuple[str, str], Hits] = {}
+        #: Matches that filters hid, by key of the filter, id of the rule and tenant, since they were last taken.
+        self.hidden: dict[tuple[str, str, str], Hits] = {}
         #: Rules taken out of force since the start, or since they were put back.
         self.out_of_force: dict[str, OutOfForce] = {}
 
-    def find(self, fields: Mapping[str, object], at: datetime | None) -> tuple[View, list[Candidate]] | None:
-        """Rules that match, each once, in the order they were loaded, with the event as they saw it; None where there is none."""
+    def find(self, fields: Mapping[str, object], at: datetime | None, tenant: str = "") -> tuple[View, list[Candidate]] | None:
+        """Rules that match, each once, in the order they were loaded, with the event as they saw it; None where there is none.
+
+        What filters hide is counted for the ``tenant``.
+        """
         route = self._route(fields)
         opened = route.opened(fields)
         if not opened:
@@ -164,7 +167,7 @@ class Matcher:
                 if hiding is None:
                     found.append(candidate)
                 else:
-                    self.hidden.setdefault((hiding.key, candidate.rule.rule.id), Hits()).add(at)
+                    self.hidden.setdefault((hiding.key, candidate.rule.rule.id, tenant), Hits()).add(at)
         return (view, found) if found else None
 
     def match(self, view: View) -> list[Candidate]:

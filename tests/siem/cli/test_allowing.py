@@ -42,8 +42,8 @@ def test_a_value_is_allowed_listed_with_its_hits_and_ended(state: Path) -> None:
     database = Database(f"sqlite:///{state / 'watch.sqlite'}")
     at = datetime(2026, 11, 23, tzinfo=UTC)
     with database.transaction() as connection:
-        filter_hits.add(connection, {("allow/address/192.0.2.0/24", "r1"): (3, at), ("another", "r1"): (9, at)})
-        filter_hits.add(connection, {("allow/address/192.0.2.0/24", "r2"): (1, None)})
+        filter_hits.add(connection, {("allow/address/192.0.2.0/24", "r1", "default"): (3, at), ("another", "r1", "default"): (9, at)})
+        filter_hits.add(connection, {("allow/address/192.0.2.0/24", "r1", "other"): (1, None)})
     database.close()
     (said,) = json.loads(run("allow", "list", "--json"))
     assert (said["owner"], said["last_day"], said["state"], said["hit_count"], said["last_hit_at"]) == (

@@ -48,7 +48,8 @@ def filled(world: World) -> World:
     with world.database.transaction() as connection:
         connection.execute(set_matches.insert().values(tenant="default", set_name="cert-fr", last_at=NOW - timedelta(minutes=5)))
         connection.execute(set_matches.insert().values(tenant="another", set_name="vieux", last_at=NOW))
-        filter_hits.add(connection, {("allow/domain/ours.example", "r1"): (1234, NOW)})
+        hits = {("allow/domain/ours.example", "r1", "default"): (1234, NOW), ("allow/domain/ours.example", "r1", "other"): (5678, NOW)}
+        filter_hits.add(connection, hits)
         history.add_run(connection, RUN)
         history.add_run(connection, replace(RUN, tenant="another", set_name="secret"))
         history.add_run(connection, replace(RUN, set_name="", reason=Reason.NEW))

@@ -119,8 +119,9 @@ def test_what_filters_hide_is_said_below_the_queue_and_beside_the_rule_of_an_ale
     broken_glass = "5f3b0000-0000-4000-8000-000000000004"
     assert "masquée" not in world.client(ANALYST).get("/alertes").text
     with world.database.transaction() as connection:
-        hits = {("local-rules/probe.yml", broken_glass): (12, world.now), ("local-rules/gone.yml", broken_glass): (7, world.now)}
-        filter_hits.add(connection, hits)
+        probe, gone = ("local-rules/probe.yml", broken_glass), ("local-rules/gone.yml", broken_glass)
+        filter_hits.add(connection, {(*probe, "default"): (12, world.now), (*gone, "default"): (7, world.now)})
+        filter_hits.add(connection, {(*probe, "other"): (31, world.now)})
     page = world.client(ANALYST).get("/alertes").text.replace("\xa0", " ")
     assert '<a href="/regles#filtres">12 correspondances sont masquées par des filtres et ne lèvent pas d’alerte</a>' in page
     (alert, *_) = world.incidents.alerts(ANALYST, AlertFilter(rule_id=broken_glass)).items

@@ -57,7 +57,8 @@ def test_filters_say_who_answers_for_them_what_they_hid_and_whether_they_still_h
     (own / "a.yml").write_text((text + said).format(title="Old one", day="2026-11-20"), encoding="utf-8")
     (own / "b.yml").write_text((text + said).format(title="Good one", day="2027-01-31"), encoding="utf-8")
     with world.database.transaction() as connection:
-        filter_hits.add(connection, {("local-rules/b.yml", "5f3b0000-0000-4000-8000-000000000004"): (12, world.now)})
+        where = ("local-rules/b.yml", "5f3b0000-0000-4000-8000-000000000004")
+        filter_hits.add(connection, {(*where, "default"): (12, world.now), (*where, "other"): (31, world.now)})
     for address in ("/regles", "/regles/5f3b0000-0000-4000-8000-000000000004"):
         page = world.client(ANALYST).get(address).text
         assert "Old one" in page and "Expiré" in page and "Good one" in page and "Actif" in page and "Hugo Lefèvre-Essai" in page

@@ -112,7 +112,7 @@ def test_what_is_allowed_raises_no_alert_up_to_its_last_day_and_each_time_is_cou
     assert made.evaluate([event(source__ip="198.51.100.1")]) == []
     assert made.evaluate([event(url__original="http://a.example/")]) != [], "the other value of the same event is not allowed"
     hidden = {key: (hits.count, hits.last_at) for key, hits in made.take_hidden().items()}
-    assert hidden == {("allow/address/192.0.2.0/28", "00000000-0000-4000-8000-000000000001"): (3, T0 + timedelta(hours=23))}
+    assert hidden == {("allow/address/192.0.2.0/28", "00000000-0000-4000-8000-000000000001", "default"): (3, T0 + timedelta(hours=23))}
     assert made.take_hidden() == {}
     assert allowed.last_day == T0.date()
 

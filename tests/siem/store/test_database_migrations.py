@@ -89,3 +89,25 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "watch.sqlite").write_bytes(b"not a database at all, but long enough to be looked at" * 40)
     with pytest.raises(OperationError, match=r"watch\.sqlite"):
         migrate(url(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("tenants", "kept"), [([], ("default", 3)), (["hopital"], ("hopital", 3)), (["hopital", "clinique"], None)], ids=["none", "one", "two"]
+)
+def test_what_filters_hid_is_given_to_the_only_tenant_and_to_nobody_where_there_are_several(
+    tmp_path: Path, tenants: list[str], kept: tuple[str, int] | None
+) -> None:
+    database = Database(url(tmp_path))
+    with database.transaction() as conn:
+        upgrade(conn, "0015")
+        conn.execute(text("INSERT INTO filter_hits VALUES ('probe', 'r1', 3, '2026-11-22T03:00:00+00:00')"))
+        columns = [(one["name"], one["nullable"], one["type"].python_type) for one in inspect(conn).get_columns("alerts")]
+        for number, tenant in enumerate(tenants):
+            given = {name: kind(number) for name, nullable, kind in columns if not nullable} | {"tenant": tenant}
+            names = ", ".join(given)
+            conn.execute(text(f"INSERT INTO alerts ({names}) VALUES ({', '.join(f':{name}' for name in given)})"), given)
+    migrate(url(tmp_path))
+    with database.reading() as conn:
+        found = conn.execute(text("SELECT tenant, count FROM filter_hits")).all()
+    database.close()
+    assert [tuple(row) for row in found] == ([kept] if kept else [])
