@@ -127,7 +127,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Watch:
     and listed), OperationError when a store cannot be opened.
     """
     clock = clock or (lambda: datetime.now(UTC))
-    sources = tuple(load_sources(settings.sources_file, SOURCES.keys()))
+    sources = tuple(load_sources(settings.sources_file, SOURCES, silent_after=timedelta(seconds=settings.source_silence_seconds)))
     api_keys = load_api_keys(settings.api_keys_file)
     stores = _open_stores(settings)
     rules = LiveRules(lambda more: _load_rules(settings, sources, more))
@@ -189,8 +189,8 @@ def _pipeline(
 
 
 def _engine(settings: Settings, ruleset: Ruleset, sources: Sequence[SourceSettings], clock: Clock) -> Engine:
-    lateness, silence = timedelta(seconds=settings.lateness_seconds), timedelta(seconds=settings.source_silence_seconds)
-    feeders = [Feeder(source.name, source.type, source.tenant, silence) for source in sources]
+    lateness = timedelta(seconds=settings.lateness_seconds)
+    feeders = [Feeder(source.name, source.type, source.tenant, source.silent_after) for source in sources]
     engine = Engine(ruleset, lateness=lateness, sources=feeders, clock=clock, verify_every=every(settings.verify_sample_ratio))
     engine.keep_in(Cache.of_watch(settings.state))
     engine.indicators.book = sets.of_watch(settings.state)

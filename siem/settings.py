@@ -103,7 +103,8 @@ class Settings(RuleSettings):
     lateness_seconds: int = Field(300, description="how late an event may arrive and still be correlated in order, in seconds", ge=0)
     source_silence_seconds: int = Field(
         900,
-        description="after how long without an event, while others bring some, rules no longer wait for a source, in seconds",
+        description="after how long without an event a source is shown as silent and, while others bring some, rules no longer wait for "
+        "it, in seconds; silent_after of sources.yaml says it for one source",
         ge=1,
     )
     verify_sample_ratio: float = Field(

@@ -8,7 +8,21 @@ import sys
 
 import typer
 
-from siem.cli import alarms, allowing, dead_letters, history, indicators, playbooks, replay, retention, rule_sets, rules, signals, users
+from siem.cli import (
+    alarms,
+    allowing,
+    dead_letters,
+    history,
+    indicators,
+    playbooks,
+    replay,
+    retention,
+    rule_sets,
+    rules,
+    signals,
+    sources,
+    users,
+)
 from siem.cli.context import fail, settings
 from siem.errors import DataError, OperationError
 
@@ -20,6 +34,7 @@ app.add_typer(indicators.app, name="indicators")
 app.add_typer(users.app, name="users")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(signals.app, name="signals")
+app.add_typer(sources.app, name="sources")
 app.add_typer(retention.app, name="retention")
 app.command("replay")(replay.replay_files)
 app.command("hunt")(history.hunt_rule)

@@ -17,8 +17,6 @@ from siem.store.events import Search
 from siem.store.progress import DeadLetter, SourceCounts, list_dead_letters, read_counts
 from siem.store.query import parse_query
 
-#: A source that sent before and says nothing for this long is shown as silent.
-_SILENT_AFTER: Final = timedelta(minutes=30)
 _RHYTHM: Final = timedelta(hours=24)
 _HOURS: Final = 24
 #: Dropped records shown, newest first.
@@ -92,12 +90,12 @@ def _health(visit: Visit, source: SourceSettings, counts: Mapping[str, SourceCou
     store, seen = visit.services.events, scope(visit.principal)
     buckets = store.histogram(Search(seen, of_source, visit.now - _RHYTHM, visit.now), bucket_count=_HOURS)
     last = store.search(Search(seen, of_source), limit=1).events
-    return Health(source, count, _state(count, visit.now), tuple(bucket.count for bucket in buckets), last[0].at if last else None)
+    return Health(source, count, _state(source, count, visit.now), tuple(bucket.count for bucket in buckets), last[0].at if last else None)
 
 
-def _state(count: SourceCounts, now: datetime) -> str:
+def _state(source: SourceSettings, count: SourceCounts, now: datetime) -> str:
     if count.last_received_at is None:
         return "never"
-    if now - count.last_received_at > _SILENT_AFTER:
+    if now - count.last_received_at > source.silent_after:
         return "silent"
     return "dropping" if sum(count.dropped.values()) else "well"

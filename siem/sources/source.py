@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from siem.event import Event, RawRecord
+
+#: How long a source may say nothing before it is held for silent, where neither it nor the watch's settings say.
+SILENT_AFTER: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,8 @@ class SourceSettings:
     """One entry of sources.yaml. ``file`` is the log to follow, ``http`` says that records arrive by HTTP.
 
     ``service`` names the health service for people, ``finess`` the establishment its events belong to by default,
-    ``structures`` the others that its events may name. Without ``finess`` they may name any.
+    ``structures`` the others that its events may name. Without ``finess`` they may name any. From ``silent_after`` on without a word, the
+    source is shown as silent, and rules no longer wait for it.
     """
 
     name: str
@@ -24,6 +29,7 @@ class SourceSettings:
     file: Path | None = None
     http: bool = False
     structures: frozenset[str] = frozenset()
+    silent_after: timedelta = SILENT_AFTER
 
 
 class Source(Protocol):

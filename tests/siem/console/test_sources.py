@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -20,6 +21,16 @@ def test_a_source_that_never_spoke_or_fell_silent_comes_first(world: World, inci
     page = world.client(ANALYST).get("/sources").text
     assert page.index("messagerie-nginx") < page.index("dossier-patient-acces")
     assert page.count("Silencieuse") == 3 and page.count("Rien reçu") == 1
+
+
+def test_a_source_is_silent_after_what_is_said_of_it(world: World, incident: Incident) -> None:
+    patient = [replace(one, silent_after=timedelta(days=1)) if one.name == "idp" else one for one in world.services.sources]
+    object.__setattr__(world.services, "sources", tuple(patient))
+    world.now += timedelta(hours=2)
+    page = world.client(ANALYST).get("/sources").text.replace("\xa0", " ")
+    assert page.count("Silencieuse") == 2 and "silencieuse au bout de 1 j<" in page and "silencieuse au bout de 15 min<" in page
+    world.now += timedelta(hours=23)
+    assert world.client(ANALYST).get("/sources").text.count("Silencieuse") == 3
 
 
 def test_what_waits_is_said(world: World) -> None:
