@@ -294,7 +294,8 @@ def profiles() -> str:
         f"{_HEADER}\n# Profiles and their switches\n\n"
         "What a client is held to, and what it meets. A client has a profile, and `quirks` in its registration override single switches. "
         "`tests/contract/test_switches.py` turns each of them and sees that a service meets what is said here, and nothing else.\n\n"
-        "Two differences concern the whole provider and are settings: `IDP_DISCOVERY_PATHS` (under which name the metadata is) and "
+        "Three differences concern the whole provider and are settings: `IDP_DISCOVERY_PATHS` (under which name the metadata is), "
+        '`IDP_DISCOVERY_PSC_VALUES` (what it says, such as `acr_values_supported` `["0", "0"]`) and '
         "`IDP_ISSUER_HOST_SERVED` (an issuer with another host than the pages).\n\n"
         f"{_table(('switch', 'psc', 'baseline', 'fapi2', 'what it does', 'where that is known from'), rows)}"
     )

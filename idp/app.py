@@ -216,12 +216,15 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
         *discovery.routes(
             realm,
             discovery.document(
-                provider.issuer,
-                provider.base_url,
-                mtls_base_url=provider.mtls_base_url,
-                mtls=provider.certificates.offered,
-                registration=provider.client_registration,
-                detail_types=provider.detail_types.names,
+                discovery.metadata(
+                    provider.issuer,
+                    provider.base_url,
+                    mtls_base_url=provider.mtls_base_url,
+                    mtls=provider.certificates.offered,
+                    registration=provider.client_registration,
+                    detail_types=provider.detail_types.names,
+                ),
+                psc_values=provider.discovery_psc_values,
             ),
             provider.discovery_paths,
         ),
@@ -288,6 +291,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         administrators=frozenset(settings.administrators),
         client_registration=settings.client_registration,
         discovery_paths=settings.discovery_paths,
+        discovery_psc_values=settings.discovery_psc_values,
         development=settings.development,
         control_api=bool(settings.control_api),
     )

@@ -4,6 +4,7 @@
 ``fapi2`` the FAPI 2.0 Security Profile. A client's ``quirks`` override a switch by its name.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -132,6 +133,49 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "names of claims, at any depth, that are there without a value: an empty text or an empty list",
         "userinfo of PSC: missing values are empty texts; a professional without exercice",
     ),
+    Switch(
+        "claims_added",
+        "",
+        "",
+        "",
+        "names that nobody knows, as claims with a text at every depth: a service must pass over them",
+        "userinfo of PSC: new keys may appear (ANS, test «ChampsAjoute»)",
+    ),
+    Switch(
+        "id_token_scope", True, False, False, "scope in the ID token", "ID token of PSC, September 2026 (keycloak-prosanteconnect issue 43)"
+    ),
+    Switch(
+        "auth_level",
+        "1",
+        "",
+        "",
+        "auth_level in the ID token: this text, whatever the login was (empty: no such claim)",
+        "same ID token, of a login with eidas2 by card: 1; its meaning is not published",
+    ),
+    Switch(
+        "id_token_names",
+        False,
+        False,
+        False,
+        "SubjectNameID, name, given_name, family_name and email_verified in the ID token, as far as the scope gives them",
+        "ID token of ANS's realm for interfaces; whether PSC's own has them is not published",
+    ),
+    Switch(
+        "scope_told_besides",
+        "",
+        "",
+        "",
+        "scope values that tokens, answers and introspection name though nobody asked: they give nothing",
+        "PSC: «openid profile scope_all identity» for openid scope_all (2023), «openid ciba» (tests of ANS)",
+    ),
+    Switch(
+        "keycloak_handles",
+        False,
+        False,
+        False,
+        "refresh_token and auth_req_id have the length and form of Keycloak's JWTs; they are as opaque as without",
+        "refresh token of ANS's realm for interfaces (HS256); ANS, page CIBA (auth_req_id); that PSC's own is one is not published",
+    ),
     Switch("userinfo_acr", "", "", "", "least level of the login that userinfo is released for (empty: any)", "RFC 9470 §3"),
     Switch("userinfo_max_age_seconds", 86_400, 86_400, 86_400, "greatest age of the login that userinfo is released for", "RFC 9470 §3"),
     Switch("access_token_type", "JWT", "at+jwt", "at+jwt", "typ header of an access token", "decoded tokens of PSC; RFC 9068 §2.1"),
@@ -192,8 +236,17 @@ _MOST_SECONDS: Final[Mapping[str, int]] = {
 #: Claims that a service cannot check a token without; no switch takes them away.
 _NEEDED_CLAIMS: Final = frozenset(
     {"iss", "sub", "aud", "azp", "exp", "iat", "jti", "nonce", "at_hash", "typ", "sid", "session_state", "cnf", "act"}
-    | {"active", "scope", "client_id", "authorization_details"}
+    | {"active", "scope", "client_id", "authorization_details", "nbf", "events", "may_act"}
 )
+#: What may be told besides the scope: names of Pro Santé Connect's own metadata, none of which a resource server here lives by.
+_TOLD_SCOPES: Final = frozenset(
+    {"profile", "email", "address", "phone", "roles", "web-origins", "microprofile-jwt", "acr", "basic", "identity", "ciba"}
+    | {"rpps", "referentiel", "interop", "scope_1", "scope_2", "eidas1", "eidas2"}
+)
+#: Switches that tell a client something else than what is so.
+_UNTRUE: Final = ("acr_told", "claims_left_out", "claims_emptied", "claims_added", "auth_level", "scope_told_besides")
+_CLAIM_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_MAX_CLAIMS_ADDED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +271,12 @@ class Rules:
     acr_told: str
     claims_left_out: str
     claims_emptied: str
+    claims_added: str
+    id_token_scope: bool
+    auth_level: str
+    id_token_names: bool
+    scope_told_besides: str
+    keycloak_handles: bool
     userinfo_acr: str
     userinfo_max_age_seconds: int
     access_token_type: str
@@ -234,7 +293,7 @@ class Rules:
     @property
     def alters_claims(self) -> bool:
         """Whether a client is told anything else than what is so (:mod:`idp.tokens.told`)."""
-        return self.acr_told != "reached" or bool(self.claims_left_out or self.claims_emptied)
+        return self.acr_told != "reached" or bool(self.claims_left_out or self.claims_emptied or self.claims_added)
 
     @property
     def code_lifetime(self) -> timedelta:
@@ -293,7 +352,21 @@ def _check_safe(client: Client, name: str, value: SwitchValue) -> None:
         raise ValueError(f"{where} must be issuer in profile {client.profile} (FAPI 2.0 §5.3.2.1)")
     if name == "refresh_rotation" and value is False and client.token_endpoint_auth_method == "none":
         raise ValueError(f"{where} cannot be switched off for a public client (RFC 9700 §4.14.2)")
-    if name in {"acr_told", "claims_left_out", "claims_emptied"} and client.profile is Profile.FAPI2:
+    _check_told(client, name, value)
+
+
+def _check_told(client: Client, name: str, value: SwitchValue) -> None:
+    """Of the values of a switch that tells a client something else than what is so, those that would mislead more than a client."""
+    where = f"client {client.client_id}: quirks.{name}"
+    if name in _UNTRUE and client.profile is Profile.FAPI2:
         raise ValueError(f"{where} cannot be set in profile {client.profile}: such a client is told what is so")
-    if name in {"claims_left_out", "claims_emptied"} and (needed := _NEEDED_CLAIMS & set(str(value).split())):
+    if name in {"claims_left_out", "claims_emptied", "claims_added"} and (needed := _NEEDED_CLAIMS & set(str(value).split())):
         raise ValueError(f"{where} names {min(needed)}, which a service cannot check a token without")
+    if name == "claims_added":
+        added = str(value).split()
+        if len(added) > _MAX_CLAIMS_ADDED or not all(map(_CLAIM_NAME.fullmatch, added)):
+            raise ValueError(f"{where} must be at most {_MAX_CLAIMS_ADDED} names of letters, digits and _, of 40 characters at most")
+    if name == "scope_told_besides" and (strange := set(str(value).split()) - _TOLD_SCOPES):
+        raise ValueError(f"{where} names {min(strange)!r}; it may name {', '.join(sorted(_TOLD_SCOPES))}")
+    if name == "auth_level" and not re.fullmatch("[0-9a-z]{0,16}", str(value)):
+        raise ValueError(f"{where} must be at most 16 digits and small letters")

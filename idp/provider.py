@@ -64,6 +64,8 @@ class Provider:
     client_registration: bool
     #: Under which names the metadata is served (:data:`idp.endpoints.discovery.PATHS`).
     discovery_paths: str
+    #: Whether it says what Pro Santé Connect's says, true or not (:mod:`idp.endpoints.psc_discovery`).
+    discovery_psc_values: bool
     development: bool
     #: The control API answers (tests); never true in production.
     control_api: bool

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         description="Under which names the metadata is served: wallet (wallet-openid-configuration, as Pro Santé Connect), "
         "standard (openid-configuration), or both.",
     )
+    discovery_psc_values: bool = Field(
+        default=False,
+        description="The metadata has the members and values of Pro Santé Connect's (acr_values_supported [0, 0], implicit, plain, …) "
+        "instead of what is served; addresses stay those of this provider (development only).",
+    )
     state: Path = Field(Path("var/idp"), description="Folder of the store, the audit log and (by default) the seal key.")
     seal_key_file: Path | None = Field(
         None, description="File with the key that seals signing keys (32 bytes, base64url); by default seal.key in the state folder."
@@ -232,6 +237,8 @@ class Settings(BaseSettings):
             raise ValueError("IDP_CONTROL_API lets anyone approve logins; it exists in development only")
         if self.outbound_loopback:
             raise ValueError("IDP_OUTBOUND_LOOPBACK lets notifications reach this machine; it exists in development only")
+        if self.discovery_psc_values:
+            raise ValueError("IDP_DISCOVERY_PSC_VALUES announces what is not served; it exists in development only")
         if self.clock_start is not None:
             raise ValueError("IDP_CLOCK_START sets the clock by hand; it exists in development only")
         if self.store_synchronous != "full":

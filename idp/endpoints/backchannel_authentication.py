@@ -5,11 +5,11 @@ like any other and waits in vain, unless the client's rules say otherwise.
 """
 
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +41,7 @@ from idp.http import read_form
 from idp.model import Approval, AwaitedRequest, Client, Profile
 from idp.profiles import Rules, rules_of
 from idp.provider import Provider, provider_of
+from idp.tokens.handles import new_handle
 from idp.tokens.issuer import hash_token
 from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
@@ -217,7 +218,7 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
 async def _answer(provider: Provider, client: Client, asked: _Asked, approval: Approval) -> Response:
     rules = rules_of(client)
     method = METHODS["device"]
-    auth_req_id = secrets.token_urlsafe(32)
+    auth_req_id = _new_auth_req_id(provider, client, asked, approval)
     awaited = AwaitedRequest(
         handle_hash=hash_token(auth_req_id),
         client_id=client.client_id,
@@ -250,6 +251,13 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
     if client.backchannel_token_delivery_mode != "push":
         answer["interval"] = awaited.interval_seconds
     return json_answer(answer)
+
+
+def _new_auth_req_id(provider: Provider, client: Client, asked: _Asked, approval: Approval) -> str:
+    if not rules_of(client).keycloak_handles:
+        return new_handle()
+    claims = {"typ": "Bearer", "azp": client.client_id, "sub": str(uuid4()), "scope": " ".join(sorted(asked.scope))}
+    return new_handle(claims, provider.issuer, approval.requested_at, timedelta(seconds=asked.lifetime_seconds))
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -13,6 +13,7 @@ from idp.authorization.check_response_type import RESPONSE_TYPES
 from idp.authorization.request import RESPONSE_MODES
 from idp.client_auth import CERTIFICATE_METHODS, METHODS
 from idp.endpoints.backchannel_authentication import DELIVERY_MODES
+from idp.endpoints.psc_discovery import as_psc
 from idp.grants import GRANTS
 from idp.keys.signing_key import ALGORITHMS
 from idp.profiles import CLIENT_ALGORITHMS
@@ -174,8 +175,6 @@ def _handler(document: bytes) -> Callable[[Request], Awaitable[Response]]:
     return discovery
 
 
-def document(issuer: str, base_url: str, *, mtls: bool, mtls_base_url: str, registration: bool, detail_types: Sequence[str]) -> bytes:
-    """The metadata as it is sent."""
-    return orjson.dumps(
-        metadata(issuer, base_url, mtls=mtls, mtls_base_url=mtls_base_url, registration=registration, detail_types=detail_types)
-    )
+def document(found: Mapping[str, Any], *, psc_values: bool) -> bytes:
+    """The :func:`metadata` as it is sent; with ``psc_values`` as Pro Santé Connect would have it."""
+    return orjson.dumps(as_psc(found) if psc_values else found)

@@ -20,7 +20,7 @@ from idp.tokens.claims import login_name, seconds
 from idp.tokens.issuer import hash_token
 from idp.tokens.live import Access
 from idp.tokens.resources import audience_of
-from idp.tokens.told import as_told
+from idp.tokens.told import as_told, told_scope
 from vocabulary.audit import AuditAction, Outcome
 
 _INACTIVE = {"active": False}
@@ -123,9 +123,10 @@ def _access_document(provider: Provider, access: Access, client: Client) -> dict
 
 def _with_person(document: dict[str, Any], client: Client, grant: Grant, account: Account, *, typ: str) -> dict[str, Any]:
     """What is told of the login behind a token of the client, of either kind, changed as its switches demand."""
-    rules, name = rules_of(client), login_name(account, document["sub"])
+    rules, name, scope = rules_of(client), login_name(account, document["sub"]), frozenset(document["scope"].split())
+    document["scope"] = told_scope(scope, rules)
     document |= {"auth_time": seconds(grant.auth_time), "acr": grant.acr, "sid": grant.session_id}
-    if {"identity", "profile"} & frozenset(document["scope"].split()):
+    if {"identity", "profile"} & scope:
         # As at userinfo: a service that was not granted the identity does not get it here, nor does the one it calls.
         document["username"] = name
     if rules.keycloak_introspection:

@@ -16,6 +16,7 @@ from idp.tokens import Issuer, TokenSet
 from idp.tokens.certificate import Certificate
 from idp.tokens.dpop import Nonces, ProofExpectation, check_proof
 from idp.tokens.sender import Sender, binding, require_sender
+from idp.tokens.told import told_scope
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
@@ -125,7 +126,8 @@ def spoken_scope(request: TokenRequest, authorization: Authorization) -> frozens
     asked = request.parameters.get("scope")
     if asked is None or request.parameters.get("grant_type") != "refresh_token":
         return granted
-    scope = frozenset(asked.split())
+    # What it was told besides (and was never granted) it may repeat in good faith.
+    scope = frozenset(asked.split()) - (frozenset(rules_of(request.client).scope_told_besides.split()) - granted)
     if not scope <= granted:
         raise InvalidScope("a refresh cannot widen the scope that was granted")
     return scope
@@ -174,7 +176,7 @@ def response_body(request: TokenRequest, authorization: Authorization, tokens: T
         "access_token": tokens.access_token,
         "token_type": "DPoP" if "jkt" in tokens.access_token_record.confirmation else "Bearer",
         "expires_in": int((tokens.access_token_record.expires_at - tokens.access_token_record.issued_at).total_seconds()),
-        "scope": " ".join(sorted(scope)),
+        "scope": told_scope(scope, rules) if authorization.account else " ".join(sorted(scope)),
     }
     if tokens.access_token_record.authorization_details:
         body["authorization_details"] = list(tokens.access_token_record.authorization_details)

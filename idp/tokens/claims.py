@@ -71,7 +71,7 @@ def access_claims(client: Client, grant: Grant, account: Account | None, rules: 
     }
 
 
-def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, sub: str, at_hash: str) -> Claims:
+def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, sub: str, at_hash: str, scope: str) -> Claims:
     """What an ID token says besides ``iss``, ``iat`` and ``exp`` (§2, §3.1.3.6)."""
     claims: Claims = {
         "aud": client.client_id,
@@ -92,7 +92,21 @@ def id_claims(client: Client, grant: Grant, account: Account, rules: Rules, *, s
             "preferred_username": login_name(account, sub),
         }
         claims |= psc_login(account, grant.method)
+    if rules.id_token_scope:
+        claims["scope"] = scope
+    if rules.auth_level:
+        claims["auth_level"] = rules.auth_level
+    if rules.id_token_names:
+        claims |= _names(account, grant.scope, sub)
     return claims
+
+
+def _names(account: Account, scope: frozenset[str], sub: str) -> Claims:
+    """Who the person is, as some of ANS's ID tokens say it, where the scope lets userinfo say it."""
+    if not scope & {"scope_all", "identity", "profile"}:
+        return {}
+    told = userinfo_claims(account, frozenset({"identity", "profile"}), sub=sub)
+    return {name: told[name] for name in ("SubjectNameID", "name", "given_name", "family_name") if name in told} | {"email_verified": False}
 
 
 def requested_claims(client: Client, names: frozenset[str], grant: Grant, account: Account, rules: Rules, *, sub: str) -> Claims:

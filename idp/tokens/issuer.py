@@ -1,7 +1,6 @@
 """The only place that makes tokens, and that says whether a token shown to us is one of ours."""
 
 import hashlib
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from idp.keys import KeyRing
 from idp.keys.signing_key import SigningKey, base64url
 from idp.model import AccessTokenRecord, Account, Client, Grant, Profile, RefreshToken
 from idp.model.quick import quick
-from idp.profiles import rules_of
+from idp.profiles import Rules, rules_of
 from idp.tokens.claims import access_claims, id_claims, requested_claims, seconds, subject
 from idp.tokens.encryption import encrypt_for
+from idp.tokens.handles import new_handle
 from idp.tokens.own import is_own, own_jti, own_record
 from idp.tokens.resources import audience_of
 from idp.tokens.sender import Sender, confirmation
-from idp.tokens.told import as_told
+from idp.tokens.told import as_told, told_scope
 
 #: Longest token read, in characters; ours are about 1,200.
 MAX_TOKEN_LENGTH = 8192
@@ -87,7 +87,7 @@ class Issuer:
         jti = ordered_id(now) if account else own_jti(grant.id)
         expires_at = min(now + rules.access_token_lifetime, until) if until else now + rules.access_token_lifetime
         life = {"iss": self.issuer, "iat": seconds(now), "exp": seconds(expires_at)}
-        spoken = " ".join(sorted(scope))
+        spoken = told_scope(scope, rules) if account else " ".join(sorted(scope))
         claims = {**life, "jti": jti, **as_told(access_claims(client, grant, account, rules, sub=sub), grant, rules), "scope": spoken}
         standard = rules.access_token_type == "at+jwt"
         if standard:
@@ -103,11 +103,13 @@ class Issuer:
         access_token = await self._sign(key, rules.access_token_type, claims)
         if account:
             self._remember(access_token, key.kid, jti)
-        refresh_token = secrets.token_urlsafe(32) if refreshable else None
+        refresh_token = self._new_handle(client, grant, rules, sub, spoken) if refreshable else None
         id_token = None
         if account is not None and "openid" in scope:
             wished = requested_claims(client, grant.id_token_claims, grant, account, rules, sub=sub)
-            own = as_told(wished | id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token)), grant, rules)
+            own = as_told(
+                wished | id_claims(client, grant, account, rules, sub=sub, at_hash=_half_hash(access_token), scope=spoken), grant, rules
+            )
             own |= life | {"jti": ordered_id(now)} | _pushed_claims(grant, refresh_token)
             id_token = encrypt_for(client, "id_token", await self._sign(key, "JWT", own))
         return TokenSet(
@@ -123,6 +125,13 @@ class Issuer:
             ),
             id_token=id_token,
         )
+
+    def _new_handle(self, client: Client, grant: Grant, rules: Rules, sub: str, scope: str) -> str:
+        """A refresh token that nobody guesses."""
+        if not rules.keycloak_handles:
+            return new_handle()
+        session = {"sub": sub, "session_state": grant.session_id, "sid": grant.session_id, "scope": scope}
+        return new_handle({"typ": "Refresh", "azp": client.client_id, **session}, self.issuer, self._clock(), rules.refresh_token_lifetime)
 
     async def authorization_response(self, client: Client, members: Mapping[str, str]) -> str:
         """An answer of the authorization endpoint as a JWT (JARM §2.1): for one client, and for as long as a redirect takes."""

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.precedent("CWE-489", "CWE-732")
         {"base_url": "https://idp.example/?a=b"},
         {"control_api": True},
         {"clock_start": "2026-01-01T00:00:00Z"},
+        {"discovery_psc_values": True},
         {"trusted_proxies": "0.0.0.0/0"},
         {"trusted_proxies": "10.0.0.0/8,::/0"},
         {"session_idle": 0},

@@ -146,6 +146,7 @@ def _browser_login(wire: Wire, note: Note) -> None:
     note("callback", members)
     body = wire.redeem(members["code"], "service").json()
     note("token", body)
+    note("parts of a refresh token", len(body["refresh_token"].split(".")))
     note("access token", {"typ": jwt.get_unverified_header(body["access_token"])["typ"], "claims": claims_of(body["access_token"])})
     note("ID token", claims_of(body["id_token"]))
     note("userinfo", wire.userinfo(body["access_token"]).json())
@@ -181,7 +182,9 @@ def _backchannel(wire: Wire, note: Note) -> None:
     def ask(**changed: str | None) -> Any:
         return wire.post("ext/ciba/auth", "service", **{**asked, **changed})
 
-    note("backchannel", ask(login_hint="899700001003").json())
+    begun = ask(login_hint="899700001003").json()
+    note("backchannel", begun)
+    note("parts of auth_req_id", len(begun.get("auth_req_id", "").split(".")))
     note("backchannel without binding_message", _outcome(ask(binding_message=None, login_hint="899700001003")))
     note("backchannel by card", _outcome(ask(channel="CARD", login_hint="899700001003")))
 
@@ -286,6 +289,23 @@ CHANGES: Final[dict[str, tuple[SwitchValue, set[str]]]] = {
         "given_name otherIds",
         {"userinfo.given_name", "userinfo.otherIds*", "access token.claims.otherIds*", "ID token.otherIds*"},
     ),
+    "claims_added": (
+        "ChampsAjoute",
+        {
+            *("access token.claims.ChampsAjoute", "access token.claims.otherIds[].ChampsAjoute", "userinfo.ChampsAjoute"),
+            *("ID token.ChampsAjoute", "ID token.otherIds[].ChampsAjoute", "userinfo.SubjectRefPro.ChampsAjoute"),
+            *("userinfo.otherIds[].ChampsAjoute", "introspection.ChampsAjoute", "introspection of a refresh token.ChampsAjoute"),
+        },
+    ),
+    "id_token_scope": (False, {"ID token.scope"}),
+    "auth_level": ("", {"ID token.auth_level"}),
+    "id_token_names": (True, {f"ID token.{name}" for name in ("SubjectNameID", "name", "given_name", "family_name", "email_verified")}),
+    "scope_told_besides": (
+        "identity profile",
+        {"token.scope", "refresh.scope", "access token.claims.scope", "ID token.scope"}
+        | {"introspection.scope", "introspection of a refresh token.scope"},
+    ),
+    "keycloak_handles": (True, {"parts of a refresh token", "parts of auth_req_id"}),
     "userinfo_acr": ("eidas3", {"userinfo.*", "userinfo of an old login.*"}),
     "userinfo_max_age_seconds": (1800, {"userinfo of an old login.*"}),
     "access_token_type": ("at+jwt", {"access token.typ", "access token.claims.aud", "access token.claims.client_id"}),
@@ -339,3 +359,29 @@ def test_every_acr_that_services_of_psc_have_met_can_be_rehearsed_and_opens_noth
         # What is decided goes by the level that was reached, and so does the audit log.
         assert wire.userinfo(body["access_token"]).status_code == 401
         assert wire.events("authorization_code.issued")[-1]["health.authentication.acr"] == "eidas2"
+
+
+@pytest.mark.spec("RFC6749-6", "PSC-3.1")
+def test_a_service_that_was_told_more_scope_gets_no_more_and_may_repeat_what_it_was_told(tmp_path: Path) -> None:
+    with _provider(tmp_path, {"scope_told_besides": "profile identity"}) as wire:
+        body = wire.redeem(_code(wire, wire.log_in(), scope="openid"), "service").json()
+        assert body["scope"] == "identity openid profile"
+        assert set(wire.userinfo(body["access_token"]).json()) == {"sub"}
+        asked = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
+        assert wire.post("token", "service", **asked, scope="openid scope_all").json()["error"] == "invalid_scope"
+        assert wire.post("token", "service", **asked, scope=body["scope"]).json()["scope"] == "identity openid profile"
+        assert wire.events("access_token.issued")[-1]["health.scope"] == ["openid"]
+
+
+@pytest.mark.spec("PSC-3.4", "PSC-5.1")
+def test_a_handle_in_the_form_of_a_jwt_says_whose_it_is_and_is_worth_nothing_with_another_end(tmp_path: Path) -> None:
+    with _provider(tmp_path, {"keycloak_handles": True}) as wire:
+        body = wire.redeem(_code(wire, wire.log_in(), scope="openid scope_all"), "service").json()
+        value = body["refresh_token"]
+        assert jwt.get_unverified_header(value).keys() == {"alg", "typ", "kid"}
+        claims = claims_of(value)
+        assert (claims["typ"], claims["azp"], claims["sub"]) == ("Refresh", "service", claims_of(body["id_token"])["sub"])
+        assert claims["exp"] - claims["iat"] == body["refresh_expires_in"] == 1800
+        forged = value.rsplit(".", 1)[0] + "." + jwt.encode({}, "k" * 32, "HS256").rsplit(".", 1)[1]
+        assert wire.refresh(forged, "service").json()["error"] == "invalid_grant"
+        assert wire.refresh(value, "service").status_code == 200

@@ -37,6 +37,7 @@ def test_a_production_provider_has_no_control_api() -> None:
     [
         ({"control_api": True}, "IDP_CONTROL_API"),
         ({"clock_start": "2026-01-01T00:00:00Z"}, "IDP_CLOCK_START"),
+        ({"discovery_psc_values": True}, "IDP_DISCOVERY_PSC_VALUES"),
         ({"store_synchronous": "normal"}, "IDP_STORE_SYNCHRONOUS"),
         ({"client_certificate_header": "X-C", "client_certificate_verify_header": "X-V"}, "needs IDP_TRUSTED_PROXIES"),
         ({"client_certificate_header": "X-C", "trusted_proxies": "192.0.2.1/32"}, "go together"),
