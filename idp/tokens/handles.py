@@ -18,7 +18,7 @@ def new_handle(
 ) -> str:
     """Something that nobody guesses; with ``claims`` in the form of a JWT of Keycloak, which says them and is no less opaque.
 
-    What would be its signature (HS256, with a key that Keycloak keeps) is random, and what counts: a handle is known by its hash alone.
+    What would be its signature (by a key that Keycloak keeps) is random, and what counts: a handle is known by its hash alone.
     """
     secret = secrets.token_bytes(_SECRET_BYTES)
     if claims is None or now is None:
