@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, delete, func, insert, or_, select, update
 
 from siem.access import WATCH
 from siem.detection import Limit, Rule
@@ -41,6 +41,40 @@ _PROGRESS: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_ANALY
 #: Between the authors of a rule and of the indicators that it was about.
 _BETWEEN_NAMES: Final = "; "
 
+# Statements of every alert are made once: making one costs several times what the database takes to answer it.
+_OF_LIMIT: Final = select(alerts.c.id, alerts.c.first_at, alerts.c.state, alerts.c.suppressed_count).where(
+    alerts.c.limit_key == bindparam("key"), alerts.c.merged_into.is_(None)
+)
+_OF_GROUP: Final = select(alerts).where(alerts.c.group_key == bindparam("key"), alerts.c.merged_into.is_(None))
+_EVER_OF_GROUP: Final = select(func.count()).select_from(alerts).where(alerts.c.group_key == bindparam("key"))
+_REMOVED_OF_GROUP: Final = select(removed_alerts.c.count).where(removed_alerts.c.group_key == bindparam("key"))
+_ONE: Final = select(alerts).where(alerts.c.id == bindparam("alert_id"))
+_CHANGE_ONE: Final = update(alerts).where(alerts.c.id == bindparam("alert_id"))
+_CREATE: Final = insert(alerts)
+_COUNTS: Final = select(func.count(), func.count(case((alert_events.c.suppressed, 1)))).where(
+    alert_events.c.alert_id == bindparam("alert_id")
+)
+_MAIN_STRUCTURE: Final = (
+    select(alert_events.c.finess)
+    .where(alert_events.c.alert_id == bindparam("alert_id"), alert_events.c.finess.is_not(None))
+    .group_by(alert_events.c.finess)
+    .order_by(func.count().desc(), alert_events.c.finess)
+    .limit(1)
+)
+_WATCHED: Final = (
+    select(watch_list.c.id)
+    .where(
+        watch_list.c.tenant == bindparam("tenant"),
+        watch_list.c.user_id.in_(
+            select(alert_entities.c.value).where(alert_entities.c.alert_id == bindparam("alert_id"), alert_entities.c.kind == USER)
+        ),
+        watch_list.c.from_at <= bindparam("last_at"),
+        watch_list.c.until_at >= bindparam("first_at"),
+        or_(watch_list.c.ended_at.is_(None), watch_list.c.ended_at >= bindparam("first_at")),
+    )
+    .limit(1)
+)
+
 
 def rhythm_of(rule: Rule) -> Rhythm:
     """What of one subject is one alert of this rule."""
@@ -56,7 +90,7 @@ def absorb_cluster(
     counted = _under_key(conn, key)
     if _holds_already(conn, counted, cluster):
         return None
-    rows = list(conn.execute(select(alerts).where(alerts.c.group_key == cluster.key, alerts.c.merged_into.is_(None))).mappings())
+    rows = list(conn.execute(_OF_GROUP, {"key": cluster.key}).mappings())
     near = [row for row in rows if _near(row, cluster, rule)]
     live = sorted((row for row in near if row["state"] != AlertState.CLOSED), key=lambda row: (row["created_at"], row["id"]))
     closed = [row for row in near if row["state"] == AlertState.CLOSED]
@@ -81,9 +115,7 @@ def absorb_cluster(
 
 def _under_key(conn: Connection, key: str) -> Sequence[RowMapping]:
     """The alerts that a limit counts together."""
-    columns = alerts.c.id, alerts.c.first_at, alerts.c.state, alerts.c.suppressed_count
-    query = select(*columns).where(alerts.c.limit_key == key, alerts.c.merged_into.is_(None))
-    return list(conn.execute(query).mappings())
+    return list(conn.execute(_OF_LIMIT, {"key": key}).mappings())
 
 
 def _holds_already(conn: Connection, counted: Sequence[RowMapping], cluster: Cluster) -> bool:
@@ -99,19 +131,17 @@ def _hold(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mappi
     after = _counts(conn, alert_id)
     if after == before:
         return False
-    row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
+    row = conn.execute(_ONE, {"alert_id": alert_id}).mappings().one()
     span = {"first_at": row["first_at"], "last_at": max(row["last_at"], cluster.last_at)}
     watched = row["watched"] or _is_watched(conn, row["tenant"], alert_id, (span["first_at"], span["last_at"]))
     values = {"count": after[0], "suppressed_count": after[1], "finess": _main_structure(conn, alert_id), "watched": watched}
-    conn.execute(update(alerts).where(alerts.c.id == alert_id).values(**span, **values))
+    conn.execute(_CHANGE_ONE, {"alert_id": alert_id, **span, **values})
     return True
 
 
 def _counts(conn: Connection, alert_id: str) -> tuple[int, int]:
     """Events of an alert, and how many of them a silence holds."""
-    total, held = conn.execute(
-        select(func.count(), func.count(case((alert_events.c.suppressed, 1)))).where(alert_events.c.alert_id == alert_id)
-    ).one()
+    total, held = conn.execute(_COUNTS, {"alert_id": alert_id}).one()
     return int(total), int(held)
 
 
@@ -131,45 +161,44 @@ def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str
 
 
 def _create(conn: Connection, cluster: Cluster, rule: Rule | None, key: str, events_by_id: Mapping[str, Event], now: datetime) -> str:
-    earlier = conn.scalar(select(func.count()).select_from(alerts).where(alerts.c.group_key == cluster.key)) or 0
-    earlier += conn.scalar(select(removed_alerts.c.count).where(removed_alerts.c.group_key == cluster.key)) or 0
+    earlier = conn.scalar(_EVER_OF_GROUP, {"key": cluster.key}) or 0
+    earlier += conn.scalar(_REMOVED_OF_GROUP, {"key": cluster.key}) or 0
     alert_id = "a" + hashlib.sha256(f"{cluster.key}:{earlier}".encode()).hexdigest()[:20]
     severity = _severity(rule)
     subject_field, subject = _subject(cluster, rule)
-    conn.execute(
-        insert(alerts).values(
-            id=alert_id,
-            tenant=cluster.tenant,
-            group_key=cluster.key,
-            rule_id=cluster.rule_id,
-            rule_title=rule.title if rule else cluster.rule_id,
-            rule_author=_joint([rule.author if rule else ""], cluster.authors),
-            rule_licence=_joint([rule.licence if rule else ""], cluster.licences),
-            title=(rule.title_fr or rule.title) if rule else f"Règle retirée {cluster.rule_id}",
-            severity=severity.value,
-            severity_rank=RANK[severity],
-            techniques=dump(list(rule.techniques) if rule else []),
-            subject_field=subject_field,
-            subject=subject,
-            summary="",
-            summary_template=_template(rule, subject),
-            summary_values=dump([]),
-            summary_at=cluster.first_at,
-            peak_count=0,
-            repeat_seconds=rule.repeat_seconds if rule else 0,
-            state=AlertState.NEW.value,
-            close_reason="",
-            first_at=cluster.first_at,
-            last_at=cluster.last_at,
-            created_at=now,
-            count=0,
-            matched_fields=dump([]),
-            group_values=dump(cluster.group),
-            limit_key=key,
-            suppressed_count=0,
-            watched=False,
-        )
-    )
+    values = {
+        "id": alert_id,
+        "tenant": cluster.tenant,
+        "group_key": cluster.key,
+        "rule_id": cluster.rule_id,
+        "rule_title": rule.title if rule else cluster.rule_id,
+        "rule_author": _joint([rule.author if rule else ""], cluster.authors),
+        "rule_licence": _joint([rule.licence if rule else ""], cluster.licences),
+        "title": (rule.title_fr or rule.title) if rule else f"Règle retirée {cluster.rule_id}",
+        "severity": severity.value,
+        "severity_rank": RANK[severity],
+        "techniques": dump(list(rule.techniques) if rule else []),
+        "subject_field": subject_field,
+        "subject": subject,
+        "summary": "",
+        "summary_template": _template(rule, subject),
+        "summary_values": dump([]),
+        "summary_at": cluster.first_at,
+        "peak_count": 0,
+        "repeat_seconds": rule.repeat_seconds if rule else 0,
+        "state": AlertState.NEW.value,
+        "close_reason": "",
+        "first_at": cluster.first_at,
+        "last_at": cluster.last_at,
+        "created_at": now,
+        "count": 0,
+        "matched_fields": dump([]),
+        "group_values": dump(cluster.group),
+        "limit_key": key,
+        "suppressed_count": 0,
+        "watched": False,
+    }
+    conn.execute(_CREATE, values)
     write_change(conn, ("alert", alert_id), "state", (None, AlertState.NEW.value), WATCH.subject, now)
     _extend(conn, alert_id, cluster, events_by_id)
     return alert_id
@@ -204,9 +233,7 @@ def _template(rule: Rule | None, subject: str) -> str:
 def _extend(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event]) -> bool:
     """Add the cluster's events and entities, then recompute what follows from them. Returns whether the alert changed."""
     _add_events(conn, alert_id, cluster, events_by_id, suppressed=False)
-    row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
-    _refresh(conn, row, cluster)
-    return row != conn.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().one()
+    return _refresh(conn, conn.execute(_ONE, {"alert_id": alert_id}).mappings().one(), cluster)
 
 
 def _add_events(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event], *, suppressed: bool) -> None:
@@ -218,8 +245,8 @@ def _add_events(conn: Connection, alert_id: str, cluster: Cluster, events_by_id:
     insert_missing(conn, alert_entities, ({"alert_id": alert_id, "kind": kind, "value": value[:256]} for kind, value in sorted(found)))
 
 
-def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
-    """Recompute span, count, sentence, establishment and watch flag of an alert that took the cluster in."""
+def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> bool:
+    """Recompute span, count, sentence, establishment and watch flag of an alert that took the cluster in. Returns whether any changed."""
     count, held = _counts(conn, row["id"])
     peak = max(row["peak_count"], cluster.peak_count)
     values, values_at = [list(pair) for pair in cluster.values], cluster.values_at
@@ -227,25 +254,25 @@ def _refresh(conn: Connection, row: RowMapping, cluster: Cluster) -> None:
     if (row["summary_at"], stored) > (values_at, values):
         values, values_at = stored, row["summary_at"]
     first_at, last_at = min(row["first_at"], cluster.first_at), max(row["last_at"], cluster.last_at)
-    conn.execute(
-        update(alerts)
-        .where(alerts.c.id == row["id"])
-        .values(
-            first_at=first_at,
-            last_at=last_at,
-            count=count,
-            suppressed_count=held,
-            peak_count=peak,
-            summary_values=dump(values),
-            summary_at=values_at,
-            summary=fill(row["summary_template"], dict(values), peak or count),
-            matched_fields=dump(sorted({*json.loads(row["matched_fields"]), *cluster.matched_fields})),
-            rule_author=_joint([row["rule_author"]], cluster.authors),
-            rule_licence=_joint([row["rule_licence"]], cluster.licences),
-            finess=_main_structure(conn, row["id"]),
-            watched=row["watched"] or _is_watched(conn, row["tenant"], row["id"], (first_at, last_at)),
-        )
-    )
+    now = {
+        "first_at": first_at,
+        "last_at": last_at,
+        "count": count,
+        "suppressed_count": held,
+        "peak_count": peak,
+        "summary_values": dump(values),
+        "summary_at": values_at,
+        "summary": fill(row["summary_template"], dict(values), peak or count),
+        "matched_fields": dump(sorted({*json.loads(row["matched_fields"]), *cluster.matched_fields})),
+        "rule_author": _joint([row["rule_author"]], cluster.authors),
+        "rule_licence": _joint([row["rule_licence"]], cluster.licences),
+        "finess": _main_structure(conn, row["id"]),
+        "watched": row["watched"] or _is_watched(conn, row["tenant"], row["id"], (first_at, last_at)),
+    }
+    changed = any(row[name] != value for name, value in now.items())
+    if changed:
+        conn.execute(_CHANGE_ONE, {"alert_id": row["id"], **now})
+    return changed
 
 
 def _event_row(alert_id: str, event_id: str, event: Event | None) -> dict[str, Any]:
@@ -273,26 +300,12 @@ def _entities(event: Event) -> set[tuple[str, str]]:
 
 def _main_structure(conn: Connection, alert_id: str) -> str | None:
     """The establishment most of the events are about; of equals the first in order, so that arrival order does not matter."""
-    query = (
-        select(alert_events.c.finess)
-        .where(alert_events.c.alert_id == alert_id, alert_events.c.finess.is_not(None))
-        .group_by(alert_events.c.finess)
-        .order_by(func.count().desc(), alert_events.c.finess)
-        .limit(1)
-    )
-    return conn.scalar(query)
+    return conn.scalar(_MAIN_STRUCTURE, {"alert_id": alert_id})
 
 
 def _is_watched(conn: Connection, tenant: str, alert_id: str, span: tuple[datetime, datetime]) -> bool:
-    users = select(alert_entities.c.value).where(alert_entities.c.alert_id == alert_id, alert_entities.c.kind == USER)
-    query = select(watch_list.c.id).where(
-        watch_list.c.tenant == tenant,
-        watch_list.c.user_id.in_(users),
-        watch_list.c.from_at <= span[1],
-        watch_list.c.until_at >= span[0],
-        or_(watch_list.c.ended_at.is_(None), watch_list.c.ended_at >= span[0]),
-    )
-    return conn.execute(query.limit(1)).first() is not None
+    given = {"tenant": tenant, "alert_id": alert_id, "first_at": span[0], "last_at": span[1]}
+    return conn.execute(_WATCHED, given).first() is not None
 
 
 def _merge_rows(conn: Connection, keeper: RowMapping, others: Sequence[RowMapping], now: datetime) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from math import log2
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select
 
 from siem.access import WATCH, Permission, Principal
 from siem.incidents.correlation import DISMISSED, Policy, attach, merge, open_incident, regroup
@@ -52,6 +52,12 @@ class Explained:
 
 Entity = tuple[str, str, str]
 
+_FORGOTTEN: Final = delete(entity_risks).where(
+    entity_risks.c.tenant == bindparam("of_tenant"),
+    entity_risks.c.kind == bindparam("of_kind"),
+    entity_risks.c.value == bindparam("of_value"),
+)
+
 
 def refresh(conn: Connection, alert_ids: Iterable[str], policy: Policy, now: datetime) -> list[str]:
     """Recompute the risk of everything these alerts are about. Returns the incidents that a risk touched, new ones among them."""
@@ -69,8 +75,7 @@ def refresh(conn: Connection, alert_ids: Iterable[str], policy: Policy, now: dat
             entity = (tenant, kind, value)
             since[entity] = min(since.get(entity, first), first)
     rows = _rows(conn, since, policy.half_life)
-    for entity, found in rows.items():
-        _keep(conn, entity, [_weight(row) for row in found], policy.half_life)
+    _keep(conn, {entity: [_weight(row) for row in found] for entity, found in rows.items()}, policy.half_life)
     if not policy.entity_threshold:
         return []
     reached = {entity: _reached(found, since[entity], policy) for entity, found in rows.items() if entity[1] in _OPENING}
@@ -121,28 +126,23 @@ def _weight(row: RowMapping) -> Weight:
     return Weight(row["id"], row["rule_id"], row["subject"], points, row["last_at"])
 
 
-def _keep(conn: Connection, entity: Entity, weights: Sequence[Weight], half_life: timedelta) -> None:
-    tenant, kind, value = entity
-    here = entity_risks.c.tenant == tenant, entity_risks.c.kind == kind, entity_risks.c.value == value
-    conn.execute(delete(entity_risks).where(*here))
-    at = max((weight.at for weight in weights), default=None)
-    risk = score(weights, at, half_life) if at else 0.0
-    if at is None or risk < _SMALLEST:
-        return
-    # The logarithm at a common instant: the same order at every instant, since all decay alike.
-    rank = log2(risk) + at.timestamp() / half_life.total_seconds()
-    conn.execute(
-        insert(entity_risks).values(
-            tenant=tenant,
-            kind=kind,
-            value=value,
-            score=risk,
-            at=at,
-            rank=rank,
-            alert_count=len(weights),
-            half_life_seconds=int(half_life.total_seconds()),
-        )
-    )
+def _keep(conn: Connection, weights: Mapping[Entity, Sequence[Weight]], half_life: timedelta) -> None:
+    """Write the risks down, all in two statements: an alert may be about hundreds of patients."""
+    kept: list[dict[str, object]] = []
+    for (tenant, kind, value), found in weights.items():
+        at = max((weight.at for weight in found), default=None)
+        risk = score(found, at, half_life) if at else 0.0
+        if at is None or risk < _SMALLEST:
+            continue
+        # The logarithm at a common instant: the same order at every instant, since all decay alike.
+        rank = log2(risk) + at.timestamp() / half_life.total_seconds()
+        seconds = int(half_life.total_seconds())
+        row = {"score": risk, "at": at, "rank": rank, "alert_count": len(found), "half_life_seconds": seconds}
+        kept.append({"tenant": tenant, "kind": kind, "value": value, **row})
+    if weights:
+        conn.execute(_FORGOTTEN, [{"of_tenant": tenant, "of_kind": kind, "of_value": value} for tenant, kind, value in weights])
+    if kept:
+        conn.execute(insert(entity_risks), kept)
 
 
 def _is_news(conn: Connection, alert_ids: set[str]) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -11,12 +12,14 @@ from sqlalchemy import (
     Connection,
     Float,
     Index,
+    Insert,
     Integer,
     RowMapping,
     String,
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     false,
     insert,
     select,
@@ -218,11 +221,17 @@ def dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+_ENTITIES: Final = (
+    select(alert_entities)
+    .where(alert_entities.c.alert_id.in_(bindparam("ids", expanding=True)))
+    .order_by(alert_entities.c.kind, alert_entities.c.value)
+)
+
+
 def entities_of(conn: Connection, alert_ids: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
     """Entities by alert and kind, values sorted."""
     found: dict[str, dict[str, list[str]]] = {}
-    query = select(alert_entities).where(alert_entities.c.alert_id.in_(alert_ids)).order_by(alert_entities.c.kind, alert_entities.c.value)
-    for row in conn.execute(query):
+    for row in conn.execute(_ENTITIES, {"ids": list(alert_ids)}) if alert_ids else ():
         found.setdefault(row.alert_id, {}).setdefault(row.kind, []).append(row.value)
     return {alert_id: {kind: tuple(values) for kind, values in kinds.items()} for alert_id, kinds in found.items()}
 
@@ -329,15 +338,15 @@ def to_change(row: RowMapping) -> Change:
     return Change(**{**values, "id": str(values["id"])})
 
 
+_ADD_CHANGE: Final = insert(changes)
+
+
 def write_change(
     conn: Connection, on: tuple[str, str], field: str, values: tuple[str | None, str | None], actor: str, at: datetime, reason: str = ""
 ) -> None:
     """Keep who changed what: ``on`` is (object type, id), ``values`` (old, new)."""
-    conn.execute(
-        insert(changes).values(
-            object_type=on[0], object_id=on[1], field=field, old=values[0], new=values[1], actor=actor, at=at, reason=reason
-        )
-    )
+    said = {"object_type": on[0], "object_id": on[1], "field": field, "old": values[0], "new": values[1]}
+    conn.execute(_ADD_CHANGE, {**said, "actor": actor, "at": at, "reason": reason})
 
 
 def remember_name(conn: Connection, tenant: str, subject: str, name: str) -> None:
@@ -357,7 +366,11 @@ def names_of(conn: Connection, tenant: str) -> dict[str, str]:
 def insert_missing(conn: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows whose primary key is not there yet."""
     listed = list(rows)
-    if not listed:
-        return
-    dialect = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    conn.execute(dialect(table).on_conflict_do_nothing(), listed)
+    if listed:
+        conn.execute(_insert_missing(table, conn.dialect.name), listed)
+
+
+@lru_cache
+def _insert_missing(table: Table, dialect: str) -> Insert:
+    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return made.on_conflict_do_nothing()
