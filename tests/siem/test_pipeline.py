@@ -186,7 +186,7 @@ class World:
                 {row.identifier for row in connection.execute(select(identities))},
                 progress.read_position(connection),
                 progress.read_states(connection, "source/").get("idp"),
-                filter_hits.read(connection),
+                filter_hits.read(connection, None),
             )
 
     def close(self) -> None:
