@@ -70,6 +70,7 @@ STANDARDS: Final[Mapping[str, str]] = {
     "RFC9396": "OAuth 2.0 Rich Authorization Requests",
     "RFC9440": "Client-Cert HTTP Header Field",
     "RFC9449": "OAuth 2.0 Demonstrating Proof of Possession (DPoP)",
+    "RFC5280": "Internet X.509 Public Key Infrastructure Certificate and Certificate Revocation List Profile",
     "RFC9470": "OAuth 2.0 Step Up Authentication Challenge Protocol",
     "RFC9700": "Best Current Practice for OAuth 2.0 Security",
     "RFC9701": "JSON Web Token (JWT) Response for OAuth Token Introspection",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -17,6 +17,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from idp.authentication import METHODS, Method
+from idp.authentication.card_certificate import Cards, open_cards
 from idp.authentication.places import Places, read_places
 from idp.authorization_details import read_detail_types
 from idp.client_auth import Authenticator
@@ -275,6 +277,8 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         client_keys=client_keys,
         sources=sources,
         certificates=ForwardedCertificates(sources, settings.client_certificate_header, settings.client_certificate_verify_header),
+        methods=_methods(settings),
+        cards=_cards(settings),
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         subject_issuers=SubjectIssuers(outbound, read_subject_issuers(settings.subject_issuers_file)),
         detail_types=read_detail_types(settings.authorization_details_file),
@@ -285,6 +289,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         outbound=outbound,
         delivery_horizon=settings.delivery_horizon,
         base_url=settings.base_url,
+        card_base_url=settings.card_base_url,
         mtls_base_url=settings.mtls_base_url,
         issuer=settings.issuer,
         admin_base_url=settings.admin_base_url,
@@ -295,6 +300,18 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         development=settings.development,
         control_api=bool(settings.control_api),
     )
+
+
+def _methods(settings: Settings) -> Mapping[str, Method]:
+    """The means of login that are there, with what the operator says they yield."""
+    yielded = {"device": Method(settings.device_amr, settings.device_acr), "certificate": Method(settings.card_amr, settings.card_acr)}
+    return {name: yielded[name] for name in METHODS if name != "certificate" or settings.card_base_url}
+
+
+def _cards(settings: Settings) -> Cards | None:
+    if settings.card_authorities_file is None:
+        return None
+    return open_cards(settings.card_authorities_file, settings.card_revocations_file, settings.card_identifier)
 
 
 def _authenticator(settings: Settings, state: State, client_keys: ClientKeys, limits: Limits) -> Authenticator:

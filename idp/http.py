@@ -96,6 +96,13 @@ class ForwardedCertificates:
             return None
         return ForwardedCertificate(values[0], verified=request.headers.getlist(self._verify_header) == ["SUCCESS"])
 
+    def absence(self, request: Request) -> Literal["none", "untrusted", "ambiguous"]:
+        """Why there is no certificate: none was shown, the header is not our proxy's, or cannot be what a proxy of ours writes."""
+        values = [value for value in request.headers.getlist(self._header) if value]
+        if not values:
+            return "none"
+        return "ambiguous" if self._sources.trusts_peer(request) else "untrusted"
+
 
 def _is_address(text: str) -> bool:
     try:

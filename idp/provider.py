@@ -1,5 +1,6 @@
 """The provider as endpoints see it: one frozen object of what ``create_app`` has put together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from idp.audit import AuditLog
+from idp.authentication import Method
+from idp.authentication.card_certificate import Cards
 from idp.authentication.places import Places
 from idp.authorization_details import DetailTypes
 from idp.client_auth import Authenticator
@@ -36,6 +39,10 @@ class Provider:
     client_keys: ClientKeys
     sources: Sources
     certificates: ForwardedCertificates
+    #: The means of login that are offered, by name, with what each yields; the first is proposed where all would do.
+    methods: Mapping[str, Method]
+    #: Cards that are taken, where the method ``certificate`` is offered.
+    cards: Cards | None
     #: Where an address is, shown to the person on the phone.
     places: Places
     #: Types of authorization details (RFC 9396), described by the operator.
@@ -53,6 +60,8 @@ class Provider:
     delivery_horizon: timedelta
     #: Without final slash.
     base_url: str
+    #: Where the proxy asks browsers for the certificate of a card, without final slash; empty when nobody logs in by card.
+    card_base_url: str
     #: Where clients connect with a certificate (``mtls_endpoint_aliases``), without final slash; empty when there is no such place.
     mtls_base_url: str
     issuer: str

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from vocabulary.identifiers import PsIdNat
 
 _PREFIX = "IDP_"
+Level = Literal["eidas1", "eidas2", "eidas3"]
 
 
 class Environment(StrEnum):
@@ -86,6 +87,31 @@ class Settings(BaseSettings):
     mtls_base_url: str = Field(
         "", description="URL, without final slash, where clients connect with a certificate (mtls_endpoint_aliases), if it is another."
     )
+    card_base_url: str = Field(
+        "",
+        description="URL, without final slash, at which the proxy asks browsers for the certificate of a card (a host name or a port of "
+        "its own); without it nobody logs in by card.",
+    )
+    card_authorities_file: Path | None = Field(
+        None, description="PEM file of the certificate authorities that issue cards, and of those above them up to the root."
+    )
+    card_revocations_file: Path | None = Field(
+        None,
+        description="Revocation lists (CRL) of these authorities: several in PEM, or one in DER; read again when the file changes. "
+        "No card is taken whose list is missing or past its nextUpdate.",
+    )
+    card_identifier: str = Field(
+        "CN",
+        description="Attribute of a card's subject that holds the national identifier: a name of RFC 4514 (CN), serialNumber, or an OID.",
+    )
+    card_acr: Level = Field("eidas3", description="Level that a login by card reaches (acr).")
+    card_amr: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("sc", "pin", "mfa", "hwk"), description="What a login by card is told as (amr: values of RFC 8176, comma separated)."
+    )
+    device_acr: Level = Field("eidas2", description="Level that a login by phone reaches (acr).")
+    device_amr: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("hwk", "pin"), description="What a login by phone is told as (amr: values of RFC 8176, comma separated)."
+    )
     geography_file: Path | None = Field(
         None, description="CSV network,country_iso_code,city_name,lat,lon: shows a person where a login is asked from."
     )
@@ -153,7 +179,7 @@ class Settings(BaseSettings):
     refusal_client_limit_count: int = Field(100, ge=1, le=10_000, description="Refused requests kept per client; the oldest make room.")
     refusal_source_limit_count: int = Field(20, ge=1, description="Of these, how many may come from one network.")
 
-    @field_validator("trusted_proxies", "administrators", mode="before")
+    @field_validator("trusted_proxies", "administrators", "card_amr", "device_amr", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -184,6 +210,7 @@ class Settings(BaseSettings):
         if not within and not self.issuer_host_served:
             raise ValueError("IDP_ISSUER must begin with IDP_BASE_URL, where its endpoints are served (or set IDP_ISSUER_HOST_SERVED)")
         self._check_certificates()
+        self._check_cards()
         self._check_module()
         if self.admin_port == self.port:
             raise ValueError("IDP_ADMIN_PORT must be another port than IDP_PORT: it is there to be kept from those who reach the other")
@@ -219,6 +246,22 @@ class Settings(BaseSettings):
             _check_url("IDP_MTLS_BASE_URL", self.mtls_base_url)
             if self.mtls_base_url.endswith("/") or not self.mtls_base_url.startswith("https:") or not self.client_certificate_header:
                 raise ValueError("IDP_MTLS_BASE_URL must be https, without final slash, and needs IDP_CLIENT_CERTIFICATE_HEADER")
+
+    def _check_cards(self) -> None:
+        """A means of login is there as a whole, or not at all."""
+        if bool(self.card_base_url) != bool(self.card_authorities_file):
+            raise ValueError("IDP_CARD_BASE_URL and IDP_CARD_AUTHORITIES_FILE go together")
+        if not self.card_base_url:
+            if self.card_revocations_file:
+                raise ValueError("IDP_CARD_REVOCATIONS_FILE needs IDP_CARD_BASE_URL: nobody logs in by card without it")
+            return
+        _check_url("IDP_CARD_BASE_URL", self.card_base_url)
+        if self.card_base_url.endswith("/") or not self.client_certificate_header:
+            raise ValueError("IDP_CARD_BASE_URL must have no final slash, and needs IDP_CLIENT_CERTIFICATE_HEADER")
+        if not self.development and (not self.card_base_url.startswith("https:") or self.card_base_url == self.base_url):
+            raise ValueError(
+                "IDP_CARD_BASE_URL must be https, at another host name or port than IDP_BASE_URL: there every browser is asked"
+            )
 
     def _check_module(self) -> None:
         given = (self.pkcs11_module, self.pkcs11_label, self.pkcs11_pin_file)

@@ -99,6 +99,7 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "http.response.body.bytes": Kind.INTEGER,
     "http.version": Kind.KEYWORD,
     "trace.id": Kind.KEYWORD,
+    "tls.client.hash.sha256": Kind.KEYWORD,
     "health.professional.profession": Kind.KEYWORD,
     "health.patient.pseudonym": Kind.KEYWORD,
     "health.structure.finess": Kind.KEYWORD,

@@ -155,6 +155,7 @@ AUDIT_FIELDS: Final[Mapping[str, str]] = {
     "source.ip": "address of the person's device, as the trusted proxy gave it",
     "source.port": "port of the same (integer)",
     "user_agent.original": "browser, as it names itself",
+    "tls.client.hash.sha256": "thumbprint of the certificate of the card that was shown (SHA-256, upper-case hexadecimal)",
     "health.relying_party.id": "client_id of the service that asks",
     "health.session.id": "session identifier (sid claim); never the cookie",
     "health.authentication.method": "device, certificate, passkey, password, upstream",

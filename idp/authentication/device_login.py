@@ -52,7 +52,8 @@ async def ask(doors: Doors, interaction: Interaction, client: Client, typed_nati
     approval = new_approval(interaction, client, account_id, origin, now, lifetime=doors.approval_lifetime)
     store = doors.store.interactions
     await store.put_approval(approval)
-    await store.put(replace(interaction, approval_id=approval.id))
+    # A card that was to be shown, or was, counts no more: the last choice does.
+    await store.put(replace(interaction, approval_id=approval.id, card_ticket_hash=None, card_proof_hash=None))
     record_asked(doors, approval, account, client, able=able)
     return approval
 
@@ -120,11 +121,11 @@ async def end_unanswered(doors: Doors) -> None:
         await end(doors, approval, ApprovalState.EXPIRED, browser, reason="nobody answered in time")
 
 
-async def give_up(doors: Doors, interaction: Interaction, origin: Origin) -> None:
-    """End whatever question waits, because the person cancelled in the browser."""
+async def give_up(doors: Doors, interaction: Interaction, origin: Origin, *, reason: str = "cancelled in the browser") -> None:
+    """End whatever question waits, because the person cancelled in the browser, or chose another means."""
     approval = await look(doors, interaction, origin)
     if approval is not None and not is_final(approval.state):
-        await end(doors, approval, ApprovalState.EXPIRED, origin, reason="cancelled in the browser")
+        await end(doors, approval, ApprovalState.EXPIRED, origin, reason=reason)
 
 
 async def _end_earlier(doors: Doors, interaction: Interaction, origin: Origin) -> None:

@@ -1,6 +1,7 @@
 """Which level the client would like, or must have (OpenID Connect Core §3.1.2.1 ``acr_values``, §5.5.1.1 ``acr``)."""
 
 from idp.authorization.request import AuthorizationRequest
+from idp.authorization.request_level import wanted_level
 from idp.errors import UnmetAuthenticationRequirements
 from idp.tokens.step_up import ACR_LEVELS
 
@@ -11,11 +12,7 @@ def check_acr(request: AuthorizationRequest) -> None:
     Where it cannot be reached, a wish goes on, as the ``acr`` claim says what was reached; an essential claim ends it
     with an error of its own, before anybody logs in for nothing.
     """
-    conditions = request.id_token_claims.get("acr", {})
-    named = _levels([conditions.get("value"), *_listed(conditions.get("values"))])
-    essential = conditions.get("essential") is True and ("value" in conditions or "values" in conditions)
-    wished = (request.get("acr_values") or "").split() or list(request.proved_client.default_acr_values)
-    levels = named if essential else named + _levels(wished)
+    levels, essential = wanted_level(request.parameters, request.proved_client)
     best = ACR_LEVELS.get(request.best_acr, 0)
     if essential and min(levels, default=best + 1) > best:
         raise UnmetAuthenticationRequirements("no means of login here reaches the level that this client must have")
@@ -31,12 +28,3 @@ def check_acr(request: AuthorizationRequest) -> None:
         # The claim must be one of those asked for (§5.5.1.1): the highest that the session reaches.
         level = max(level for level in levels if level <= reached)
         request.acr = next(name for name, number in ACR_LEVELS.items() if number == level)
-
-
-def _levels(values: list[object] | list[str]) -> list[int]:
-    """Those we know; a name of somebody else's framework asks for nothing."""
-    return [ACR_LEVELS[value] for value in values if isinstance(value, str) and value in ACR_LEVELS]
-
-
-def _listed(values: object) -> list[object]:
-    return values if isinstance(values, list) else []

@@ -1,7 +1,7 @@
 """Single claims asked for by name (OpenID Connect Core §5.5 ``claims``)."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -12,19 +12,29 @@ from idp.errors import InvalidRequest
 _CONDITIONS: Final[Mapping[str, tuple[type, ...]]] = {"essential": (bool,), "value": (str, int, float, bool), "values": (list,)}
 
 
+class RequestedClaims(NamedTuple):
+    """What ``claims`` asks of the ID token and of userinfo: member name to its conditions."""
+
+    id_token: Mapping[str, Mapping[str, object]]
+    userinfo: Mapping[str, Mapping[str, object]]
+
+
 def check_claims(request: AuthorizationRequest) -> None:
     """Only the shape: what is released stays within the scope that the client registered, and what we do not have is left out (§5.5.1)."""
-    text = request.get("claims")
+    request.id_token_claims, request.userinfo_claims = read_claims(request.get("claims"))
+
+
+def read_claims(text: str | None) -> RequestedClaims:
+    """The parameter, nothing without one; raises :class:`InvalidRequest`."""
     if text is None:
-        return
+        return RequestedClaims({}, {})
     try:
         document = orjson.loads(text)
     except ValueError as error:
         raise InvalidRequest("claims must be a JSON object") from error
     if not isinstance(document, dict):
         raise InvalidRequest("claims must be a JSON object")
-    request.id_token_claims = _members(document, "id_token")
-    request.userinfo_claims = _members(document, "userinfo")
+    return RequestedClaims(_members(document, "id_token"), _members(document, "userinfo"))
 
 
 def _members(document: Mapping[str, object], place: str) -> dict[str, Mapping[str, object]]:

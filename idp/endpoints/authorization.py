@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from idp import authorization, sessions
-from idp.authentication import METHODS
+from idp.authentication import best_acr
 from idp.authorization import AskConsent, AuthorizationRequest, Grant, Login
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.authorization.respond import refusal_members
@@ -29,7 +29,6 @@ from idp.model import Account, AuthorizationCode, Client, Consent, Interaction, 
 from idp.profiles import rules_of
 from idp.provider import Provider, provider_of
 from idp.tokens.issuer import hash_token
-from idp.tokens.step_up import ACR_LEVELS
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
@@ -83,7 +82,8 @@ async def resume(request: Request) -> Response:
 
 
 def _nothing(provider: Provider) -> AuthorizationRequest:
-    return AuthorizationRequest(parameters={}, now=provider.clock(), issuer=provider.issuer, found_client=None, best_acr=best_acr())
+    best = best_acr(provider.methods)
+    return AuthorizationRequest(parameters={}, now=provider.clock(), issuer=provider.issuer, found_client=None, best_acr=best)
 
 
 async def _walk(request: Request, provider: Provider, parameters: Mapping[str, str], interaction: Interaction | None) -> Response:
@@ -128,7 +128,7 @@ async def _load(
         read_token=provider.tokens.id_token_claims,
         subject_of=provider.tokens.subject,
         detail_types=provider.detail_types,
-        best_acr=best_acr(),
+        best_acr=best_acr(provider.methods),
     )
 
 
@@ -137,11 +137,6 @@ async def _consent(provider: Provider, client: Client | None, account: Account |
     if client is None or client.registered_at is None or account is None:
         return None
     return await provider.store.consents.get(account.id, client.client_id)
-
-
-def best_acr() -> str:
-    """The highest level that a means of login of ours reaches."""
-    return max((method.acr for method in METHODS.values()), key=lambda acr: ACR_LEVELS.get(acr, 0))
 
 
 async def _send_to_page(request: Request, provider: Provider, asked: AuthorizationRequest, page: Literal["login", "consent"]) -> Response:

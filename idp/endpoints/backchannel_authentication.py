@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from idp.authentication import METHODS
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
 from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backchannel_request
@@ -217,7 +216,7 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
 
 async def _answer(provider: Provider, client: Client, asked: _Asked, approval: Approval) -> Response:
     rules = rules_of(client)
-    method = METHODS["device"]
+    method = provider.methods["device"]
     auth_req_id = _new_auth_req_id(provider, client, asked, approval)
     awaited = AwaitedRequest(
         handle_hash=hash_token(auth_req_id),

@@ -1,10 +1,9 @@
-"""The login pages: identify, wait for the phone, cancel. They work without script; a small module only makes them livelier.
+"""The login pages: choose a means, identify, wait for the phone, cancel. They work without script; a small module only makes them livelier.
 
 An interaction belongs to the browser that began it (cookie), and each form to the page that served it (``csrf``): anyone else
 gets one page that says nothing about the login (identity-engineering.md §4.1, session fixation).
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,23 +12,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from idp.authentication import METHODS
 from idp.authentication.device_approval import is_final
 from idp.authentication.device_login import ask, give_up, look, seconds_left, take_approved
 from idp.authentication.limits import normalised_national_id
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authorization.respond import refusal_members
+from idp.endpoints import card
 from idp.endpoints.authorization_response import answer_client
 from idp.endpoints.device_verification import refuse
 from idp.endpoints.doors import doors_of, origin_of
+from idp.endpoints.entering import enter
+from idp.endpoints.means import means_of
 from idp.endpoints.pages import pages, preferences
 from idp.endpoints.request_once import answers_pushed
 from idp.endpoints.visit import Visit, stopped, visit_of
 from idp.errors import AccessDenied
 from idp.http import read_form
 from idp.model import Approval, ApprovalState
-from idp.people.directory import profession_keys
-from idp.sessions import set_cookie, start, user_agent
+from idp.sessions import current, user_agent
+from idp.tokens.step_up import ACR_LEVELS
 from vocabulary.audit import AuditAction, Outcome
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
@@ -40,19 +41,31 @@ _STEPS: Final = {ApprovalState.REQUESTED: 0, ApprovalState.SEEN: 1, ApprovalStat
 
 
 async def identify(request: Request) -> Response:
-    """GET: who asks, and the field for the national identifier."""
+    """GET: who asks, by which means one may answer, and the field for the national identifier."""
     visit = await visit_of(request)
     if visit is None:
         return stopped(request, "gone", 410)
-    return _identify_page(visit, national_id=visit.interaction.request.get("login_hint", "")[:_HINT_LENGTH])
+    return await _identify_page(visit, national_id=visit.interaction.request.get("login_hint", "")[:_HINT_LENGTH])
 
 
-def _identify_page(visit: Visit, *, error: str = "", national_id: str = "", status: int = 200) -> Response:
-    return visit.page("identify.html", status=status, error=error, national_id=national_id)
+async def _identify_page(visit: Visit, *, error: str = "", national_id: str = "", status: int = 200, chosen: str = "") -> Response:
+    """``chosen``: the means that the form named, where it comes back with an error."""
+    means = means_of(visit)
+    # Why somebody who is logged in is here: their session does not reach what is asked.
+    session = await current(visit.provider, visit.request) if means.wanted else None
+    return visit.page(
+        "identify.html",
+        status=status,
+        error=error,
+        national_id=national_id,
+        means=means,
+        chosen=chosen or means.preferred,
+        raising=session is not None and ACR_LEVELS.get(session.acr, 0) < means.wanted,
+    )
 
 
 async def send(request: Request) -> Response:
-    """POST: put the question to the person's phones, whoever they are, and go and wait."""
+    """POST: by the means that was chosen. By phone: put the question to the person's phones, whoever they are, and go and wait."""
     visit = await visit_of(request)
     if visit is None:
         return stopped(request, "gone", 410)
@@ -61,13 +74,21 @@ async def send(request: Request) -> Response:
         return stopped(request, "refused", 403)
     typed = normalised_national_id(form.get("national_id", ""))
     texts = pages().messages(preferences(request, visit.ui_locales).language)
+    means = means_of(visit)
+    method = form.get("method", means.preferred)
+    if method not in means.names:
+        return await _identify_page(visit, error=texts("login.error.means"), national_id=typed, status=422)
+    if method == "certificate":
+        return await card.send_off(visit)
     if fault := _fault(typed):
-        return _identify_page(visit, error=texts(f"login.error.{fault}"), national_id=form.get("national_id", ""), status=422)
+        given = form.get("national_id", "")
+        return await _identify_page(visit, error=texts(f"login.error.{fault}"), national_id=given, status=422, chosen=method)
     try:
         await ask(doors_of(visit.provider), visit.interaction, visit.client, typed, origin_of(visit.provider, request))
     except AuthenticationRefused as refusal:
         seconds = refusal.retry_after_seconds or 60
-        response = _identify_page(visit, error=texts("login.error.limited", minutes=-(-seconds // 60)), national_id=typed, status=429)
+        error = texts("login.error.limited", minutes=-(-seconds // 60))
+        response = await _identify_page(visit, error=error, national_id=typed, status=429, chosen=method)
         response.headers["retry-after"] = str(seconds)
         return response
     return RedirectResponse(f"/login/{visit.interaction.id}/wait", 303)
@@ -111,40 +132,11 @@ async def wait(request: Request) -> Response:
 
 async def _enter(visit: Visit, approval: Approval) -> Response:
     """Begin the session, once per approval; the browser that waited is the one that gets it."""
-    provider, request = visit.provider, visit.request
-    origin = origin_of(provider, request)
-    account = await take_approved(doors_of(provider), visit.interaction, approval, origin)
+    provider = visit.provider
+    account = await take_approved(doors_of(provider), visit.interaction, approval, origin_of(provider, visit.request))
     if account is None:
         return visit.page("ended.html", state="used", status=409)
-    method = METHODS["device"]
-    proved = replace(visit.interaction, authenticated_at=provider.clock())
-    session, cookie_value = await start(provider, request, account, "device", method.acr, method.amr, approval.device_id)
-    await provider.store.interactions.put(proved)
-    provider.audit.record(
-        AuditAction.LOGIN_SUCCEEDED,
-        Outcome.SUCCESS,
-        {
-            "user.id": account.national_id,
-            "user.roles": profession_keys(account.directory),
-            "source.ip": origin.ip,
-            "user_agent.original": origin.user_agent,
-            "health.relying_party.id": visit.client.client_id,
-            "health.session.id": session.id,
-            "health.authentication.method": "device",
-            "health.authentication.acr": method.acr,
-            "health.authentication.amr": list(method.amr),
-            "health.approval.id": approval.id,
-            "health.device.id": approval.device_id,
-            "health.structure.finess": visit.client.structure_finess,
-        },
-    )
-    if visit.interaction.device_code_hash is not None:
-        # The session is the device's: a browser that only lent its screen keeps none.
-        await provider.store.interactions.put(replace(proved, session_id=session.id))
-        return RedirectResponse(f"/device/{visit.interaction.id}/done", 303)
-    response = RedirectResponse(f"/auth/resume/{visit.interaction.id}", 303)
-    set_cookie(response, session, cookie_value, https=provider.https)
-    return response
+    return await enter(visit, account, "device", {"health.approval.id": approval.id}, device_id=approval.device_id)
 
 
 async def state(request: Request) -> Response:
@@ -197,4 +189,5 @@ routes: list[BaseRoute] = [
     Route("/login/{interaction_id}/wait", wait, methods=["GET"]),
     Route("/login/{interaction_id}/state", state, methods=["GET"]),
     Route("/login/{interaction_id}/cancel", cancel, methods=["POST"]),
+    *card.routes,
 ]

@@ -175,7 +175,6 @@ def _shown(
     texts: Messages,
 ) -> SessionShown:
     reached = [clients[visit.client_id].client_name for visit in visits if visit.session_id == session.id and visit.client_id in clients]
-    phone = phones.get(session.device_id or "")
     return SessionShown(
         id=session.id,
         here=session.id == mine.id,
@@ -183,11 +182,18 @@ def _shown(
         user_agent=session.user_agent,
         place=place_name(provider.places, session.source_ip, texts("phone.question.place_unknown")),
         address=session.source_ip,
-        means=texts("sessions.means.phone", name=phone) if phone else texts("sessions.means.other"),
+        means=means_name(session.method, phones.get(session.device_id or ""), texts),
         since=moment(session.auth_time, texts),
         last_used=moment(session.last_used_at, texts),
         services=reached,
     )
+
+
+def means_name(method: str, phone: str | None, texts: Messages) -> str:
+    """By which means a session began, and with which phone, as a person calls it."""
+    if method == "certificate":
+        return texts("sessions.means.card")
+    return texts("sessions.means.phone", name=phone) if phone else texts("sessions.means.other")
 
 
 async def _clients(provider: Provider, visits: Sequence[Visit]) -> dict[str, Client]:

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from idp.authentication import best_acr
 from idp.authorization import AuthorizationRequest, check_pushed
 from idp.authorization.check_request_object import PUSHED_PREFIX
 from idp.authorization.request import KEPT_PARAMETERS
 from idp.endpoints.answers import json_answer
-from idp.endpoints.authorization import best_acr
 from idp.endpoints.refusals import explained
 from idp.endpoints.request_once import refuse_second_use
 from idp.endpoints.sender import nonce_header, proof_header, prove_client, prove_key
@@ -43,7 +43,7 @@ async def _push(request: Request, provider: Provider, form: dict[str, str]) -> R
         found_client=client,
         pushing=True,
         detail_types=provider.detail_types,
-        best_acr=best_acr(),
+        best_acr=best_acr(provider.methods),
     )
     try:
         check_pushed(asked)

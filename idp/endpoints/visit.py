@@ -50,14 +50,19 @@ class Visit:
         )
 
     def page(self, template: str, *, status: int = 200, **context: object) -> Response:
-        """A page of this login; its forms may end at the client, after a cancellation."""
+        """A page of this login; its forms may end at the client, after a cancellation, or at the address of cards."""
         parts = urlsplit(self.interaction.request.get("redirect_uri", ""))
+        ends = [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else [f"{parts.scheme}:"] if parts.scheme else []
+        if self.provider.card_base_url:
+            # The form that chooses a card ends there, and back here.
+            card = urlsplit(self.provider.card_base_url)
+            ends.append(f"{card.scheme}://{card.netloc}")
         return pages().render(
             self.request,
             template,
             status=status,
             ui_locales=self.ui_locales,
-            form_action=(f"{parts.scheme}://{parts.netloc}",) if parts.netloc else (f"{parts.scheme}:",) if parts.scheme else (),
+            form_action=ends,
             here=self.request.url.path,
             client=self.client,
             interaction_id=self.interaction.id,

@@ -71,6 +71,14 @@ class Interaction:
     authenticated_at: datetime | None = None
     #: Set when the request was pushed: what its one answer spends.
     pushed_hash: str | None = None
+    #: Set while a card is to be shown at the address of cards: the secret in its path, and what became of it there, a fault or a proof.
+    card_ticket_hash: str | None = None
+    card_fault: str | None = None
+    card_proof_hash: str | None = None
+    card_account_id: str | None = None
+    #: SHA-256 (hex) of the certificate.
+    card_thumbprint: str | None = None
+    card_proved_at: datetime | None = None
     #: Who agreed in this interaction, on the page that shows who asks for what.
     consented_account_id: str | None = None
     #: Set when a device asked (RFC 8628), not this browser: what the answer goes to, and the session that the login began.

@@ -40,6 +40,11 @@ class Certificate:
         digest = hashlib.sha256(self.der)
         return base64.b64encode(digest.hexdigest().encode()).decode() if encoding == "ans" else base64url(digest.digest())
 
+    @property
+    def hexadecimal(self) -> str:
+        """SHA-256 of it in upper-case hexadecimal, as ECS writes ``tls.client.hash.sha256``."""
+        return hashlib.sha256(self.der).hexdigest().upper()
+
     def fits(self, thumbprint: str) -> bool:
         """Whether a token bound to ``thumbprint``, in either encoding, is this certificate's."""
         return any([hmac.compare_digest(thumbprint.encode(), self.thumbprint(encoding).encode()) for encoding in ENCODINGS])  # noqa: C419

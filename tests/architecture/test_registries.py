@@ -11,7 +11,7 @@ from tests.architecture.tree import python_files
 
 #: Folder, name of its registry, modules of the folder that are not parts to register.
 REGISTRIES = [
-    ("idp/authorization", "STEPS", {"request", "request_object", "respond"}),
+    ("idp/authorization", "STEPS", {"request", "request_level", "request_object", "respond"}),
     ("idp/grants", "GRANTS", {"phases", "repeated_answer"}),
     ("idp/client_auth", "METHODS", {"presented"}),
     ("siem/sources", "SOURCES", {"configuration", "flatten", "record", "source"}),

@@ -43,7 +43,7 @@ def test_an_audit_event_has_its_class_in_the_schema(action: AuditAction) -> None
 
 
 def test_a_field_of_ours_stands_under_health_and_says_what_it_holds() -> None:
-    schema = ("event.", "user.", "source.", "user_agent.", "trace.", "health.")
+    schema = ("event.", "user.", "source.", "user_agent.", "tls.", "trace.", "health.")
     for name, meaning in AUDIT_FIELDS.items():
         assert name.startswith(schema), f"{name}: neither of the schema nor under health.*"
         assert meaning

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from idp.endpoints import administration as api
 from idp.endpoints.console.entry import Entered, form_page, page
 from idp.endpoints.devices_seen import device_name, place_name
-from idp.endpoints.my_sessions import moment
+from idp.endpoints.my_sessions import means_name, moment
 from idp.endpoints.pages import pages, preferences
 from idp.model import Account
 
@@ -53,6 +53,8 @@ async def show_one(request: Request, mine: Entered) -> Response:
     """GET."""
     provider, account = mine.provider, await _account(request, mine)
     texts = pages().messages(preferences(request).language)
+    devices = await provider.store.devices.of_account(account.id)
+    names = {one.id: one.name for one in devices}
     found = await api.search_sessions(api.SessionSearch(national_id=account.national_id or ""), mine.actor(request))
     shown = [
         {
@@ -61,6 +63,7 @@ async def show_one(request: Request, mine: Entered) -> Response:
             "place": place_name(provider.places, one.source_ip, texts("phone.question.place_unknown")),
             "address": one.source_ip,
             "acr": one.acr,
+            "means": means_name(one.method, names.get(one.device_id or ""), texts),
             "since": moment(one.auth_time, texts),
             "last_used": moment(one.last_used_at, texts),
             "clients": one.clients,
@@ -76,7 +79,7 @@ async def show_one(request: Request, mine: Entered) -> Response:
             "since": moment(one.enrolled_at, texts),
             "last_used": moment(one.last_used_at, texts) if one.last_used_at else "",
         }
-        for one in await provider.store.devices.of_account(account.id)
+        for one in devices
     ]
     notice = request.query_params.get("done", "")
     return pages().render(

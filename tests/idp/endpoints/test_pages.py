@@ -17,6 +17,11 @@ from tests.idp.endpoints.login_flow import CAMILLE, Provider, running_provider
 TEXTS = {language: pages().messages(language).texts for language in LANGUAGES}
 #: Keys that a template or a script puts together from a state or a name.
 BUILT = (
+    "login.device.",
+    "login.certificate.",
+    "login.level.",
+    "card.card_",
+    "card.too_many_attempts.",
     "fault.",
     "consent.scope.",
     "wait.",
