@@ -24,7 +24,7 @@ def test_what_must_be_leaves_no_room_for_what_is_wished() -> None:
     assert wanted_level(_asked(essential=True), client("c")) == WantedLevel((), essential=False)
 
 
-@pytest.mark.spec("OIDCREG-2")
+@pytest.mark.spec("OIDCR-2")
 def test_what_a_client_registered_holds_where_the_request_says_nothing() -> None:
     registered = client("c", default_acr_values=("eidas2",))
     assert wanted_level({}, registered).levels == (2,)
