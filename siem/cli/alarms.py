@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from siem.cli.context import AsJson, console, loaded_rules, open_database, pipelines
+from siem.settings import load_rule_settings
 
 if TYPE_CHECKING:  # the engine takes long to import
-    from siem.detection.profile import UnseenField
+    from siem.detection.load import Ruleset
+    from siem.detection.profile import Profiles, UnseenField
 
 
 def rules_alarms(as_json: AsJson = False) -> None:
@@ -65,10 +67,19 @@ def rules_fields(as_json: AsJson = False) -> None:
 
 
 def _unseen() -> "list[UnseenField]":
+    open_database().close()  # says so where there is no watch
+    profiles = counted(loaded_rules(None, pipelines().sources))
+    return [] if profiles is None else profiles.unseen()
+
+
+def counted(ruleset: "Ruleset") -> "Profiles | None":
+    """What the watch has counted of its events, as these rules would read them; None where no watch has run here."""
     from siem.detection.engine import Engine
     from siem.detection.state import StateKey
     from siem.store.progress import read_states
 
+    if not (load_rule_settings().state / "watch.sqlite").is_file():
+        return None
     key = StateKey.of_profiles().text()
     database = open_database()
     try:
@@ -76,6 +87,6 @@ def _unseen() -> "list[UnseenField]":
             kept = {name: data for name, data in read_states(connection, "engine/").items() if name == key}
     finally:
         database.close()
-    engine = Engine(loaded_rules(None, pipelines().sources))
+    engine = Engine(ruleset)
     engine.restore(kept)
-    return engine.profiles.unseen()
+    return engine.profiles

@@ -44,16 +44,19 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def report(errors: list[DataError], *, as_json: bool, checked: str) -> None:
-    """Print what is wrong, each on its line; exit 1 when there is anything."""
+def report(errors: list[DataError], *, as_json: bool, checked: str, warnings: Sequence[DataError] = ()) -> None:
+    """Print what is wrong, each on its line, and what may be; exit 1 when there is anything wrong."""
     if as_json:
-        typer.echo(
-            json.dumps([{"path": e.path, "line": e.line, "field": e.field, "problem": e.problem} for e in errors], ensure_ascii=False)
-        )
+        said = [(one, "problem") for one in errors] + [(one, "warning") for one in warnings]
+        rows = [{"path": e.path, "line": e.line, "field": e.field, "problem": e.problem, "severity": severity} for e, severity in said]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
     else:
         for error in errors:
             typer.echo(str(error))
-        typer.echo(f"{checked}: {len(errors)} problem(s)" if errors else f"{checked}: no problem")
+        for one in warnings:
+            typer.echo(f"warning: {one}")
+        count = f"{len(errors)} problem(s)" if errors else "no problem"
+        typer.echo(f"{checked}: {count}" + (f", {len(warnings)} warning(s)" if warnings else ""))
     if errors:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from siem.cli import tuning
+from siem.cli import alarms, tuning
 from siem.cli.context import PROOFS, RULES, AsJson, console, fail, folder_of, open_database, pipelines, report, rule_folders
 from siem.cli.rule_conversion import convert_rules
 from siem.errors import DataError
@@ -16,6 +16,9 @@ from siem.errors import DataError
 if TYPE_CHECKING:  # the engine takes long to import
     from collections.abc import Callable, Sequence
 
+    from siem.detection.documents import Document
+    from siem.detection.load import Ruleset
+    from siem.detection.pipelines import Pipelines
     from siem.detection.prove import ProofResult, Proven, Readers
     from siem.event import Event
 
@@ -33,14 +36,29 @@ def rules_check(
     proofs: Annotated[
         Path | None, typer.Option(help="Folder of proofs, laid out as the first folder’s rules; each of them must then have its own.")
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for problems.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with each rule: file, line, field and reason."""
+    """Say what is wrong with each rule: file, line, field and reason; and what may be: fields that its sources are not known to have."""
     from siem.detection import prove
+    from siem.detection.folders import OWN
+    from siem.detection.load import load_rules, read_folders
 
-    known = pipelines()
-    problems = prove.check(*rule_folders(folders), proofs=proofs, at=datetime.now(UTC), sources=known.sources)
-    report([*known.errors, *problems], as_json=as_json, checked="rules")
+    known, chosen = pipelines(), rule_folders(folders)
+    ruleset = load_rules(*chosen, sources=known.sources)
+    problems = [*known.errors, *prove.check(*chosen, proofs=proofs, at=datetime.now(UTC), sources=known.sources, ruleset=ruleset)]
+    ours = [one for one in chosen if not one.name or one.name == OWN or folders]
+    warnings = _warnings(read_folders(ours)[0], ruleset, known)
+    report([*problems, *warnings] if strict else problems, as_json=as_json, checked="rules", warnings=() if strict else warnings)
+
+
+def _warnings(documents: "Sequence[Document]", ruleset: "Ruleset", known: "Pipelines") -> list[DataError]:
+    from siem.detection.unknown_fields import Known, unknown_fields
+
+    profiles = alarms.counted(ruleset)
+    if profiles is None:
+        return unknown_fields(documents, ruleset, Known(known))
+    return unknown_fields(documents, ruleset, Known(known, profiles.unseen(), profiles.names_seen()))
 
 
 @app.command("test")

@@ -18,7 +18,7 @@ from siem.detection.filters import AddedFilter, Filter, read_filter
 from siem.detection.folders import OWN, RuleFolder, named
 from siem.detection.heading import heading, id_from, own_section, text_at
 from siem.detection.indicators import CompiledIndicators, read_indicators
-from siem.detection.logsource import LogSource
+from siem.detection.logsource import LogSource, lacks
 from siem.detection.modifiers import ItemError, Placeholders
 from siem.detection.overrides import overridden
 from siem.detection.pipelines import product_pipelines
@@ -56,6 +56,10 @@ class CompiledRule:
     name: str
     variants: tuple[Variant, ...]
     alerts: bool = True
+
+    def lacks(self, name: str) -> str | None:
+        """None where some source of the rule may give a field; else what may have been meant (:func:`.logsource.lacks`)."""
+        return lacks((source for variant in self.variants for source in variant.sources), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +332,8 @@ class _Loader:
         event_names, asked = sources[0].event_names, dict[str, None]()
 
         def rename(name: str) -> tuple[str, ...]:
-            if not any(source.gives(name) for source in sources):
-                raise ItemError(f"the source has no field «{name}»")
+            if (meant := lacks(sources, name)) is not None:
+                raise ItemError(f"the source has no field «{name}»{meant}")
             asked[name] = None
             return event_names(name)
 
@@ -352,7 +356,7 @@ class _Loader:
         for rule_id, one in baselines.items():
             try:
                 lookup = partial(self._lookup, "veilleur", "baseline")
-                inputs = inputs_of(one.baseline, lookup, singles.__contains__, lambda each, name: _gives(singles[each], name))
+                inputs = inputs_of(one.baseline, lookup, singles.__contains__, lambda each, name: singles[each].lacks(name))
                 made.append(replace(one, inputs=inputs))
             except RuleMistake as mistake:
                 self._refuse(rule_id, mistake)
@@ -387,14 +391,10 @@ class _Loader:
                 raise RuleMistake(f"«{reference}» was refused", "correlation", "rules")
             return found
 
-        def gives(rule_id: str, name: str) -> bool:
-            return all(_gives(singles[one], name) for one in (baselines[rule_id].inputs if rule_id in baselines else (rule_id,)))
+        def lacking(rule_id: str, name: str) -> str | None:
+            inputs = baselines[rule_id].inputs if rule_id in baselines else (rule_id,)
+            return next((meant for one in inputs if (meant := singles[one].lacks(name)) is not None), None)
 
         sections = {rule_id: one.correlation for rule_id, one in correlations.items()}
-        inputs = References(sections, lookup, gives, self._refuse).inputs
+        inputs = References(sections, lookup, lacking, self._refuse).inputs
         return [replace(correlations[rule_id], inputs=found) for rule_id, found in inputs.items()]
-
-
-def _gives(rule: CompiledRule, name: str) -> bool:
-    """Whether some source of the rule has a field."""
-    return any(source.gives(name) for variant in rule.variants for source in variant.sources)

@@ -4,9 +4,11 @@ A rule names a log source by product, category and service; a log source agrees 
 Several may agree: the rule then reads each of them. :mod:`.pipelines` reads them from files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from siem.detection.nearest import meant
 
 #: The event's own instant, which every event has.
 _TIMESTAMP: Final = "@timestamp"
@@ -53,3 +55,11 @@ class LogSource:
     def gives(self, name: str) -> bool:
         """Whether its events may carry what a rule calls ``name``."""
         return not self.known or name == _TIMESTAMP or any(one in self.known for one in self.event_names(name))
+
+
+def lacks(sources: Iterable[LogSource], name: str) -> str | None:
+    """None where one of the log sources may give what a rule calls ``name``; else what may have been meant, as the end of a sentence."""
+    every = tuple(sources)
+    if any(source.gives(name) for source in every):
+        return None
+    return meant(name, {one for source in every for one in (*source.known, *source.fields)})

@@ -140,6 +140,10 @@ class Profiles:
             found.extend(UnseenField(source, at[0], tuple(sorted(seen.named[at].copy())), at[1:]) for at in missing)
         return found
 
+    def names_seen(self) -> dict[str, frozenset[str]]:
+        """By source, the names of fields that its sampled events had."""
+        return {source: frozenset(seen.names.copy()) for source, seen in list(self._sources.items())}
+
     def export(self) -> bytes:
         """All of it as JSON, to be kept."""
         tallies = {

@@ -87,15 +87,19 @@ class _Line:
 
 
 def check(
-    *folders: Path | RuleFolder, proofs: Path | None = None, at: datetime | None = None, sources: Sequence[LogSource] | None = None
+    *folders: Path | RuleFolder,
+    proofs: Path | None = None,
+    at: datetime | None = None,
+    sources: Sequence[LogSource] | None = None,
+    ruleset: Ruleset | None = None,
 ) -> list[DataError]:
     """Everything wrong with folders of rules: what does not load, what is not in the form of the schemas, and what the rules of the first
     must have besides, being our own.
 
     With ``proofs``, a rule of the first folder that raises alerts without both proof files is an error too; with ``at``, so is a
-    filter that had expired by then.
+    filter that had expired by then. ``ruleset`` is what the folders hold, where they are loaded already.
     """
-    ruleset = load_rules(*folders, sources=sources)
+    ruleset = load_rules(*folders, sources=sources) if ruleset is None else ruleset
     problems = [
         *ruleset.errors,
         *(problem for one in ruleset.filters for problem in _of_filter(one, at)),

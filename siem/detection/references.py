@@ -18,20 +18,20 @@ MAX_LEVELS: Final = 20
 class References:
     """Resolves the correlations of a rule set.
 
-    ``lookup`` gives the id for a name or id, or raises RuleMistake; ``has_field`` says whether a rule on single events, or a baseline, can
-    give a field under its Sigma name; ``refuse`` is told of each correlation left out.
+    ``lookup`` gives the id for a name or id, or raises RuleMistake; ``lacks`` gives None where a rule on single events, or a baseline, can
+    give a field under its Sigma name, else what may have been meant; ``refuse`` is told of each correlation left out.
     """
 
     def __init__(
         self,
         correlations: Mapping[str, Correlation],
         lookup: Callable[[str], str],
-        has_field: Callable[[str, str], bool],
+        lacks: Callable[[str, str], str | None],
         refuse: Callable[[str, RuleMistake], None],
     ) -> None:
         self._correlations = correlations
         self._lookup = lookup
-        self._has_field = has_field
+        self._lacks_field = lacks
         self._refuse = refuse
         self._levels: dict[str, int] = {}
         self._refused: set[str] = set()
@@ -76,23 +76,26 @@ class References:
         for reference, child in zip(one.references, inputs, strict=True):
             for name, path in (*((name, ("group-by",)) for name in one.group_by), *((name, ("condition", "field")) for name in one.fields)):
                 translated = one.field_of(reference, name)
-                if not self._gives(child, translated):
-                    said = f"«{translated}»" if translated == name else f"«{translated}», which «{name}» stands for,"
-                    raise RuleMistake(f"the rule «{reference}» has no field {said}", "correlation", *path)
+                meant = self._lacks(child, translated)
+                if meant is not None:
+                    said = f"«{translated}»" if translated == name else f"«{translated}», which «{name}» stands for"
+                    raise RuleMistake(f"the rule «{reference}» has no field {said}{meant}", "correlation", *path)
 
-    def _gives(self, child: str, name: str) -> bool:
+    def _lacks(self, child: str, name: str) -> str | None:
         correlation = self._correlations.get(child)
         if correlation is None:
-            return self._has_field(child, name)
-        return name in correlation.group_by or all(self._gives(one, name) for one in self.inputs[child])
+            return self._lacks_field(child, name)
+        if name in correlation.group_by:
+            return None
+        return next((meant for one in self.inputs[child] if (meant := self._lacks(one, name)) is not None), None)
 
 
 def inputs_of(
-    said: Baseline, lookup: Callable[[str], str], is_single: Callable[[str], bool], has_field: Callable[[str, str], bool]
+    said: Baseline, lookup: Callable[[str], str], is_single: Callable[[str], bool], lacks: Callable[[str, str], str | None]
 ) -> tuple[str, ...]:
     """The ids of the rules on single events that a baseline refers to, each once. Raises RuleMistake.
 
-    ``lookup`` and ``has_field`` as for :class:`References`.
+    ``lookup`` and ``lacks`` as for :class:`References`.
     """
     place = ("veilleur", "baseline")
     found: dict[str, None] = {}
@@ -102,8 +105,8 @@ def inputs_of(
             raise RuleMistake(f"«{reference}» is not a rule on single events", *place, "rules")
         for key, names in (("group-by", said.group_by), ("field", said.fields), ("peers", said.peers)):
             for name in names:
-                if not has_field(rule_id, name):
-                    raise RuleMistake(f"the source of «{reference}» has no field «{name}»", *place, key)
+                if (meant := lacks(rule_id, name)) is not None:
+                    raise RuleMistake(f"the source of «{reference}» has no field «{name}»{meant}", *place, key)
         found[rule_id] = None
     return tuple(found)
 

@@ -111,6 +111,8 @@ class Pipelines:
     errors: tuple[DataError, ...] = ()
     #: By pipeline, the types of sources that give its events.
     types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: By pipeline, the names that a rule may use for what its events are documented to carry; nothing where that is not said.
+    documented: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: What each log source selects, in the case in which it is written: for systems that compare with it.
     written: Mapping[tuple[str, str, str, str], Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
@@ -159,7 +161,23 @@ def _read(folders: Sequence[RuleFolder]) -> Pipelines:
             errors.append(document.error(mistake))
     names = frozenset(FIELDS).union(*(one.names for one, _ in found.values()))
     types = {name: one.types for name, (one, _) in found.items()}
-    return Pipelines(tuple(sources), names, tuple(errors), types, _as_written(found.values()))
+    written = _as_written(found.values())
+    return Pipelines(tuple(sources), names, tuple(errors), types, _documented({name: one for name, (one, _) in found.items()}), written)
+
+
+def _documented(found: Mapping[str, Pipeline]) -> dict[str, frozenset[str]]:
+    """A pipeline that is like another documents what that one does."""
+    documented: dict[str, frozenset[str]] = {}
+    for name, one in found.items():
+        model = found.get(one.like or "", one)
+        known = {each for part in (one, model) if part.known != "event" for each in part.known}
+        if known:
+            spoken = {
+                each for part in (one, model) for fields in (part.fields, *(inner.fields for inner in part.logsources)) for each in fields
+            }
+            prefixed = {one.prefix + each for each in known} if one.prefix else set()
+            documented[name] = frozenset(FIELDS).union(known, spoken, prefixed, one.names, model.names)
+    return documented
 
 
 def _as_written(found: Iterable[tuple[Pipeline, Document]]) -> dict[tuple[str, str, str, str], Mapping[str, Sequence[str]]]:

@@ -60,3 +60,23 @@ def test_fields_that_never_came_are_those_that_the_watch_counted(database: Datab
     expected = json.loads(json.dumps([asdict(one) for one in engine.profiles.unseen()]))
     assert json.loads(told.output) == expected != []
     assert "front: " in RUNNER.invoke(app, ["rules", "fields"]).output
+
+
+def test_a_check_of_rules_warns_of_what_no_counted_event_had(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "windows_vendor.yml").write_text(
+        "title: V\nid: 00000000-0000-4000-8000-000000000001\nauthor: A\nlicense: MIT\ndescription: d\nlevel: low\ntags: [attack.t1078]\n"
+        "falsepositives: [none]\nlogsource: {product: windows, service: sysmon}\ndetection: {one: {Vendor: x}, condition: one}\n"
+        "veilleur: {titre: T, resume: R, subject: host.name}\n"
+    )
+    assert "rules: no problem\n" in RUNNER.invoke(app, ["rules", "check", str(folder)]).output
+    engine = Engine(load_rules(folder))
+    engine.evaluate([Event("e", AT, "dc1", "default", {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": "1"})])
+    with database.transaction() as connection:
+        progress.write_states(connection, "engine/", dict(engine.export_state()))
+    warned = RUNNER.invoke(app, ["rules", "check", str(folder)])
+    assert warned.exit_code == 0 and "no problem, 1 warning(s)" in warned.output
+    assert "warning: windows_vendor.yml:10: detection.one.Vendor: no event of dc1 has ever had a field «Vendor»" in warned.output
+    strict = RUNNER.invoke(app, ["rules", "check", str(folder), "--strict", "--json"])
+    assert strict.exit_code == 1 and [row["severity"] for row in json.loads(strict.output)] == ["problem"]

@@ -173,8 +173,8 @@ def test_a_rule_without_an_id_keeps_one_for_as_long_as_its_name(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("group_by", "problem"),
     [
-        ("user.idd", "the rule «login» has no field «user.idd»"),
-        ("who]\n  aliases: {who: {login: user.idd}}\n  generate: false #", "no field «user.idd», which «who» stands for,"),
+        ("user.idd", "the rule «login» has no field «user.idd»; is «user.id» meant?"),
+        ("who]\n  aliases: {who: {login: user.idd}}\n  generate: false #", "«user.idd», which «who» stands for; is «user.id» meant?"),
     ],
 )
 def test_a_correlation_by_a_field_that_the_rule_never_has_is_refused(group_by: str, problem: str, tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ def resolved(correlations: dict[str, Correlation]) -> tuple[dict[str, tuple[str,
             raise RuleMistake("no such rule", "correlation", "rules")
         return name
 
-    found = References(correlations, lookup, lambda rule_id, field: field in ("user.id", "source.ip"), refused.__setitem__).inputs
+    def lacks(_rule_id: str, name: str) -> str | None:
+        return None if name in ("user.id", "source.ip") else ""
+
+    found = References(correlations, lookup, lacks, refused.__setitem__).inputs
     return found, refused
 
 
