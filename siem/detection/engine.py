@@ -127,8 +127,9 @@ class Engine:
                 detections.extend(listed(event))
         self._evaluated_count = count
         for tenant in tenants:
+            judged = {rule_id: self._closed_at(tenant, rule_id) for rule_id in self._waiting}
             self._clocks.reckon(tenant, arrived_at)
-            detections.extend(self._settle(tenant))
+            detections.extend(self._settle(tenant, judged))
             self._forget(tenant)
         return sorted(detections, key=event_time)
 
@@ -142,9 +143,9 @@ class Engine:
                 detections.append(detection_of(candidate, event, fields, self._summaries[rule.rule.id]))
             for feed in self._feeds.get(rule.rule.id, ()):
                 target = feed.target.rule.id
-                if target in self._waiting and at <= self._closed_at(event.tenant, target):
-                    self._note_unawaited(target, event.tenant, 1, f"matches of «{event.source}» came after their time was judged")
-                self._feed(feed, event.tenant, at, event.id, fields, ())
+                judged = target in self._waiting and at <= self._closed_at(event.tenant, target)
+                if self._feed(feed, event.tenant, at, event.id, fields, ()) and judged:
+                    self._note_too_late(target, event.tenant, event.source)
             self._habits.note(rule.rule.id, event.tenant, at, event.id, fields)
 
     def _verified(self, event: Event) -> tuple[View, list[Candidate]]:
@@ -169,7 +170,8 @@ class Engine:
         """Wait for no more events: evaluate what conditions that wait had left. For a replay's end."""
         for tenant in self._clocks.tenants:
             self._clocks.confirm(tenant)
-        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, ended=True)), key=event_time)
+        judged = {tenant: {rule_id: self._closed_at(tenant, rule_id) for rule_id in self._waiting} for tenant in self._clocks.tenants}
+        return sorted((one for tenant in self._clocks.tenants for one in self._settle(tenant, judged[tenant], ended=True)), key=event_time)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -283,6 +285,9 @@ class Engine:
         before = self._unawaited.get((rule_id, tenant))
         self._unawaited[rule_id, tenant] = Raised(Kind.UNAWAITED, rule_id, tenant, count + (before.count if before else 0), problem)
 
+    def _note_too_late(self, rule_id: str, tenant: str, origin: str) -> None:
+        self._note_unawaited(rule_id, tenant, 1, f"matches of «{origin}» came after their time was judged")
+
     def _correlator(self, one: CompiledCorrelation, tenant: str) -> Correlator:
         found = self._correlators.get((one.rule.id, tenant))
         if found is None:
@@ -291,35 +296,40 @@ class Engine:
             self._correlators[one.rule.id, tenant] = found
         return found
 
-    def _feed(self, feed: Feed, tenant: str, at: int, event_id: str, fields: Mapping[str, Text], origin: tuple[str, ...]) -> None:
-        """Give a match to a correlation, once for each group it belongs to. A match without a group-by field belongs to none."""
+    def _feed(self, feed: Feed, tenant: str, at: int, event_id: str, fields: Mapping[str, Text], origin: tuple[str, ...]) -> bool:
+        """Give a match to a correlation, once for each group it belongs to. A match without a group-by field belongs to none.
+
+        Whether any of it was new to it.
+        """
         keys, left_out = combined(fields, feed.group, _MAX_GROUPS)
         if not keys:
-            return
+            return False
         value = measured(fields, feed.values, numbers=feed.target.correlation.type in OVER_NUMBERS)
         if value is None:
-            return
+            return False
         carried = tuple([joined(fields[name]) or "" for name in feed.carried])
         correlator = self._correlator(feed.target, tenant)
         tally = self.profiles.tallies[feed.target.rule.id]
         tally.evaluated += 1
         tally.timed += 1  # its windows are settled, and timed, for all matches together
         self._note_lost(feed.target.rule.id, tenant, left_out)
-        for position in feed.positions:
-            for key in keys:
-                correlator.add(key, (at, position, event_id, value, origin, carried))
+        added = [correlator.add(key, (at, position, event_id, value, origin, carried)) for position in feed.positions for key in keys]
+        return any(added)
 
     def _closed_at(self, tenant: str, rule_id: str) -> int:
         """Up to when (µs) a rule may be judged: no more events are waited for, and no more of what baselines find."""
         return self._clocks.closed_at(tenant, rule_id) - self._delays.get(rule_id, 0)
 
-    def _settle(self, tenant: str, *, ended: bool = False) -> list[Detection]:
-        """Evaluate the baselines, then the correlations, children before parents. ``ended``: no more events come at all."""
+    def _settle(self, tenant: str, judged: Mapping[str, int], *, ended: bool = False) -> list[Detection]:
+        """Evaluate the baselines, then the correlations, children before parents. ``ended``: no more events come at all.
+
+        ``judged``: up to when (µs) each rule that waits was judged before; what the others tell it of earlier instants comes too late.
+        """
 
         def closed_at(rule_id: str) -> int:
             return _FOREVER if ended else self._closed_at(tenant, rule_id)
 
-        detections = list(self._settle_habits(tenant, closed_at))
+        detections = list(self._settle_habits(tenant, judged, closed_at))
         for one in self.ruleset.correlations:
             correlator = self._correlators.get((one.rule.id, tenant))
             if correlator is None:
@@ -331,9 +341,9 @@ class Engine:
                 tally.match(moment(episode.last))
             for occurrence in occurrences:
                 for feed in self._feeds.get(one.rule.id, ()):
-                    self._feed(
-                        feed, tenant, occurrence.at, occurrence.event_id, self._seen_fields(one, occurrence), (one.rule.id, *occurrence.key)
-                    )
+                    at, fields, origin = occurrence.at, self._seen_fields(one, occurrence), (one.rule.id, *occurrence.key)
+                    if self._feed(feed, tenant, at, occurrence.event_id, fields, origin) and at <= judged.get(feed.target.rule.id, -1):
+                        self._note_too_late(feed.target.rule.id, tenant, one.rule.title)
             if found and not ended and one.rule.id in self._waiting and (silent := self._clocks.silent(tenant, one.rule.id)):
                 self._note_unawaited(one.rule.id, tenant, len(found), f"judged without what is silent: {', '.join(silent)}")
             if one.alerts:
@@ -341,13 +351,16 @@ class Engine:
                 detections.extend(made for episode in found if (made := of_episode(one, tenant, correlator, episode)))
         return detections
 
-    def _settle_habits(self, tenant: str, closed_at: Callable[[str], int]) -> Iterator[Detection]:
+    def _settle_habits(self, tenant: str, judged: Mapping[str, int], closed_at: Callable[[str], int]) -> Iterator[Detection]:
         """What baselines find; each match of it is one of the correlations that refer to them, at the time of its event."""
         habits = self._habits
         for one, found in habits.settle(tenant, closed_at):
             for feed in self._feeds.get(one.rule.id, ()):
                 for sighting in found.sightings:
-                    self._feed(feed, tenant, sighting.at, sighting.event_id, habits.seen_fields(one, found, sighting), ())
+                    fields = habits.seen_fields(one, found, sighting)
+                    new = self._feed(feed, tenant, sighting.at, sighting.event_id, fields, ())
+                    if new and sighting.at <= judged.get(feed.target.rule.id, -1):
+                        self._note_too_late(feed.target.rule.id, tenant, one.rule.title)
             if one.alerts:
                 yield habits.detection(one, tenant, found)
 

@@ -18,9 +18,11 @@ from siem.detection.load import Ruleset
 from siem.event import Event
 from tests.siem.detection.test_correlate import (
     CASES,
+    CHILD_ID,
     HARMLESS,
     PARENT_ID,
     T0,
+    correlation,
     documents_of,
     events_strategy,
     gathered,
@@ -64,6 +66,7 @@ def lived(loaded: Ruleset, batches: Sequence[Sequence[Event]], rng: random.Rando
     engine, written, detections = begun(), dict[str, bytes](), list[Detection]()
     for batch in batches:
         detections.extend(engine.evaluate(batch))
+        assert engine.take_alarms() == []
         for key, data in engine.changed_state().items():
             written.pop(key, None)
             if data is not None:
@@ -72,7 +75,9 @@ def lived(loaded: Ruleset, batches: Sequence[Sequence[Event]], rng: random.Rando
             engine = begun()
             assert engine.restore(written) == 0
     assert engine.late_counts == {}
-    return [*detections, *engine.flush()]
+    detections.extend(engine.flush())
+    assert engine.take_alarms() == []
+    return detections
 
 
 @pytest.mark.parametrize("case", WAITING)
@@ -117,6 +122,31 @@ def test_what_a_silent_source_brings_afterwards_is_evaluated_and_said_to_be_late
     assert [(one.kind, one.count) for one in engine.take_alarms()] == [(Kind.UNAWAITED, 2)]
     assert engine.take_alarms() == []
     assert gathered(engine.flush(), once=True) == {}, "the late «a» was judged as it came, with what was kept"
+
+
+LATER = (
+    "type: temporal\nrules: [first, c]\ngroup-by: [user.id]\ntimespan: 60s\ncondition: first and not c",
+    "type: value_sum\nrules: [first]\ngroup-by: [user.id]\ntimespan: 60s\ncondition: {field: health.record.count, gte: 1}",
+)
+
+
+@pytest.mark.parametrize("parent", LATER, ids=["not", "sum"])
+def test_a_match_of_another_correlation_that_comes_too_late_is_told_as_one_of_an_event_is(tmp_path: Path, parent: str) -> None:
+    child = "type: event_count\nrules: [a]\ngroup-by: [user.id]\ntimespan: 60s\ncondition: {gte: 2}"
+    engine = Engine(
+        ruleset(tmp_path, correlation(child, "first", CHILD_ID), correlation(parent)), lateness=MINUTE, sources=["fast", "slow"]
+    )
+    for minute in range(0, 60, 5):
+        engine.evaluate(story(("fast", minute, "z"), *((("slow", 0, "z"),) if minute == 0 else ())), T0 + minute * MINUTE)
+    assert engine.take_alarms() == [], "nothing came that could be judged"
+    engine.evaluate(story(("slow", 10, "a"), ("slow", 10.5, "a")), T0 + 61 * MINUTE)
+    (told,) = engine.take_alarms()
+    assert (told.kind, told.rule_id, told.count) == (Kind.UNAWAITED, PARENT_ID, 1)
+    assert told.problem == "matches of «first» came after their time was judged"
+    engine.evaluate(story(("slow", 10, "a"), ("slow", 10.5, "a")), T0 + 61 * MINUTE)
+    assert engine.take_alarms() == [], "the same again is no other match"
+    engine.evaluate(story(("slow", 58, "a"), ("slow", 58.5, "a"), ("fast", 59, "z"), ("slow", 60, "z")), T0 + 62 * MINUTE)
+    assert engine.take_alarms() == [], "what comes in time is judged in time"
 
 
 def test_nothing_is_said_of_silence_where_no_condition_waits(tmp_path: Path) -> None:
