@@ -282,7 +282,12 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         subject_issuers=SubjectIssuers(outbound, read_subject_issuers(settings.subject_issuers_file)),
         detail_types=read_detail_types(settings.authorization_details_file),
-        lifetimes=Lifetimes(session_idle=settings.session_idle, session_max=settings.session_max, approval=settings.approval_lifetime),
+        lifetimes=Lifetimes(
+            session_idle=settings.session_idle,
+            session_max=settings.session_max,
+            approval=settings.approval_lifetime,
+            consent=settings.consent_lifetime,
+        ),
         limits=limits,
         authorization_pace=Pace(settings.authorization_limit_count, timedelta(minutes=1)),
         kept_refusals=_kept_refusals(settings),

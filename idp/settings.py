@@ -138,6 +138,11 @@ class Settings(BaseSettings):
     session_max: timedelta = Field(
         timedelta(hours=4), gt=timedelta(), description="A session ends this long after login (ISO 8601 or seconds)."
     )
+    consent_lifetime: timedelta = Field(
+        timedelta(days=365),
+        gt=timedelta(),
+        description="For how long a person's yes to a service that registered itself counts (ISO 8601 or seconds).",
+    )
     approval_lifetime: timedelta = Field(
         timedelta(seconds=120), gt=timedelta(), description="How long a device may answer (ISO 8601 or seconds)."
     )

@@ -82,9 +82,17 @@ def new_approval(
     )
 
 
-def new_service_approval(
-    client: Client, account_id: str, origin: Origin, now: datetime, *, binding_message: str | None, lifetime: timedelta
-) -> Approval:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceQuestion:
+    """What a service asks a person by itself, and for how long."""
+
+    lifetime: timedelta
+    binding_message: str | None
+    scope: frozenset[str]
+    authorization_details: tuple[Mapping[str, object], ...] = ()
+
+
+def new_service_approval(client: Client, account_id: str, origin: Origin, now: datetime, question: ServiceQuestion) -> Approval:
     """A question that a service asks by itself: no browser shows a number, so the person compares the service's own message."""
     return Approval(
         id=secrets.token_urlsafe(16),
@@ -98,10 +106,13 @@ def new_service_approval(
         source_ip=origin.ip,
         user_agent=origin.user_agent,
         requested_at=now,
-        expires_at=now + lifetime,
+        expires_at=now + question.lifetime,
         kind=ApprovalKind.SERVICE,
-        binding_message=binding_message,
+        binding_message=question.binding_message,
         client_id=client.client_id,
+        authorization_details=question.authorization_details,
+        scope=question.scope,
+        client_registered_at=client.registered_at,
     )
 
 

@@ -4,17 +4,13 @@ The same counters, the same silence about who exists, and the same question on t
 :mod:`idp.authentication.device_login`; only what is compared differs.
 """
 
-from datetime import timedelta
-
-from idp.authentication.device_approval import Origin, new_service_approval
+from idp.authentication.device_approval import Origin, ServiceQuestion, new_service_approval
 from idp.authentication.device_login import Doors, record_asked
 from idp.authentication.limits import admit_account, normalised_national_id, shadow_account_id
 from idp.model import AccountState, Approval, Client
 
 
-async def ask_for_service(
-    doors: Doors, client: Client, hint: str, origin: Origin, *, binding_message: str | None, lifetime: timedelta
-) -> tuple[Approval, bool]:
+async def ask_for_service(doors: Doors, client: Client, hint: str, origin: Origin, question: ServiceQuestion) -> tuple[Approval, bool]:
     """Put the question to the phones of whoever ``hint`` names (PS_IdNat or bare RPPS); also says whether somebody can answer it.
 
     For someone unknown or suspended a question is stored that nobody can answer, so that the service learns nothing
@@ -27,7 +23,7 @@ async def ask_for_service(
     account = await doors.store.accounts.find_by_national_id(national_id)
     able = account is not None and account.state is AccountState.ACTIVE
     account_id = account.id if account is not None and able else shadow_id
-    approval = new_service_approval(client, account_id, origin, now, binding_message=binding_message, lifetime=lifetime)
+    approval = new_service_approval(client, account_id, origin, now, question)
     await doors.store.interactions.put_approval(approval)
     record_asked(doors, approval, account, client, able=able)
     return approval, able

@@ -136,7 +136,7 @@ async def _consent(provider: Provider, client: Client | None, account: Account |
     """Looked up where it counts: at a client that registered itself."""
     if client is None or client.registered_at is None or account is None:
         return None
-    return await provider.store.consents.get(account.id, client.client_id)
+    return await provider.store.consents.get(account.id, client.client_id, provider.clock())
 
 
 async def _send_to_page(request: Request, provider: Provider, asked: AuthorizationRequest, page: Literal["login", "consent"]) -> Response:

@@ -15,16 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from idp.authentication.device_approval import ServiceQuestion
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
 from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backchannel_request
 from idp.authorization.respond import first_level
+from idp.authorization_details import Detail, DetailTypes
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
 from idp.errors import (
-    InvalidAuthorizationDetails,
     InvalidBindingMessage,
     InvalidRequest,
     InvalidRequestObject,
@@ -65,6 +66,7 @@ class _Asked:
     lifetime_seconds: int
     notification_token: str | None
     acr_requested: str | None
+    details: tuple[Detail, ...]
 
 
 async def authenticate(request: Request) -> Response:
@@ -84,7 +86,7 @@ async def _authenticate(request: Request, provider: Provider, form: dict[str, st
         except InvalidRequestObject as error:
             # RFC 9101 gave the authorization endpoint a name for it; §13 has none but this one.
             raise InvalidRequest(error.description, detail=error.detail) from error
-        asked = _read(parameters, client, rules_of(client))
+        asked = _read(parameters, client, rules_of(client), provider.detail_types)
         approval = await _ask(request, provider, client, asked)
         return await _answer(provider, client, asked, approval)
     except OAuthError as error:
@@ -128,9 +130,7 @@ async def _opened(provider: Provider, client: Client, form: Mapping[str, str]) -
     return opened.parameters
 
 
-def _read(form: Mapping[str, str], client: Client, rules: Rules) -> _Asked:
-    if "authorization_details" in form:
-        raise InvalidAuthorizationDetails("authorization_details are not offered in a backchannel login: no page shows them")
+def _read(form: Mapping[str, str], client: Client, rules: Rules, types: DetailTypes) -> _Asked:
     scope = frozenset(form.get("scope", "").split())
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")
@@ -145,6 +145,7 @@ def _read(form: Mapping[str, str], client: Client, rules: Rules) -> _Asked:
         lifetime_seconds=_lifetime_seconds(form.get("requested_expiry"), rules),
         notification_token=_notification_token(form.get("client_notification_token"), client),
         acr_requested=first_level(form.get("acr_values")),
+        details=types.check(details, client.authorization_details_types) if (details := form.get("authorization_details")) else (),
     )
 
 
@@ -203,8 +204,12 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
             client,
             asked.hint,
             origin_of(provider, request),
-            binding_message=asked.binding_message,
-            lifetime=timedelta(seconds=asked.lifetime_seconds),
+            ServiceQuestion(
+                binding_message=asked.binding_message,
+                lifetime=timedelta(seconds=asked.lifetime_seconds),
+                scope=asked.scope,
+                authorization_details=asked.details,
+            ),
         )
     except AuthenticationRefused as refusal:
         seconds = str(refusal.retry_after_seconds or 60)
@@ -230,6 +235,7 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
         acr=method.acr,
         acr_requested=asked.acr_requested,
         amr=method.amr,
+        authorization_details=asked.details,
         notification_token=asked.notification_token,
         notified_handle=auth_req_id if asked.notification_token else None,
     )

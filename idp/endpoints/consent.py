@@ -6,6 +6,7 @@ The yes is to what the page showed: its form carries a token made of that, of th
 import hashlib
 import hmac
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -14,9 +15,11 @@ from starlette.routing import BaseRoute, Route
 
 from idp.authorization.require_consent import wanted_consent
 from idp.endpoints.logged_out import SCREEN_ZONE
+from idp.endpoints.pages import Messages
 from idp.endpoints.visit import Visit, stopped, visit_of
 from idp.http import read_form
 from idp.model import Consent, Session
+from idp.provider import Provider
 from idp.sessions import current, user_agent
 from vocabulary.audit import AuditAction, Outcome
 
@@ -33,13 +36,13 @@ async def show(request: Request) -> Response:
     if session is None:
         return _back(visit)
     wanted = _wanted(visit, session)
-    registered_at = visit.client.registered_at
+    worded, others = scope_parts(wanted.scope)
     return visit.page(
         "consent.html",
         place=wanted.place,
-        worded=[name for name in WORDED if name in wanted.scope],
-        others=sorted(wanted.scope - set(WORDED)),
-        registered_on=registered_at.astimezone(SCREEN_ZONE).strftime("%d/%m/%Y") if registered_at else None,
+        worded=worded,
+        others=others,
+        registered_on=on_day(visit.client.registered_at),
         yes=_yes(visit, wanted),
     )
 
@@ -58,9 +61,7 @@ async def agree(request: Request) -> Response:
         return stopped(request, "refused", 403)
     provider, store = visit.provider, visit.provider.store
     if visit.client.registered_at is not None:
-        before = await store.consents.get(wanted.account_id, wanted.client_id)
-        same = before is not None and replace(before, scope=wanted.scope).covers(wanted)
-        await store.consents.put(replace(wanted, scope=wanted.scope | before.scope) if before and same else wanted)
+        await keep(provider, wanted)
     await store.interactions.put(replace(visit.interaction, consented_account_id=session.account_id))
     account = await store.accounts.get(session.account_id)
     provider.audit.record(
@@ -76,6 +77,31 @@ async def agree(request: Request) -> Response:
         },
     )
     return _back(visit)
+
+
+async def keep(provider: Provider, wanted: Consent) -> None:
+    """Keep a yes; one to the same service at the same place that was given before counts too."""
+    consents, now = provider.store.consents, provider.clock()
+    before = await consents.get(wanted.account_id, wanted.client_id, now)
+    same = before is not None and replace(before, scope=wanted.scope).covers(wanted)
+    kept = replace(wanted, scope=wanted.scope | before.scope) if before and same else wanted
+    await consents.put(kept, until=now + provider.lifetimes.consent)
+
+
+def scope_parts(scope: frozenset[str]) -> tuple[list[str], list[str]]:
+    """The values that have words, and the others."""
+    return [name for name in WORDED if name in scope], sorted(scope - set(WORDED))
+
+
+def scope_in_words(scope: frozenset[str], texts: Messages) -> list[str]:
+    """What a scope gives, a line for each value."""
+    worded, others = scope_parts(scope)
+    return [texts(f"consent.scope.{name}") for name in worded] + [f"{texts('consent.other')} {name}" for name in others]
+
+
+def on_day(at: datetime | None) -> str | None:
+    """``22/11/2026``, on the wall of the establishment."""
+    return at.astimezone(SCREEN_ZONE).strftime("%d/%m/%Y") if at else None
 
 
 def _back(visit: Visit) -> Response:

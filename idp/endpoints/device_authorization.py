@@ -14,7 +14,7 @@ from idp.endpoints.answers import json_answer
 from idp.endpoints.device_verification import PAGE, pepper_of
 from idp.endpoints.refusals import explained
 from idp.endpoints.sender import prove_client
-from idp.errors import InvalidAuthorizationDetails, InvalidScope, OAuthError, TooManyAttempts, UnauthorizedClient
+from idp.errors import InvalidScope, OAuthError, TooManyAttempts, UnauthorizedClient
 from idp.grants import device_code
 from idp.http import read_form
 from idp.model import Client, DeviceAuthorization
@@ -60,14 +60,14 @@ async def _admit(request: Request, provider: Provider, client: Client) -> None:
 
 
 async def _answer(request: Request, provider: Provider, client: Client, form: dict[str, str]) -> Response:
-    if "authorization_details" in form:
-        raise InvalidAuthorizationDetails("authorization_details are not offered to devices without browser")
     scope = frozenset(form.get("scope", "").split())
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")
     if not scope <= client.scope:
         raise InvalidScope(f"this client may not ask for {min(scope - client.scope)[:60]!r}")
     resources = asked_resources(client, form.get("resource"), issuer=provider.issuer)
+    text = form.get("authorization_details")
+    details = provider.detail_types.check(text, client.authorization_details_types) if text else ()
     now, lifetime = provider.clock(), provider.lifetimes.device_code
     value, user_code = secrets.token_urlsafe(32), new_user_code()
     await provider.store.device_codes.put(
@@ -77,6 +77,7 @@ async def _answer(request: Request, provider: Provider, client: Client, form: di
             client_id=client.client_id,
             scope=scope,
             resources=resources,
+            authorization_details=details,
             created_at=now,
             expires_at=now + lifetime,
             interval_seconds=_INTERVAL_SECONDS,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -19,17 +20,20 @@ from starlette.routing import BaseRoute, Route
 from idp.authentication.limits import admit_address
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.user_code import hash_user_code, read_user_code
+from idp.endpoints.consent import on_day, scope_parts
 from idp.endpoints.pages import pages, preferences
 from idp.endpoints.visit import Visit, stopped, visit_of
 from idp.grants import device_code
 from idp.http import append_cookie, counted_network, read_form
-from idp.model import DeviceAuthorization, DeviceAuthorizationState, Interaction
+from idp.model import Consent, DeviceAuthorization, DeviceAuthorizationState, Interaction
 from idp.provider import Provider, provider_of
 from idp.sessions import hash_secret, login_cookie_name, user_agent
 from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 #: Where a person goes (``verification_uri``): short enough to be typed.
 PAGE: Final = "/device"
+#: Member of the interaction that holds what the person agreed to, when the service registered itself.
+_AGREED: Final = "agreed"
 _SCREEN_ZONE: Final = ZoneInfo("Europe/Paris")
 
 
@@ -82,9 +86,10 @@ async def take_code(request: Request) -> Response:
     if found is None:
         _record(request, provider, AuditAction.AUTHORIZATION_REFUSED, None, "a user code that is unknown, used or expired was typed")
         return _code_page(request, typed[:16], error="unknown", status=422)
+    details = found.authorization_details
     interaction = Interaction(
         id=secrets.token_urlsafe(24),
-        request={},
+        request={"authorization_details": orjson.dumps(details).decode()} if details else {},
         client_id=found.client_id,
         browser_hash=hash_secret(cookie),
         created_at=now,
@@ -106,12 +111,17 @@ async def warn(request: Request) -> Response:
     if visit is None or asked is None:
         return stopped(request, "gone", 410)
     place = visit.provider.places(asked.source_ip)
+    worded, others = scope_parts(asked.scope)
     return visit.page(
         "device_warning.html",
         asked=asked,
         place=", ".join(part for part in (place.city_name, place.country_iso_code) if part) if place else "",
         elsewhere=counted_network(asked.source_ip) != counted_network(visit.provider.sources(request)),
         asked_at=asked.created_at.astimezone(_SCREEN_ZONE).strftime("%H:%M:%S"),
+        registered_on=on_day(visit.client.registered_at),
+        worded=worded,
+        others=others,
+        yes=_yes(visit, asked),
     )
 
 
@@ -125,6 +135,11 @@ async def decide(request: Request) -> Response:
         return stopped(request, "refused", 403)
     if form.get("decision") != "continue":
         return await refuse(visit)
+    if yes := _yes(visit, asked):
+        if not hmac.compare_digest(form.get("yes", "").encode(), yes.encode()):
+            return stopped(request, "refused", 403)
+        agreed = replace(visit.interaction, request={**visit.interaction.request, _AGREED: yes})
+        await visit.provider.store.interactions.put(agreed)
     return RedirectResponse(f"/login/{visit.interaction.id}", 303)
 
 
@@ -135,6 +150,10 @@ async def finish(request: Request) -> Response:
     if visit is None or session_id is None:
         return stopped(request, "gone", 410)
     provider = visit.provider
+    if asked is not None and (yes := _yes(visit, asked)) and visit.interaction.request.get(_AGREED) != yes:
+        # The service registered itself, and is no more what the person agreed to; or its page was passed by.
+        await provider.store.revocations.revoke_session(session_id, provider.clock())
+        return await refuse(visit, "the service is not the one that the page showed")
     settled = asked is not None and await provider.store.device_codes.settle(
         replace(asked, state=DeviceAuthorizationState.APPROVED, session_id=session_id), provider.clock()
     )
@@ -145,17 +164,59 @@ async def finish(request: Request) -> Response:
         return stopped(request, "gone", 410)
     reason = f"a device that asked from {asked.source_ip} was let in" if asked else ""
     _record(request, provider, AuditAction.DEVICE_AUTHORIZATION_GRANTED, visit, reason)
+    if asked is not None and visit.client.registered_at is not None:
+        await _keep_consent(visit, asked, session_id)
     return visit.page("device_done.html", state="approved")
 
 
-async def refuse(visit: Visit) -> Response:
-    """The person said no, on the page of the warning or while logging in."""
+async def _keep_consent(visit: Visit, asked: DeviceAuthorization, session_id: str) -> None:
+    """What the page of the warning showed, so that the person can take it back; the next device is asked about all the same."""
+    provider, now = visit.provider, visit.provider.clock()
+    session = await provider.store.sessions.get(session_id, now)
+    if session is None:
+        return
+    client, account = visit.client, await provider.store.accounts.get(session.account_id)
+    given = Consent(
+        account_id=session.account_id,
+        client_id=client.client_id,
+        client_name=client.client_name,
+        place="",
+        scope=asked.scope,
+        given_at=now,
+    )
+    if await provider.store.consents.get(given.account_id, given.client_id, now) is None:
+        await provider.store.consents.put(given, until=now + provider.lifetimes.consent)
+    provider.audit.record(
+        AuditAction.CONSENT_GIVEN,
+        Outcome.SUCCESS,
+        {
+            "user.id": account.national_id if account else None,
+            "source.ip": provider.sources(visit.request),
+            "user_agent.original": user_agent(visit.request),
+            "health.relying_party.id": client.client_id,
+            "health.session.id": session_id,
+            "health.scope": sorted(asked.scope),
+        },
+    )
+
+
+def _yes(visit: Visit, asked: DeviceAuthorization) -> str:
+    """For a service that registered itself: what only the page that shows it as it is now, in this browser, has. Empty for others."""
+    client = visit.client
+    if client.registered_at is None:
+        return ""
+    shown = "\0".join((client.client_id, client.client_name, client.structure_name or "", *sorted(asked.scope)))
+    return hmac.new(visit.csrf().encode(), f"consent\0{shown}".encode(), hashlib.sha256).hexdigest()
+
+
+async def refuse(visit: Visit, reason: str = "") -> Response:
+    """The person said no, on the page of the warning or while logging in; or ``reason`` says why it is no."""
     provider, now = visit.provider, visit.provider.clock()
     asked = await provider.store.device_codes.get(visit.interaction.device_code_hash or "")
     if asked is not None:
         await provider.store.device_codes.settle(replace(asked, state=DeviceAuthorizationState.DENIED), now)
     await provider.store.interactions.delete(visit.interaction.id)
-    reason = "the person refused" + (f" a device that asked from {asked.source_ip}" if asked else "")
+    reason = (reason or "the person refused") + (f" (a device that asked from {asked.source_ip})" if asked else "")
     _record(visit.request, provider, AuditAction.DEVICE_AUTHORIZATION_DENIED, visit, reason)
     return visit.page("device_done.html", state="denied")
 

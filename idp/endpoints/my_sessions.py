@@ -203,9 +203,15 @@ async def _clients(provider: Provider, visits: Sequence[Visit]) -> dict[str, Cli
 
 async def _consents(provider: Provider, mine: Session, texts: Messages) -> list[Mapping[str, str]]:
     """Services that registered themselves and this person agreed to."""
-    given = await provider.store.consents.of_account(mine.account_id)
+    given = await provider.store.consents.of_account(mine.account_id, provider.clock())
     return [
-        {"client_id": one.client_id, "service": one.client_name, "place": one.place, "since": moment(one.given_at, texts)} for one in given
+        {
+            "client_id": one.client_id,
+            "service": one.client_name,
+            "place": one.place or texts("sessions.consents.by_phone"),
+            "since": moment(one.given_at, texts),
+        }
+        for one in given
     ]
 
 

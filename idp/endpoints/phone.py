@@ -15,6 +15,8 @@ from idp.authentication.device import Holder, SignedCall, answer, enrol, prove, 
 from idp.authentication.device_approval import Answer, Decision
 from idp.authentication.places import Place
 from idp.authentication.refusal import AuthenticationRefused
+from idp.authorization_details import DetailTypes
+from idp.endpoints.consent import on_day, scope_in_words
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.pages import pages, preferences
 from idp.http import read_body
@@ -61,8 +63,9 @@ async def approvals(request: Request) -> Response:
     provider = provider_of(request)
     holder, _ = await _proven(request)
     found = await waiting(doors_of(provider), holder, origin_of(provider, request))
-    now = int(provider.clock().timestamp())
-    return JSONResponse({"approvals": [_shown(approval, provider.places(approval.source_ip)) for approval in found], "now": now})
+    now, language = int(provider.clock().timestamp()), preferences(request).language
+    shown = [_shown(one, provider.places(one.source_ip)) | _asked(one, provider.detail_types, language) for one in found]
+    return JSONResponse({"approvals": shown, "now": now})
 
 
 async def decision(request: Request) -> Response:
@@ -104,6 +107,16 @@ def _shown(approval: Approval, place: Place | None) -> dict[str, object]:
         "kind": str(approval.kind),
         "choices": list(approval.choices) if approval.kind is ApprovalKind.BROWSER else [],
         "binding_message": approval.binding_message,
+    }
+
+
+def _asked(approval: Approval, types: DetailTypes, language: str) -> dict[str, object]:
+    """What the service asks to do, in words of the reader's language; of one that registered itself also for what, and since when."""
+    itself = approval.client_registered_at is not None
+    return {
+        "details": types.read_out(approval.authorization_details, language),
+        "registered_on": on_day(approval.client_registered_at),
+        "scope": scope_in_words(approval.scope, pages().messages(language)) if itself else [],
     }
 
 

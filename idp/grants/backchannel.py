@@ -4,7 +4,7 @@ from idp import sessions
 from idp.clock import ordered_id
 from idp.errors import AuthorizationPending, ExpiredToken, InvalidGrant, InvalidRequest, RequestDenied, SlowDown, UnauthorizedClient
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedRequest, Grant, Session
+from idp.model import Account, AccountState, Approval, ApprovalState, AwaitedRequest, Consent, Grant, Session
 from idp.people.directory import profession_keys
 from idp.sessions import Proof
 from idp.tokens.issuer import hash_token
@@ -36,6 +36,8 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         raise InvalidGrant("the auth_req_id is unknown or used")
     session = await _start_session(awaited, approval, account, services)
     _record_login(request, approval, account, session, services)
+    if approval.client_registered_at is not None:
+        await _keep_consent(awaited, approval, account, session, services)
     return Authorization(grant=_grant(awaited, session, services), account=account)
 
 
@@ -92,6 +94,35 @@ def _record_login(request: TokenRequest, approval: Approval, account: Account, s
     )
 
 
+async def _keep_consent(awaited: AwaitedRequest, approval: Approval, account: Account, session: Session, services: Services) -> None:
+    """What the phone showed and the person approved, so that it can be withdrawn; the next login shows it again all the same.
+
+    A yes that was given in a browser stays as it is: it says where answers go.
+    """
+    services.audit.record(
+        AuditAction.CONSENT_GIVEN,
+        Outcome.SUCCESS,
+        {
+            "user.id": account.national_id,
+            "source.ip": session.source_ip,
+            "health.relying_party.id": awaited.client_id,
+            "health.session.id": session.id,
+            "health.approval.id": approval.id,
+            "health.scope": sorted(approval.scope),
+        },
+    )
+    if await services.store.consents.get(account.id, awaited.client_id, services.now) is None:
+        consent = Consent(
+            account_id=account.id,
+            client_id=awaited.client_id,
+            client_name=approval.client_name,
+            place="",
+            scope=approval.scope,
+            given_at=services.now,
+        )
+        await services.store.consents.put(consent, until=services.now + services.lifetimes.consent)
+
+
 def _grant(awaited: AwaitedRequest, session: Session, services: Services) -> Grant:
     return Grant(
         id=ordered_id(services.now),
@@ -102,6 +133,7 @@ def _grant(awaited: AwaitedRequest, session: Session, services: Services) -> Gra
         nonce=None,
         acr=session.acr,
         acr_requested=awaited.acr_requested,
+        authorization_details=awaited.authorization_details,
         amr=session.amr,
         method=session.method,
         auth_time=session.auth_time,

@@ -36,6 +36,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
         session_id=session.id,
         scope=asked.scope,
         resources=asked.resources,
+        authorization_details=asked.authorization_details,
         nonce=None,
         acr=session.acr,
         amr=session.amr,

@@ -60,6 +60,8 @@ class AwaitedRequest:
     amr: tuple[str, ...] = ()
     #: The first level of ``acr_values``, as in a grant.
     acr_requested: str | None = None
+    #: What exactly was asked to do (RFC 9396).
+    authorization_details: tuple[Mapping[str, object], ...] = ()
     #: Bearer token for the service's notification endpoint (ping); it lives as long as the request.
     notification_token: str | None = None
     #: The handle itself, which only a notification repeats; without the client's own proof it is worth nothing.

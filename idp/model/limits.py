@@ -15,6 +15,7 @@ class Lifetimes:
     pushed_request: timedelta = timedelta(seconds=90)
     enrolment: timedelta = timedelta(hours=24)
     device_code: timedelta = timedelta(minutes=10)
+    consent: timedelta = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

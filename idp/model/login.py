@@ -52,6 +52,11 @@ class Approval:
     #: What a service shows on its screen and the phone on its own, so that the person sees that they belong together.
     binding_message: str | None = None
     client_id: str | None = None
+    #: What exactly a service asks to do (RFC 9396); and since when it says of itself who it is, if nobody else does: then also what
+    #: it asks for is shown, and the yes is the person's consent.
+    authorization_details: tuple[Mapping[str, object], ...] = ()
+    scope: frozenset[str] = frozenset()
+    client_registered_at: datetime | None = None
 
 
 @quick
@@ -139,6 +144,8 @@ class DeviceAuthorization:
     #: Where the device asked from: shown to the person, who may be somewhere else because somebody deceives them.
     source_ip: str
     user_agent: str
+    #: What exactly it asks to do (RFC 9396).
+    authorization_details: tuple[Mapping[str, object], ...] = ()
     state: DeviceAuthorizationState = DeviceAuthorizationState.PENDING
     #: The session that the person's approval began; it is the device's, no browser holds it.
     session_id: str | None = None

@@ -127,6 +127,12 @@ CREATE TABLE consents (
 CREATE INDEX consents_of_client ON consents (client_id);
 """
 
+#: A yes from before lasts a year from now on: when it was given stands in its document alone.
+_CONSENTS_END = """
+ALTER TABLE consents ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;
+UPDATE consents SET expires_at = (CAST(strftime('%s', 'now') AS INTEGER) + 365 * 86400) * 1000000;
+"""
+
 #: Steps in order; append only.
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
@@ -142,6 +148,7 @@ STEPS: Final[tuple[str, ...]] = (
     _ANSWERED_ONCE,
     _REFRESH_ISSUED,
     _CONSENTS,
+    _CONSENTS_END,
 )
 
 #: Tables whose rows go once ``expires_at`` has passed (grants have ``last_expires_at``, approvals stay an hour longer).
@@ -163,6 +170,7 @@ EXPIRING: Final[tuple[str, ...]] = (
     "visits",
     "deliveries",
     "refusals",
+    "consents",
 )
 
 

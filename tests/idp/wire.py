@@ -140,7 +140,8 @@ class Wire:
             registered = await provider.store.clients.get(client_id)
             assert registered is not None
             asked = {"scope": " ".join(registered.scope), "redirect_uri": redirect_uri}
-            await provider.store.consents.put(wanted_consent(registered, PERSON.id, asked, provider.clock()))
+            now = provider.clock()
+            await provider.store.consents.put(wanted_consent(registered, PERSON.id, asked, now), until=now + provider.lifetimes.consent)
 
         self.call(agree)
 

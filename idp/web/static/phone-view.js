@@ -53,6 +53,9 @@ export function showQuestion(question, othersCount) {
   for (const part of root.querySelectorAll("[data-only]")) part.hidden = part.dataset.only !== question.kind;
   fact("eyebrow").textContent = text(question.kind === "service" ? "question.eyebrow_service" : "question.eyebrow");
   fact("binding").textContent = question.binding_message ?? text("question.binding_none");
+  fact("registered").textContent = question.registered_on ? text("question.by_itself", { date: question.registered_on }) : "";
+  showList("scope", question.scope);
+  showList("details", question.details);
   const asked = new Date(question.requested_at);
   fact("when").dateTime = question.requested_at;
   fact("when").title = asked.toISOString();
@@ -67,6 +70,12 @@ export function showQuestion(question, othersCount) {
   showOthers(othersCount);
   showTimes(question);
   show("question", "question-title");
+}
+
+function showList(name, lines) {
+  const part = root.querySelector(`[data-list="${name}"]`);
+  part.hidden = lines.length === 0;
+  part.querySelector("ul").replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
 }
 
 export function showOthers(count) {

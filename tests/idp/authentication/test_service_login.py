@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from idp.authentication.device_approval import ServiceQuestion
 from idp.authentication.device_login import end
 from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
@@ -13,7 +14,8 @@ TWO_MINUTES = timedelta(minutes=2)
 
 
 async def _ask(setting: Setting, hint: str = "899700000005") -> tuple[Approval, bool]:
-    return await ask_for_service(setting.doors, CLIENT, hint, BROWSER, binding_message="42", lifetime=TWO_MINUTES)
+    question = ServiceQuestion(binding_message="42", lifetime=TWO_MINUTES, scope=frozenset({"openid"}))
+    return await ask_for_service(setting.doors, CLIENT, hint, BROWSER, question)
 
 
 def test_the_question_carries_the_service_s_message_and_no_number(tmp_path: Path) -> None:

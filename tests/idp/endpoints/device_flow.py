@@ -1,5 +1,6 @@
 """Devices without browser that ask for a person, in a provider with phones."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,7 +46,10 @@ class Devices:
         return urlsplit(answer.headers["location"]).path
 
     def decide(self, browser: Browser, page: str, decision: str) -> Any:
-        return browser.request("POST", page, data={"csrf": csrf_of(browser.get(page).text), "decision": decision})
+        shown = browser.get(page).text
+        yes = re.search(r'name="yes" value="([0-9a-f]{64})"', shown)
+        form = {"csrf": csrf_of(shown), "decision": decision, **({"yes": yes[1]} if yes else {})}
+        return browser.request("POST", page, data=form)
 
     def logged_in(self, browser: Browser, page: str, phone: Phone, national_id: str = CAMILLE) -> Any:
         """Past the warning and through the login; the last page."""

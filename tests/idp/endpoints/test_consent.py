@@ -78,7 +78,7 @@ def test_only_the_page_that_was_shown_agrees(wire: Wire) -> None:
     assert visit.post(visit.url, cookie=visit.session, yes=yes).status_code == 410, "another browser"
     wire.call(lambda provider: provider.store.clients.put(client("itself", client_name="Messagerie de la région", registered_at=START)))
     assert visit.post(visit.url, yes=yes).status_code == 403, "the service has changed meanwhile"
-    assert wire.call(lambda provider: provider.store.consents.of_account(PERSON.id)) == []
+    assert wire.call(lambda provider: provider.store.consents.of_account(PERSON.id, provider.clock())) == []
 
 
 def test_who_has_no_session_any_more_logs_in_first(wire: Wire) -> None:

@@ -1,6 +1,7 @@
 """The phone application and the login pages in a real browser: two windows, with and without script."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from idp.people.file import read_people
 from idp.settings import Environment, Settings
 from tests.idp.endpoints.backchannel_flow import service
 from tests.idp.endpoints.login_flow import CAMILLE, PEOPLE, SECRET
+from tests.idp.wire import START
 
+TYPES = Path(__file__).parents[3] / "deploy/demo/authorization_details.yaml"
 ARGUMENTS = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run")
 #: Long enough for a busy machine; nothing waits for it when all is well.
 PATIENCE_MS = 20_000
@@ -72,7 +75,9 @@ def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = Settings(state=folder, environment=Environment.DEVELOPMENT, control_api=True, base_url=base_url)
+        settings = Settings(
+            state=folder, environment=Environment.DEVELOPMENT, control_api=True, base_url=base_url, authorization_details_file=TYPES
+        )
         app = create_app(settings)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         ready = threading.Event()
@@ -82,7 +87,8 @@ def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
             for account in read_people(PEOPLE):
                 await store.accounts.put(account)
             await store.clients.put(Client(client_id="dossier", client_name="Dossier patient", redirect_uris=(f"{base_url}/phone/",)))
-            await store.clients.put(service("lps", client_name="Logiciel du cabinet"))
+            itself = service("lps", client_name="Logiciel du cabinet", registered_at=START, authorization_details_types=("dossier_access",))
+            await store.clients.put(itself)
             listener.listen()
             ready.set()
             await server.serve(sockets=[listener])
@@ -135,7 +141,8 @@ def test_a_person_approves_on_the_phone_and_the_browser_goes_on(windows: Windows
 @pytest.mark.parametrize("language", ["fr-FR", "en-GB"])
 def test_a_person_compares_the_message_of_a_service_that_asks_by_itself(windows: Windows, language: str) -> None:
     phone = windows.enrolled_phone(language)
-    form = {"scope": "openid scope_all", "login_hint": CAMILLE, "binding_message": "K7-42"}
+    details = [{"type": "dossier_access", "actions": ["read"], "datatypes": ["letter"], "identifier": "<b>séjour</b>"}]
+    form = {"scope": "openid scope_all", "login_hint": CAMILLE, "binding_message": "K7-42", "authorization_details": json.dumps(details)}
     url = f"{windows.base_url}/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth"
     assert httpx.post(url, data=form, auth=("lps", SECRET)).status_code == 200
     phone.wait_for_selector("[data-panel=question]:not([hidden])")
@@ -143,6 +150,9 @@ def test_a_person_compares_the_message_of_a_service_that_asks_by_itself(windows:
     expect(phone.locator("[data-fact=eyebrow]")).to_contain_text("service")
     expect(phone.locator(".tile").first).to_be_hidden()
     expect(phone.locator("[data-fact=browser]")).to_be_hidden()
+    expect(phone.locator("[data-list=details] li")).to_contain_text("<b>séjour</b>")
+    expect(phone.locator("[data-list=scope] li")).to_have_count(2)
+    expect(phone.locator("[data-fact=registered]")).to_contain_text("22/11/2026")
     _sound(phone)
     phone.fill("#pin", "2580")
     phone.click("#answer button[type=submit]")

@@ -396,17 +396,22 @@ class StoreExam:
         async def work(store: Store) -> None:
             await store.clients.put(Client(client_id="one", client_name="S"))
             for given in (consent("a", "two", 2), consent("a", "one", 1), consent("b", "one")):
-                await store.consents.put(given)
-            await store.consents.put(replace(consent("a", "one", 1), scope=frozenset({"openid", "profile"})))
-            found = await store.consents.get("a", "one")
+                await store.consents.put(given, until=NOW + 60 * MINUTE)
+            more = replace(consent("a", "one", 1), scope=frozenset({"openid", "profile"}))
+            await store.consents.put(more, until=NOW + 90 * MINUTE)
+            found = await store.consents.get("a", "one", NOW)
             assert found is not None and found.scope == {"openid", "profile"}
-            assert [one.client_id for one in await store.consents.of_account("a")] == ["one", "two"]
-            assert await store.consents.get("b", "two") is None
+            assert [one.client_id for one in await store.consents.of_account("a", NOW)] == ["one", "two"]
+            assert await store.consents.get("b", "two", NOW) is None
+            assert [one.client_id for one in await store.consents.of_account("a", NOW + 60 * MINUTE)] == ["one"]
+            assert await store.consents.get("a", "one", NOW + 90 * MINUTE) is None
             withdrawn = await asyncio.gather(*(store.consents.withdraw("a", "two") for _ in range(3)))
             assert sorted(withdrawn) == [False, False, True]
             await store.clients.delete("one")
-            assert await store.consents.get("a", "one") is None
-            assert await store.consents.of_account("b") == []
+            assert await store.consents.get("a", "one", NOW) is None
+            assert await store.consents.of_account("b", NOW) == []
+            await store.consents.put(consent("b", "two"), until=NOW + 60 * MINUTE)
+            assert await store.expire(NOW + 60 * MINUTE) == 1
 
         self.sit(work)
 
