@@ -282,12 +282,7 @@ def build_provider(settings: Settings, *, store: Store | None = None, clock: Clo
         places=read_places(settings.geography_file) if settings.geography_file else Places(),
         subject_issuers=SubjectIssuers(outbound, read_subject_issuers(settings.subject_issuers_file)),
         detail_types=read_detail_types(settings.authorization_details_file),
-        lifetimes=Lifetimes(
-            session_idle=settings.session_idle,
-            session_max=settings.session_max,
-            approval=settings.approval_lifetime,
-            consent=settings.consent_lifetime,
-        ),
+        lifetimes=_lifetimes(settings),
         limits=limits,
         authorization_pace=Pace(settings.authorization_limit_count, timedelta(minutes=1)),
         kept_refusals=_kept_refusals(settings),
@@ -327,6 +322,15 @@ def _authenticator(settings: Settings, state: State, client_keys: ClientKeys, li
         limits=limits,
         issuer=settings.issuer,
         endpoints=frozenset(f"{settings.issuer}/protocol/openid-connect/{path}" for path in _ASSERTED),
+    )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        session_idle=settings.session_idle,
+        session_max=settings.session_max,
+        approval=settings.approval_lifetime,
+        consent=settings.consent_lifetime,
     )
 
 
