@@ -337,7 +337,7 @@ def conformance() -> str:
         "([how](../how-to/run-the-conformance-suite.md)). "
         "`review` is a module that passed and shows a picture of a page, for a person to look at; `skipped` is the suite's own "
         "decision, from what discovery announces.\n\n",
-        _table(("plan", "variant", "found", "on", "suite"), map(verdicts.row, runs.values())),
+        _table(("plan", "variant", "found", "on", "provider", "suite"), map(verdicts.row, runs.values())),
     ]
     for plan, modules in plans.PLANS.items():
         found = verdicts.by_module(plan, runs.values())

@@ -1,7 +1,9 @@
 """What can be held about the runs of the Foundation's suite without the suite: the plans' files, how they are filled, what is kept."""
 
 import json
+import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,21 @@ def test_every_kept_verdict_is_a_word_of_the_suite_and_of_a_plan_here() -> None:
         assert name in {plan.name for plan in PLAN_FILES}
         assert {module["verdict"] for module in run["modules"]} <= set(verdicts.ORDER)
         assert len(run["suite"]["revision"]) >= 7
+        assert not run.get("provider", "").endswith("+"), f"{name}: the provider had files that are in no commit"
+
+
+def test_a_run_names_the_commit_of_the_provider_and_says_when_its_files_are_others(tmp_path: Path) -> None:
+    (tmp_path / "idp").mkdir()
+    source = tmp_path / "idp" / "app.py"
+    source.write_text("first\n", "utf-8")
+    identity = ("-c", "user.name=Camille Martin", "-c", "user.email=camille.martin@example.org")
+    for arguments in (("init", "-q"), ("add", "idp"), (*identity, "commit", "-q", "-m", "first")):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    (tmp_path / "verdicts.json").write_text("{}", "utf-8")
+    commit = verdicts.provider_commit(tmp_path)
+    source.write_text("second\n", "utf-8")
+    assert re.fullmatch("[0-9a-f]{7,}", commit)
+    assert verdicts.provider_commit(tmp_path) == f"{commit}+"
 
 
 def test_a_kept_verdict_that_is_not_passed_has_its_reason() -> None:

@@ -46,6 +46,8 @@ class Stage:
     suite: Suite
     world: World
     browser: Browser
+    #: What of the provider runs.
+    commit: str
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +57,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(options.plans) - {plan.name for plan in plans}:
         raise SystemExit(f"no plan is called {min(unknown)}; known are {', '.join(plan.name for plan in read_all())}")
     failed = False
+    commit = verdicts.provider_commit()
     with Suite(options.suite, options.suite_authority) as suite, tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         made = {plan.name: {"suite": suite.base_url, "secret": SECRET, **made_for(plan)} for plan in plans}
         clients = [filled(client, made[plan.name], f"{plan.name}: clients") for plan in plans for client in plan.clients]
@@ -64,7 +67,7 @@ def main(arguments: list[str]) -> int:
             approving(world) as approval,
             chromium() as browser,
         ):
-            stage = Stage(suite, world, browser)
+            stage = Stage(suite, world, browser, commit)
             for plan in plans:
                 values = {**made[plan.name], "issuer": world.issuer, "approval_url": approval}
                 if "initial_access_token" in names_in(plan.configuration):
@@ -100,6 +103,7 @@ def run_plan(stage: Stage, plan: PlanFile, values: Mapping[str, Any], only: str 
         "plan": plan.plan,
         "variant": dict(plan.variant),
         "run_on": datetime.now(UTC).date().isoformat(),
+        "provider": stage.commit,
         "suite": {"version": about["version"], "revision": about["revision"]},
         "modules": modules,
     }

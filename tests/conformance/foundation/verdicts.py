@@ -1,11 +1,13 @@
 """What the suite found, as a file: ``verdicts.json``, from which ``docs/reference/conformance.md`` takes its columns.
 
-Shape: plan's file name → ``{plan, variant, run_on, suite: {version, revision}, modules: [{module, verdict, remarks}]}``. A verdict is
-the suite's own word in small letters (``passed``, ``warning``, ``review``, ``failed``, ``skipped``, ``interrupted``); remarks are its
-conditions that failed or warned.
+Shape: plan's file name → ``{plan, variant, run_on, provider, suite: {version, revision}, modules: [{module, verdict, remarks}]}``.
+``provider`` is the commit that ran, with a ``+`` where the provider's files had changed since; runs of before that was kept have
+none. A verdict is the suite's own word in small letters (``passed``, ``warning``, ``review``, ``failed``, ``skipped``,
+``interrupted``); remarks are its conditions that failed or warned.
 """
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,10 +40,20 @@ def worst(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=ORDER.index)
 
 
+def provider_commit(tree: Path = FILE.parents[3]) -> str:
+    """The commit that is checked out in ``tree``, with a ``+`` where the provider's files have changed since; raises CalledProcessError."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "idp", "vocabulary") else "")
+
+
 def row(run: Mapping[str, Any]) -> tuple[str, ...]:
     """A run in the table of the page."""
     variant = ", ".join(f"{name}={value}" for name, value in run["variant"].items())
-    return f"`{run['plan']}`", variant, counted(run["modules"]), run["run_on"], f"{run['suite']['version']} ({run['suite']['revision']})"
+    suite = f"{run['suite']['version']} ({run['suite']['revision']})"
+    return f"`{run['plan']}`", variant, counted(run["modules"]), run["run_on"], run.get("provider", "–"), suite
 
 
 def by_module(plan: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
