@@ -74,7 +74,14 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         "RFC 9700 §4.14.2; FAPI 2.0 §5.3.2.1 (no rotation); what PSC does is not known, Keycloak lets tokens be used again",
     ),
     Switch("keycloak_subject", True, False, False, "sub is f:<storage uuid>:<national id>", "tokens and userinfo of PSC"),
-    Switch("keycloak_claims", True, False, False, "typ, azp, session_state, authMode, otherIds in tokens", "decoded tokens of PSC"),
+    Switch(
+        "keycloak_claims",
+        True,
+        False,
+        False,
+        "typ, azp, session_state, authMode, otherIds in tokens; the nonce in those of a refresh too",
+        "decoded tokens of PSC",
+    ),
     Switch("keycloak_token_response", True, False, False, "refresh_expires_in, not-before-policy, session_state", "token responses of PSC"),
     Switch(
         "keycloak_introspection",

@@ -53,7 +53,7 @@ _CHANNELS: Final = ("CARD", "MOBILE")
 #: Characters a phone shows in one line.
 _MAX_BINDING_MESSAGE: Final = 40
 #: RFC 6750 §2.1, at most 1024 characters (CIBA §7.1).
-_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,1023}=*")
+_BEARER: Final = re.compile(r"(?!.{1025})[A-Za-z0-9._~+/-]+=*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

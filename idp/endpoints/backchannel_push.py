@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from idp import grants
-from idp.errors import OAuthError
+from idp.errors import ExpiredToken, OAuthError, RequestDenied
 from idp.grants import backchannel
 from idp.grants.phases import Services, TokenRequest
 from idp.model import Approval, AwaitedRequest, Client
 from idp.provider import Provider
 from idp.tokens.live import find_record
+
+#: Whatever ends a login that the person neither refused nor let pass (§12): of the token endpoint's own words these services know none.
+_FAILED: Final = "transaction_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +44,5 @@ async def compose_push(provider: Provider, client: Client, request: AwaitedReque
     try:
         return Push(provider, await grants.run(asked, services))
     except OAuthError as error:
-        return Push(provider, {"error": error.error, "error_description": error.description})
+        told = error.error if isinstance(error, RequestDenied | ExpiredToken) else _FAILED
+        return Push(provider, {"error": told, "error_description": error.description})

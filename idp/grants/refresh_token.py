@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from idp import sessions
 from idp.errors import InvalidGrant, InvalidRequest
-from idp.grants.phases import Authorization, Services, TokenRequest
+from idp.grants.phases import Authorization, Services, TokenRequest, changed
 from idp.model import Cause, Grant, Initiator
 from idp.profiles import rules_of
 from idp.tokens.issuer import hash_token
@@ -39,9 +39,13 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
     if account is None:
         raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
+    rules = rules_of(request.client)
+    if not rules.keycloak_claims:
+        # The nonce is of the browser's request, which this is none of (OpenID Connect Core §12.2); Keycloak's tokens repeat it.
+        grant = changed(grant, nonce=None)
     if token.rotated_at is None:
         await _touch_session(grant, services)
-        if not rules_of(request.client).refresh_rotation:
+        if not rules.refresh_rotation:
             return Authorization(grant=grant, account=account, reused=token_hash, bound_jkt=grant.dpop_jkt)
     return Authorization(
         grant=grant,

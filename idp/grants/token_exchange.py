@@ -2,6 +2,7 @@
 
 The new token belongs to the grant of the token it came from: whatever ends the one ends the other, and it never lives longer.
 A token of another provider (``subject_issuer``, as ANS's proxy sends it) begins a grant of its own, which is never refreshed.
+A subject token that does not count is ``invalid_request``, whatever the reason: here no token is the grant (§2.2.2).
 """
 
 from dataclasses import replace
@@ -9,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from idp.clock import ordered_id
-from idp.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, OperationError, TemporarilyUnavailable
+from idp.errors import InvalidRequest, InvalidScope, InvalidTarget, OperationError, TemporarilyUnavailable
 from idp.grants.phases import Authorization, Services, TokenRequest
-from idp.model import Account, Client, Grant
+from idp.model import Account, AccountState, Client, Grant
 from idp.profiles import rules_of
 from idp.tokens.actor import actor_of
 from idp.tokens.live import Access, find_live
@@ -69,10 +70,12 @@ async def _foreign(request: TokenRequest, services: Services, resources: frozens
     except OperationError as error:
         raise TemporarilyUnavailable("the issuer of the subject_token cannot be asked now", detail=str(error)) from error
     if isinstance(found, str):
-        raise InvalidGrant("the subject_token does not count here", detail=f"subject_token: {found}")
+        raise _does_not_count(found)
     account = await services.store.accounts.find_by_national_id(found.national_id)
     if account is None:
-        raise InvalidGrant("the subject_token does not count here", detail="subject_token: nobody here has that identifier")
+        raise _does_not_count("nobody here has that identifier")
+    if account.state is not AccountState.ACTIVE:
+        raise _does_not_count("the account is suspended")
     asked = frozenset((request.parameters.get("scope") or "").split())
     if not asked or not asked <= client.scope - {"openid"} - _PERSONAL:
         raise InvalidScope("scope must name what the interface needs, within what this client registered")
@@ -95,7 +98,7 @@ async def _foreign(request: TokenRequest, services: Services, resources: frozens
     longest = services.now + timedelta(seconds=rules_of(client).exchanged_token_seconds)
     ends_at = min(datetime.fromtimestamp(found.expires_at, UTC), longest)
     if ends_at <= services.now:
-        raise InvalidGrant("the subject_token does not count here", detail="subject_token: it has expired")
+        raise _does_not_count("it has expired")
     return Authorization(grant=grant, account=account, ends_at=ends_at)
 
 
@@ -107,8 +110,12 @@ async def _subject(request: TokenRequest, services: Services) -> tuple[Access, A
     access = await find_live(services.tokens, services.store, token, services.now)
     fault = "expired, revoked or not ours" if access is None else _fault(access, request.client)
     if access is None or access.account is None or fault:
-        raise InvalidGrant("the subject_token does not count here", detail=f"subject_token: {fault}")
+        raise _does_not_count(fault)
     return access, access.account
+
+
+def _does_not_count(fault: str) -> InvalidRequest:
+    return InvalidRequest("the subject_token does not count here", detail=f"subject_token: {fault}")
 
 
 def _fault(access: Access, client: Client) -> str:

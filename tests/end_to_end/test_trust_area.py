@@ -211,7 +211,7 @@ def test_what_ended_at_pro_sante_connect_is_worth_nothing_here_at_once(area: Are
     assert area.post(area.psc_port, "revoke", HOSPITAL, client_id="lps", token=tokens["refresh_token"]).status_code == 200
     assert (area.exchange(tokens["access_token"]).status_code, area.exchange(tokens["access_token"]).json()["error"]) == (
         400,
-        "invalid_grant",
+        "invalid_request",
     )
 
 

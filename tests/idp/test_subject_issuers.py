@@ -138,7 +138,7 @@ def test_what_its_provider_does_not_vouch_for_is_one_and_the_same_refusal(trust:
     answer = trust.exchange()
     assert (answer.status_code, answer.json()) == (
         400,
-        {"error": "invalid_grant", "error_description": "the subject_token does not count here"},
+        {"error": "invalid_request", "error_description": "the subject_token does not count here"},
     )
     [event] = trust.wire.events("access_token.refused")
     assert "subject_token" in event["event.reason"]
@@ -160,7 +160,7 @@ def test_a_provider_that_does_not_answer_is_said_to_be_so_and_no_token_is_given(
 
 def test_somebody_suspended_here_gets_nothing(trust: _Trust) -> None:
     trust.wire.call(lambda provider: provider.store.accounts.put(replace(PERSON, state=AccountState.SUSPENDED)))
-    assert trust.exchange().json()["error"] == "invalid_grant"
+    assert trust.exchange().json()["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize(

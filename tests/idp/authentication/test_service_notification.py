@@ -82,7 +82,7 @@ def test_whatever_the_endpoint_answers_it_is_not_asked_again(services: Services,
 
 
 @pytest.mark.spec("CIBA-7.1")
-@pytest.mark.parametrize("token", [None, "with space", "a\n", "x" * 1025])
+@pytest.mark.parametrize("token", [None, "with space", "a\n", "x" * 1025, "x" * 1000 + "=" * 25])
 def test_a_service_that_is_pinged_must_send_a_token_for_it(services: Services, token: str | None) -> None:
     _register(services, "https://service.example/ping")
     answer = services.ask("pinged", client_notification_token=token)

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -11,6 +12,8 @@ from idp.authentication.service_notification import notify_answered
 from idp.endpoints.backchannel_push import compose_push
 from idp.endpoints.doors import doors_of
 from idp.keys.signing_key import base64url
+from idp.model import AccountState
+from idp.provider import Provider
 from tests.idp.endpoints.backchannel_flow import Services, running_services, service
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY
 from tests.idp.test_outbound import listening
@@ -93,6 +96,24 @@ def test_an_absence_is_pushed_as_expired_whoever_was_named(services: Services, n
         services.provider.call(end_unanswered(doors_of(services.provider.state)))
         _, body = _pushed(services, heard)
     assert body["error"] == "expired_token"
+
+
+@pytest.mark.spec("CIBA-12")
+def test_what_fails_after_a_yes_is_pushed_as_a_failure_of_the_transaction(services: Services) -> None:
+    async def suspend(state: Provider) -> None:
+        account = await state.store.accounts.find_by_national_id(CAMILLE)
+        assert account is not None
+        await state.store.accounts.put(replace(account, state=AccountState.SUSPENDED))
+
+    with listening() as (url, heard):
+        _register(services, url)
+        phone = services.provider.phone(CAMILLE)
+        asked = _ask(services)
+        services.approve(phone)
+        services.provider.call(suspend(services.provider.state))
+        _, body = _pushed(services, heard)
+    assert body.keys() == {"auth_req_id", "error", "error_description"}
+    assert (body["auth_req_id"], body["error"]) == (asked["auth_req_id"], "transaction_failed")
 
 
 @pytest.mark.spec("CIBA-10.1")

@@ -64,6 +64,16 @@ def test_a_refreshed_id_token_speaks_of_the_same_login(wire: Wire) -> None:
     assert all(after[name] == before[name] for name in ("iss", "sub", "aud", "auth_time", "acr", "sid"))
 
 
+@pytest.mark.spec("OIDCC-12.2")
+def test_a_refreshed_id_token_has_no_nonce_but_in_the_profile_that_speaks_as_keycloak(wire: Wire) -> None:
+    for client_id, repeated in (("baseline", None), ("psc", "n-7")):
+        first = wire.tokens(client_id, nonce="n-7")
+        assert claims_of(first["id_token"])["nonce"] == "n-7"
+        second = wire.refresh(first["refresh_token"], client_id).json()
+        assert claims_of(second["id_token"]).get("nonce") == repeated
+        assert claims_of(wire.refresh(second["refresh_token"], client_id).json()["id_token"]).get("nonce") == repeated
+
+
 @pytest.mark.spec("RFC6749-6")
 def test_a_refresh_may_narrow_the_scope_but_never_widen_it(wire: Wire) -> None:
     first = wire.tokens(scope="openid identity")
