@@ -108,7 +108,7 @@ async def confirm(request: Request) -> Response:
     account = await proved(doors_of(visit.provider), visit.interaction, request.path_params["proof"])
     if account is None:
         return _refused(visit, "card_used")
-    return visit.page("card_confirm.html", account=account, proof=request.path_params["proof"], others=len(means_of(visit).names) > 1)
+    return visit.page("card_confirm.html", account=account, proof=request.path_params["proof"])
 
 
 async def go_in(request: Request) -> Response:

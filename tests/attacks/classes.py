@@ -112,6 +112,17 @@ CLASSES: Final = (
         },
     ),
     AttackClass(
+        "A card that counts and should not, or counts for somebody else's login",
+        {
+            "CVE-2023-2422": "Keycloak, certificates of clients that were not verified",
+            "CVE-2025-23419": "nginx, a session of TLS resumed past the certificate",
+            "CWE-294": "what was captured is played again",
+            "CWE-295": "certificates not looked at",
+            "CWE-299": "revocation not looked at",
+            "CWE-348": "a header believed from anybody",
+        },
+    ),
+    AttackClass(
         "A factor or a step of the login skipped",
         {
             "CVE-2026-18963": "Keycloak, password reset without the mail",
