@@ -12,6 +12,7 @@ from siem.detection.baseline.first_seen import FirstSeen
 from siem.detection.baseline.own_median import OwnMedian
 from siem.detection.baseline.peer_group import PeerGroup
 from siem.detection.baseline.sighting import BETWEEN_VALUES, Found, Keeper, Key, Record, Sighting
+from siem.detection.casing import without_case
 from siem.detection.load import CompiledBaseline, Ruleset
 from siem.detection.plan import carried_fields, fields_looked_at, summary_fields
 from siem.detection.predicates import Text
@@ -166,7 +167,7 @@ def _values(baseline: Baseline, values: Sequence[Key]) -> tuple[str, ...]:
     if not baseline.fields:
         return ()
     texts = [BETWEEN_VALUES.join(value) for value in values]
-    return tuple(texts if baseline.type is BaselineType.FIRST_SEEN else [text.lower() for text in texts])
+    return tuple(texts if baseline.type is BaselineType.FIRST_SEEN else [without_case(text) for text in texts])
 
 
 def _detection(feed: _Feed, tenant: str, found: Found) -> Detection:

@@ -10,15 +10,12 @@ from typing import Final
 import orjson
 
 from siem.detection.cache import Cache
+from siem.detection.casing import without_case
 from siem.detection.predicates import Predicate
 from siem.detection.scan import Literals, needed_literal
 
 #: A keyword of these alone may be in a number, of which JSON has another spelling than rules.
 _IN_NUMBERS: Final = frozenset("+-.0123456789aefint")
-#: In lower case, it depends on its neighbours, which are others in JSON.
-_SIGMA: Final = "Σ"
-
-
 #: The signs beyond ASCII whose lower case holds a letter of it.
 ODD: Final = ("İ", "\N{KELVIN SIGN}")
 
@@ -63,10 +60,7 @@ class Keywords:
         except TypeError:  # half a surrogate pair, a number of more than 64 bits
             return self._every
         if self._literals.folded and not written.isascii():
-            text = written.decode()
-            if _SIGMA in text:
-                return self._every
-            written = text.lower().encode()
+            written = without_case(written.decode()).encode()
         found = self._literals.present_in(written)
         if not self._literals.odd.isdisjoint(found):
             return self._every

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from siem.detection.cache import Cache
+from siem.detection.casing import without_case
 from siem.detection.conditions import AllOf, Node, compile_tree, predicates, settled
 from siem.detection.encoding import decoded, encoded
 from siem.detection.filters import Filter, Hits
@@ -216,7 +217,7 @@ class Matcher:
 
     def kind_of(self, fields: Mapping[str, object]) -> tuple[str, ...]:
         """What kind of event it is: its routing values, as texts in lower case."""
-        return tuple([text_of(fields.get(name, "")).lower() for name in self._routing])
+        return tuple([without_case(text_of(fields.get(name, ""))) for name in self._routing])
 
     def named_by_readers(self, kind: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Rules that a kind of event can match, and those that count such matches, with each field they name: where it may stand."""
@@ -232,7 +233,7 @@ class Matcher:
         return [candidate.rule for candidate in self._reading(fields)]
 
     def _reading(self, fields: Mapping[str, object]) -> Iterator[Candidate]:
-        values = {name: text_of(fields.get(name, "")).lower() for name in self._routing}
+        values = {name: without_case(text_of(fields.get(name, ""))) for name in self._routing}
         return (self._candidates[place] for place in self._places(values))
 
     def _places(self, values: Mapping[str, str]) -> list[int]:
@@ -263,7 +264,7 @@ class Matcher:
             self._routes.clear()
             self._same.clear()
         parts = {name: list(part) if isinstance(part, tuple) else part for name, part in zip(self._routing, key, strict=True)}
-        values = {name: text_of("" if part is None else part).lower() for name, part in parts.items()}
+        values = {name: without_case(text_of("" if part is None else part)) for name, part in parts.items()}
         view = View({name: part for name, part in parts.items() if part is not None})
         kept: list[tuple[int, Node]] = []
         for place in self._places(values):

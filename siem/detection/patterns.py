@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from siem.detection.casing import without_case
+
 
 class Wild(Enum):
     """``MANY`` (``*``) stands for any number of characters, ``ONE`` (``?``) for exactly one."""
@@ -101,8 +103,8 @@ class Pattern:
         return self if self.parts and self.parts[-1] is Wild.MANY else Pattern((*self.parts, Wild.MANY))
 
     def lower(self) -> "Pattern":
-        """The same, in lower case."""
-        return Pattern(tuple([part.lower() if type(part) is str else part for part in self.parts]))
+        """The same, as it is compared without case."""
+        return Pattern(tuple([without_case(part) if type(part) is str else part for part in self.parts]))
 
     def classify(self) -> tuple[How, str]:
         """The cheapest comparison that means the same, and its text (empty for ``GLOB``)."""

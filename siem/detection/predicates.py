@@ -14,6 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
+from siem.detection.casing import without_case
 from siem.detection.patterns import How, Pattern
 from siem.detection.regex import search
 from siem.event import text_of as text_of
@@ -53,7 +54,7 @@ class _Texts(dict[str, Text]):
 
 
 class _LowerTexts(dict[str, Text]):
-    """The same in lower case."""
+    """The same as they are compared without case."""
 
     __slots__ = ("exact",)
 
@@ -63,9 +64,9 @@ class _LowerTexts(dict[str, Text]):
     def __missing__(self, name: str) -> Text:
         text = self.exact[name]
         if isinstance(text, str):
-            text = text.lower()
+            text = without_case(text)
         elif text is not None:
-            text = tuple(item.lower() for item in text)
+            text = tuple(map(without_case, text))
         self[name] = text
         return text
 

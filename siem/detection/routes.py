@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from siem.detection.cache import Cache
+from siem.detection.casing import without_case
 from siem.detection.conditions import Node, predicates
 from siem.detection.gates import Gate, best_gate, measured_cost
 from siem.detection.keywords import KeywordLiterals, Keywords
@@ -78,7 +79,7 @@ class FieldGate(Memo):
             # One machine for all routes serves at first; a field whose values are always new earns one for its own gates.
             self._scanner = Scanner(list(self.opens), cache=self._index.cache)
         text = value if type(value) is str else str(value)
-        found = self._scanner.scan(text, text.lower())
+        found = self._scanner.scan(text, without_case(text))
         rules = self._rules
         opened = () if not found else rules[found[0]] if len(found) == 1 else tuple({rule for place in found for rule in rules[place]})
         if self.remembers and len(text) <= MAX_VALUE:
@@ -201,7 +202,7 @@ def shares_of(conditions: Sequence[Node], sample: Sequence[Mapping[str, object]]
         scanner = Scanner(listed, index.literals(field))
         values = Counter(text for fields in sample if fields.get(field) is not None for text in texts_of(fields[field]))
         for text, count in values.items():
-            for place in scanner.scan(text, text.lower()):
+            for place in scanner.scan(text, without_case(text)):
                 held[listed[place]] += count
     return {predicate: min(1.0, count / len(sample)) for predicate, count in held.items()}
 

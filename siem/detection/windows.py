@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from siem.detection.casing import without_case
 from siem.detection.correlations import Correlation, CorrelationType
 from siem.detection.predicates import Text, number
 
@@ -64,7 +65,7 @@ def measured(fields: Mapping[str, Text], names: Sequence[str], *, numbers: bool)
         texts = (text,) if isinstance(text, str) else text or ()
         return _BETWEEN_VALUES.join(one for one in map(kept, texts) if number(one) is not None) or None
     parts = [joined(fields[name]) for name in names]
-    return None if None in parts else _BETWEEN_VALUES.join(part for part in parts if part is not None).lower()
+    return None if None in parts else without_case(_BETWEEN_VALUES.join(part for part in parts if part is not None))
 
 
 class Window(Protocol):

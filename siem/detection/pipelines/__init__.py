@@ -24,6 +24,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from siem.detection.casing import without_case
 from siem.detection.documents import Document, read_documents
 from siem.detection.folders import RuleFolder
 from siem.detection.logsource import LogSource
@@ -211,7 +212,9 @@ def _sources(pipeline: Pipeline, others: Mapping[str, Pipeline]) -> Iterator[Log
     for part in parts:
         fields = {name: tuple(names) for name, names in (pipeline.fields | part.fields).items()}
         for category, service, when in _expanded(part):
-            select = {fields.get(name, (name,))[0]: frozenset(text_of(value).lower() for value in values) for name, values in when.items()}
+            select = {
+                fields.get(name, (name,))[0]: frozenset(without_case(text_of(value)) for value in values) for name, values in when.items()
+            }
             yield LogSource(
                 part.product or "",
                 category,
