@@ -19,12 +19,14 @@ from siem.detection.load import Ruleset
 from siem.detection.plan import fields_of_events, keeping
 from siem.event import Event
 from siem.history.bounds import ALWAYS, Bounds
+from siem.history.groups import Narrowing, narrowing_of
 from siem.history.translation import of_indicators, of_listed, of_rules
 from siem.store.events import EventStore, Scope, Search
 from siem.store.scan import distinct, scan, slices
 
-#: Events of one slice: about two seconds of work where all of them go to the engine.
+#: Events of a slice that go to the engine: about two seconds of its work. Where SQL leaves it few, a slice is up to so many times as long.
 SLICE_COUNT: Final = 250_000
+_LONGEST: Final = 8
 #: Events come in order, so nothing is late; events of the same instant may still follow in the next batch.
 _LATENESS: Final = timedelta(microseconds=1)
 
@@ -52,6 +54,8 @@ class Plan:
     #: The fields that these rules read of an event; None: all.
     fields: frozenset[str] | None = None
     book: Book | None = None
+    #: What SQL knows of groups that cannot reach the threshold of a correlation.
+    narrowing: Narrowing | None = None
     #: How long windows last that were open as the rule came into force.
     open_for: timedelta = timedelta(0)
 
@@ -108,6 +112,7 @@ def plan(ruleset: Ruleset, rule_id: str, book: Book | None = None) -> Plan:
         bounds=of_indicators(chosen.indicators) if listed else of_rules(chosen.singles),
         margin=timedelta(microseconds=windows + max(compared, default=0)),
         open_for=timedelta(microseconds=windows),
+        narrowing=None if listed else narrowing_of(chosen),
         fields=None if listed else fields_of_events(chosen),
         book=book,
     )
@@ -122,21 +127,44 @@ def hunt(
     Raises OperationError where the store cannot be read.
     """
     search = _Search(wanted, lateness)
+    length = _Length(slice_count)
     reached_at: datetime | None = None
     begin = None if stretch.from_at is None else stretch.from_at - wanted.margin
-    for part in slices(events, stretch.scope, begin, stretch.to_at, size=slice_count):
-        # The bars that slices are made of may reach beyond the stretch.
-        reached_at = part.to_at if stretch.to_at is None else min(part.to_at, stretch.to_at)
-        wanted_of_part = _narrowed(events, wanted, Search(stretch.scope, wanted.bounds.most, part.from_at, reached_at))
+    for part in slices(events, stretch.scope, begin, stretch.to_at, size=length.next):
+        reached_at = part.to_at
+        candidate_count = 0
+        wanted_of_part = _narrowed(events, wanted, Search(stretch.scope, wanted.bounds.most, part.from_at, part.to_at))
         for batch in scan(events, wanted_of_part, wanted.fields):
+            candidate_count += len(batch)
             yield _since(stretch.from_at, search.step(batch))
+        length.note(part.count, candidate_count)
         yield Step((), part.count, 0, reached_at)
     if reached_at is not None:
         yield _since(stretch.from_at, search.end(reached_at))
 
 
+class _Length:
+    """How many events a slice shall have, by what SQL left of the one before it."""
+
+    def __init__(self, candidate_count: int) -> None:
+        self._wanted = candidate_count
+        self._times = 1
+
+    def next(self) -> int:
+        """Events of the next slice."""
+        return self._wanted * self._times
+
+    def note(self, count: int, candidate_count: int) -> None:
+        """The last slice had so many events, of which so many went to the engine."""
+        self._times = min(_LONGEST, self._times * 4, max(1, count // max(candidate_count, 1)))
+
+
 def _narrowed(events: EventStore, wanted: Plan, search: Search) -> Search:
-    """For a rule about indicators, only events with a value that the sets list: each value is looked up once, not once an event."""
+    """For a correlation, only groups that can reach its threshold. For a rule about indicators, only events with a value that the sets
+    list: each value is looked up once, not once an event.
+    """
+    if wanted.narrowing is not None:
+        return replace(search, query=wanted.narrowing.within(search))
     if wanted.book is None or not wanted.ruleset.indicators:
         return search
     wanted.book.refresh()

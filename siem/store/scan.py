@@ -1,8 +1,8 @@
 """Stored events as a stream, for reading many of them in the order in which they happened."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from siem.event import Event, Kind
@@ -12,8 +12,7 @@ from siem.store.query import column, kind_of
 
 #: Events handed on together.
 _BATCH_COUNT: Final = 2_000
-#: Bars of the histogram that slices are made of.
-_BAR_COUNT: Final = 2_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,38 @@ class Slice:
     count: int
 
 
-def slices(store: EventStore, scope: Scope, from_at: datetime | None, to_at: datetime | None, *, size: int) -> list[Slice]:
-    """The stretch of time cut into parts of about ``size`` events, oldest first; parts without events are left out."""
-    made: list[Slice] = []
-    bars = [bar for bar in store.histogram(Search(scope, from_at=from_at, to_at=to_at), bucket_count=_BAR_COUNT) if bar.count]
-    for bar in bars:
-        if made and made[-1].count < size:
-            made[-1] = Slice(made[-1].from_at, bar.end_at, made[-1].count + bar.count)
-        else:
-            made.append(Slice(bar.start_at, bar.end_at, bar.count))
-    return made
+def slices(
+    store: EventStore, scope: Scope, from_at: datetime | None, to_at: datetime | None, *, size: Callable[[], int]
+) -> Iterator[Slice]:
+    """The stretch of time cut into parts of about ``size`` events, asked anew before each, oldest first; at most half as many again,
+    unless they are of one instant. What is between the first event and the last is in one part, empty ones are left out.
+
+    Parts are cut where the next one is asked for, by counting: DuckDB skips what lies wholly inside or outside of a part, where a
+    histogram looks at each event.
+    """
+    first = _extent(store, Search(scope, from_at=from_at, to_at=to_at))
+    waiting = [] if first is None else [first]
+    while waiting:
+        part, wanted = waiting.pop(), max(size(), 1)
+        if part.count * 2 <= wanted * 3 or part.to_at - part.from_at <= _MICROSECOND:
+            yield part
+            continue
+        middle = part.from_at + max((part.to_at - part.from_at) * wanted // part.count, _MICROSECOND)
+        head = store.count(Search(scope, from_at=part.from_at, to_at=middle))
+        rest = replace(part, from_at=middle, count=max(part.count - head, 0))
+        if head:
+            waiting += [rest, Slice(part.from_at, middle, head)]
+        elif tight := _extent(store, Search(scope, from_at=middle, to_at=part.to_at)):
+            waiting.append(tight)
+
+
+def _extent(store: EventStore, search: Search) -> Slice | None:
+    """The shortest part that holds every event of a stretch; None where there is none."""
+    condition, parameters = where(search)
+    with store.reading() as cursor:
+        statement = f'SELECT epoch_us(min("at")), epoch_us(max("at")), count(*) FROM events WHERE {condition}'
+        first, last, count = cursor.execute(statement, parameters).fetchall()[0]
+    return Slice(instant(first), instant(last + 1), count) if count else None
 
 
 def tenants(store: EventStore) -> list[str]:

@@ -27,13 +27,24 @@ def stored(seconds: list[int], tenant: str = "default") -> EventStore:
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=200), st.integers(1, 50))
 def test_slices_hold_each_event_once_in_order(seconds: list[int], size: int) -> None:
     store = stored(seconds)
-    parts = slices(store, Scope(), None, None, size=size)
+    parts = list(slices(store, Scope(), None, None, size=lambda: size))
     found = [event for part in parts for batch in scan(store, Search(Scope(), from_at=part.from_at, to_at=part.to_at)) for event in batch]
     assert [(event.at, event.id) for event in found] == sorted((event.at, event.id) for event in found)
     assert sorted(round((event.at - AT).total_seconds()) for event in found) == sorted(seconds)
     assert sum(part.count for part in parts) == len(seconds)
-    assert all(part.count >= size for part in parts[:-1])
+    assert all(2 * part.count <= 3 * size or part.to_at - part.from_at == timedelta(microseconds=1) for part in parts)
     assert first_at(store, Scope()) == AT + timedelta(seconds=min(seconds))
+    store.close()
+
+
+def test_slices_grow_as_they_are_asked_to_and_events_far_from_all_others_cost_no_cuts() -> None:
+    far = 10_000_000
+    store = stored([0, *range(far, far + 1000), 3 * far])
+    sizes = iter([10, 10, *[100] * 100])
+    parts = list(slices(store, Scope(), None, None, size=lambda: next(sizes)))
+    assert sum(part.count for part in parts) == 1002
+    assert [part.count for part in parts if part.count > 20]
+    assert len(parts) < 25
     store.close()
 
 
@@ -54,9 +65,9 @@ def test_of_the_fields_asked_for_events_have_all() -> None:
 
 def test_a_stretch_and_a_tenant_bound_the_slices() -> None:
     store = stored([1, 2, 3, 4000])
-    parts = slices(store, Scope(), AT + timedelta(seconds=2), AT + timedelta(seconds=4000), size=1)
+    parts = list(slices(store, Scope(), AT + timedelta(seconds=2), AT + timedelta(seconds=4000), size=lambda: 1))
     assert sum(part.count for part in parts) == 2
-    assert slices(store, Scope("another"), None, None, size=1) == []
+    assert list(slices(store, Scope("another"), None, None, size=lambda: 1)) == []
     assert first_at(store, Scope("another")) is None
     store.close()
 
