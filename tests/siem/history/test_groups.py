@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.naming import find_rule
 from siem.event import Event, Value
 from siem.history.groups import Measure, narrowing_of
-from siem.history.hunt import Stretch, find_rule, hunt, plan
+from siem.history.hunt import Stretch, hunt, plan
 from siem.incidents.alerting import rhythm_of
 from siem.incidents.grouping import coalesce
 from siem.settings import ROOT
