@@ -1,6 +1,7 @@
 """What is wrong with an installation, or soon will be: each finding says what to do. Nothing is written, made or migrated.
 
-For the operator who is asked at night whether it is the provider: folder, disk, seal key, store, signing keys, audit log, clock, clients.
+For the operator who is asked at night whether it is the provider: folder, disk, seal key, store, signing keys, audit log, clock, clients,
+cards.
 """
 
 import os
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from idp.audit import BrokenLink, verify
+from idp.authentication.card_certificate import attribute_oid, read_authorities
+from idp.authentication.card_revocation import is_current, read_lists
 from idp.compliance import Subject, Verdict, judge, lists_for
 from idp.errors import OperationError
 from idp.keys import Seal, Token
@@ -56,6 +59,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardFiles:
+    """What the settings say of cards."""
+
+    authorities: Path
+    revocations: Path | None
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """Where to look."""
 
@@ -66,11 +78,15 @@ class Installation:
     development: bool
     #: That has the signing keys, where one is configured.
     token: Token | None = None
+    #: Where people log in by card.
+    cards: CardFiles | None = None
 
 
 def examine(where: Installation, now: datetime) -> Iterator[Finding]:
     """Every part, in the order in which the provider needs them; what rests on a part that is not there is left out."""
     yield _settings(where)
+    if where.cards is not None:
+        yield from _cards(where.cards, now)
     if not where.folder.is_dir():
         yield Finding("state folder", State.FAULT, f"{where.folder} is not there: run `idp init`, or set IDP_STATE")
         return
@@ -121,6 +137,45 @@ def _settings(where: Installation) -> Finding:
     if not where.trusted_proxies:
         return Finding("settings", State.WARNING, "IDP_TRUSTED_PROXIES is empty: one person's failed attempts limit all behind the proxy")
     return Finding("settings", State.WELL, f"production, issuer {where.issuer}")
+
+
+def _cards(files: CardFiles, now: datetime) -> Iterator[Finding]:
+    """The authorities of cards, and the lists of what they revoked."""
+    try:
+        attribute_oid(files.identifier)
+        authorities = read_authorities(files.authorities)
+    except OperationError as error:
+        yield Finding("cards", State.FAULT, f"{error}: the provider does not start with it")
+        return
+    ending = [one for one in authorities if one.not_valid_after_utc - now < _CERTIFICATE_WARNING]
+    for one in ending:
+        state = State.FAULT if one.not_valid_after_utc < now else State.WARNING
+        text = f"the authority {one.subject.rfc4514_string()} ends on {one.not_valid_after_utc:%Y-%m-%d}: put in its successor"
+        yield Finding("cards", state, text)
+    if not ending:
+        yield Finding("cards", State.WELL, f"{len(authorities)} authorities; the identifier is {files.identifier} of the subject")
+    yield _revocations(files.revocations, [one.subject.rfc4514_string() for one in authorities if one.issuer != one.subject], now)
+
+
+def _revocations(path: Path | None, issuers: Sequence[str], now: datetime) -> Finding:
+    """``issuers``: authorities under another one, which issue cards more likely than roots do."""
+    if path is None:
+        return Finding(
+            "revoked cards", State.WARNING, "a lost card opens until it ends: fetch the lists, and set IDP_CARD_REVOCATIONS_FILE"
+        )
+    try:
+        lists = read_lists(path)
+    except (OSError, ValueError) as error:
+        return Finding("revoked cards", State.FAULT, f"{path} cannot be read ({error}): no card is taken; fetch the lists anew")
+    stale = [one for one in lists if not is_current(one, now)]
+    if stale:
+        names = ", ".join(one.issuer.rfc4514_string() for one in stale)
+        return Finding("revoked cards", State.FAULT, f"past its nextUpdate: the list of {names}; no card of it is taken, fetch it anew")
+    missing = sorted(set(issuers) - {one.issuer.rfc4514_string() for one in lists})
+    if missing:
+        return Finding("revoked cards", State.WARNING, f"{path} has no list of {missing[0]}: if it issues cards, none of them is taken")
+    until = min(one.next_update_utc for one in lists if one.next_update_utc)
+    return Finding("revoked cards", State.WELL, f"{len(lists)} lists, current until {until:%Y-%m-%d %H:%M} UTC")
 
 
 def _folder(folder: Path) -> Finding:

@@ -18,7 +18,7 @@ from idp.authentication.card_revocation import RevocationLists
 from idp.authentication.limits import normalised_national_id
 from idp.authentication.refusal import AuthenticationRefused
 from idp.errors import OperationError
-from idp.tokens.certificate import Certificate
+from idp.tokens.certificate import UNREADABLE, Certificate
 from vocabulary.identifiers import IdentifierError, PsIdNat
 
 #: Most authorities between a card and its root, the issuer included.
@@ -45,15 +45,19 @@ class Cards:
     def read(self, certificate: Certificate, now: datetime) -> Card:
         """The card, after all checks; reads the file of revocation lists when it has changed, so call it in a thread.
 
-        Raises AuthenticationRefused: ``card_expired``, ``card_not_yet_valid``, ``card_purpose``, ``card_authority``, ``card_revoked``,
-        ``card_unchecked`` (no revocation list says whether), ``card_nameless``.
+        Raises AuthenticationRefused: ``card_expired``, ``card_not_yet_valid``, ``card_unreadable``, ``card_purpose``, ``card_authority``,
+        ``card_revoked``, ``card_unchecked`` (no revocation list says whether), ``card_nameless``.
         """
         leaf = certificate.x509
         if now > leaf.not_valid_after_utc:
             raise _refused("card_expired", f"the certificate of the card ended at {leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
         if now < leaf.not_valid_before_utc:
             raise _refused("card_not_yet_valid", f"the certificate begins at {leaf.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}")
-        if not _is_for_clients(leaf):
+        try:
+            extensions = leaf.extensions
+        except UNREADABLE as error:
+            raise _refused("card_unreadable", f"an extension of the certificate cannot be read: {_first_line(error)}") from error
+        if not _is_for_clients(extensions):
             raise _refused("card_purpose", "the certificate is not for the authentication of a client")
         chain = self._chain(leaf, now)
         if self._revocations is not None:
@@ -71,10 +75,8 @@ class Cards:
         )
         try:
             return verifier.verify(leaf, self._intermediates).chain
-        except (VerificationError, ValueError) as error:
-            # ValueError: a part of it that cannot be read, or a key of a kind that the library knows nothing of.
-            detail = str(error).partition("\n")[0][:200]
-            raise _refused("card_authority", f"no authority of cards stands behind the certificate: {detail}") from error
+        except (VerificationError, *UNREADABLE) as error:
+            raise _refused("card_authority", f"no authority of cards stands behind the certificate: {_first_line(error)}") from error
 
     def _national_id(self, leaf: x509.Certificate) -> str:
         """One value alone: a certificate of two people is nobody's."""
@@ -102,7 +104,7 @@ def read_authorities(path: Path) -> list[x509.Certificate]:
         for one in found:
             if not _is_authority(one):
                 raise ValueError(f"{one.subject.rfc4514_string()} is not an authority: take it out")
-    except (OSError, ValueError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise OperationError(f"reading the authorities of cards ({error})", str(path), retry_helps=False) from error
     return found
 
@@ -140,11 +142,11 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _is_for_clients(leaf: x509.Certificate) -> bool:
+def _is_for_clients(extensions: x509.Extensions) -> bool:
     """A card also holds a certificate for signatures, and authorities issue for other purposes: only the one for this counts."""
     try:
-        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
         return False
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages
 
@@ -167,6 +169,11 @@ _CARD: Final = (
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _signs)
     .may_be_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_nobodys_authority)
 )
+
+
+def _first_line(error: Exception) -> str:
+    """Of a log line: what the library says may hold texts of the certificate."""
+    return str(error).partition("\n")[0][:200]
 
 
 def _refused(error: str, detail: str) -> AuthenticationRefused:

@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from idp.authentication.refusal import AuthenticationRefused
+from idp.tokens.certificate import UNREADABLE
 
 _LOG = logging.getLogger("idp")
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
@@ -68,7 +68,7 @@ class RevocationLists:
             try:
                 if not one.is_signature_valid(authority.public_key()):  # type: ignore[arg-type]  # of an authority whose signature was verified
                     return False
-            except (TypeError, ValueError, UnsupportedAlgorithm):
+            except (TypeError, *UNREADABLE):
                 return False
             self._verified.add(pair)
         return True
@@ -88,20 +88,32 @@ class RevocationLists:
 
 
 def read_lists(path: Path) -> list[x509.CertificateRevocationList]:
-    """Every list of the file; raises OSError, or ValueError for one that cannot be read or says only a part (RFC 5280 §5.2.4, §5.2.5)."""
-    content = path.read_bytes()
+    """Every list of the file; raises OSError, or as :func:`parse_lists`."""
+    return parse_lists(path.read_bytes())
+
+
+def parse_lists(content: bytes) -> list[x509.CertificateRevocationList]:
+    """One list in DER, or several in PEM; raises ValueError for one that cannot be read or says only a part (RFC 5280 §5.2.4, §5.2.5)."""
     found = [x509.load_pem_x509_crl(block) for block in _PEM.findall(content)] or [x509.load_der_x509_crl(content)]
     for one in found:
-        if one.next_update_utc is None:
-            raise ValueError(f"the list of {one.issuer.rfc4514_string()} has no nextUpdate")
-        for extension in one.extensions:
-            point = extension.value
-            partial = isinstance(point, x509.IssuingDistributionPoint) and (
-                point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs or point.only_contains_ca_certs
-            )
-            if partial or isinstance(point, x509.DeltaCRLIndicator) or (extension.critical and not isinstance(point, _UNDERSTOOD)):
-                raise ValueError(f"the list of {one.issuer.rfc4514_string()} is not a whole one (extension {extension.oid.dotted_string})")
+        try:
+            _check_whole(one)
+        except UNREADABLE as error:
+            raise ValueError(str(error)) from error
     return found
+
+
+def _check_whole(one: x509.CertificateRevocationList) -> None:
+    name = one.issuer.rfc4514_string()
+    if one.next_update_utc is None:
+        raise ValueError(f"the list of {name} has no nextUpdate")
+    for extension in one.extensions:
+        point = extension.value
+        partial = isinstance(point, x509.IssuingDistributionPoint) and (
+            point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs or point.only_contains_ca_certs
+        )
+        if partial or isinstance(point, x509.DeltaCRLIndicator) or (extension.critical and not isinstance(point, _UNDERSTOOD)):
+            raise ValueError(f"the list of {name} is not a whole one (extension {extension.oid.dotted_string})")
 
 
 _UNDERSTOOD: Final = (x509.IssuingDistributionPoint, x509.AuthorityKeyIdentifier, x509.CRLNumber)

@@ -19,7 +19,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Examine the installation without changing anything; exit status 1 when there is a fault. The whole audit log is verified."""
-    from idp.doctor import Installation, State, examine, reach
+    from idp.doctor import CardFiles, Installation, State, examine, reach
     from idp.endpoints.discovery import PATHS
     from idp.keys.security_module import signing_token
 
@@ -33,6 +33,11 @@ def doctor(
         trusted_proxies=settings.trusted_proxies,
         development=settings.development,
         token=signing_token(settings.pkcs11_module, settings.pkcs11_label, settings.pkcs11_pin_file),
+        cards=CardFiles(
+            authorities=settings.card_authorities_file, revocations=settings.card_revocations_file, identifier=settings.card_identifier
+        )
+        if settings.card_authorities_file
+        else None,
     )
     found = list(examine(where, now))
     if online:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -73,6 +74,10 @@ def _whole(certificate: x509.Certificate) -> x509.Certificate:
     """The library reads the parts of a certificate when they are asked for: those that we ask for later are read now, or refused now."""
     _ = certificate.subject.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return certificate
+
+
+#: What the library raises for a part of a certificate or of a list that cannot be read.
+UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 def read_der(text: str) -> x509.Certificate:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.fuzz import files_read, provider_requests, provider_tokens, watch_records
+from tests.fuzz import files_read, provider_cards, provider_requests, provider_tokens, watch_records
 from tests.fuzz.target import Target
 
 #: Inputs that once made a parser fail, by target: they are tried again every time, and changed further.
@@ -19,5 +19,11 @@ def _with_found(target: Target) -> Target:
 
 TARGETS: Final[Mapping[str, Target]] = {
     target.name: _with_found(target)
-    for target in (*provider_requests.TARGETS, *provider_tokens.TARGETS, *watch_records.TARGETS, *files_read.TARGETS)
+    for target in (
+        *provider_requests.TARGETS,
+        *provider_cards.TARGETS,
+        *provider_tokens.TARGETS,
+        *watch_records.TARGETS,
+        *files_read.TARGETS,
+    )
 }

@@ -12,11 +12,12 @@ import pytest
 
 from idp import doctor
 from idp.clock import Clock
-from idp.doctor import Installation, State, examine, reach
+from idp.doctor import CardFiles, Installation, State, examine, reach
 from idp.keys import Seal, Token
 from idp.registration import apply_clients, read_clients
 from idp.state import KeyPlaces, open_state
 from idp.testing import running
+from tests.idp.cards import DAY, Authority, pem_of
 from tests.idp.keys.softhsm import LABEL, LIBRARY, softhsm
 from vocabulary.audit import AuditAction, Outcome
 
@@ -177,3 +178,45 @@ def test_keys_of_before_the_module_are_told_of(folder: Path, tmp_path: Path, mon
     hsm = softhsm(tmp_path, monkeypatch)
     states = _states(_where(folder, token=Token(LIBRARY, LABEL, hsm.pin_file)))
     assert (states["signing keys"], states["security module"]) == (State.WELL, State.WARNING)
+
+
+ROOT = Authority("CN=Racine d'essai", NOW)
+ISSUER_OF_CARDS = Authority("CN=Cartes d'essai", NOW, ROOT)
+
+
+def _cards(tmp_path: Path, lists: bytes | None, identifier: str = "CN") -> CardFiles:
+    (tmp_path / "authorities.pem").write_bytes(ROOT.pem + ISSUER_OF_CARDS.pem)
+    if lists is not None:
+        (tmp_path / "lists.pem").write_bytes(lists)
+    revocations = tmp_path / "lists.pem" if lists is not None else None
+    return CardFiles(authorities=tmp_path / "authorities.pem", revocations=revocations, identifier=identifier)
+
+
+@pytest.mark.parametrize(
+    ("lists", "state", "words"),
+    [
+        (pem_of(ISSUER_OF_CARDS.revokes()), State.WELL, "1 lists, current until 2026-11-29"),
+        (None, State.WARNING, "set IDP_CARD_REVOCATIONS_FILE"),
+        (b"<html>", State.FAULT, "lists.pem cannot be read"),
+        (pem_of(ISSUER_OF_CARDS.revokes(at=NOW - 9 * DAY)), State.FAULT, "past its nextUpdate: the list of CN=Cartes d'essai"),
+        (pem_of(ROOT.revokes()), State.WARNING, "has no list of CN=Cartes d'essai"),
+    ],
+    ids=["current", "none", "broken", "stale", "of another"],
+)
+def test_lists_of_revoked_cards_that_do_not_serve_are_found(
+    folder: Path, tmp_path: Path, lists: bytes | None, state: State, words: str
+) -> None:
+    found = {one.part: one for one in examine(_where(folder, cards=_cards(tmp_path, lists)), NOW)}
+    assert found["cards"].state is State.WELL
+    assert found["revoked cards"].state is state
+    assert words in found["revoked cards"].text
+
+
+def test_authorities_of_cards_that_end_or_cannot_be_used_are_found(folder: Path, tmp_path: Path) -> None:
+    cards = _cards(tmp_path, None)
+    assert _states(_where(folder, cards=cards), NOW + 3640 * DAY)["cards"] is State.WARNING
+    assert _states(_where(folder, cards=cards), NOW + 3660 * DAY)["cards"] is State.FAULT
+    assert _states(_where(folder, cards=_cards(tmp_path, None, identifier="prenom")))["cards"] is State.FAULT
+    cards.authorities.write_bytes(b"")
+    assert _states(_where(folder, cards=cards))["cards"] is State.FAULT
+    assert "cards" not in _states(_where(folder))
