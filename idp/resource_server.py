@@ -48,7 +48,7 @@ class Interface:
 
     issuer: str
     audience: str | None
-    algorithms: tuple[str, ...] = ("ES256", "RS256")
+    algorithms: tuple[str, ...] = ("ES256", "PS256", "RS256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

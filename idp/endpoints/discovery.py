@@ -15,7 +15,7 @@ from idp.client_auth import CERTIFICATE_METHODS, METHODS
 from idp.endpoints.backchannel_authentication import DELIVERY_MODES
 from idp.endpoints.psc_discovery import as_psc
 from idp.grants import GRANTS
-from idp.keys.signing_key import ALGORITHMS
+from idp.keys.signing_key import SIGNATURE_ALGORITHMS
 from idp.profiles import CLIENT_ALGORITHMS
 from idp.tokens.dpop import DPOP_ALGORITHMS
 from idp.tokens.encryption import CONTENT_ALGORITHMS, ENCRYPTABLE, KEY_ALGORITHMS
@@ -60,7 +60,7 @@ def metadata(
         "response_types_supported": list(RESPONSE_TYPES),
         "grant_types_supported": list(GRANTS),
         "subject_types_supported": ["public", "pairwise"],
-        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "acr_values_supported": list(ACR_LEVELS),
         "prompt_values_supported": list(PROMPTS),
         "claims_supported": list(_CLAIMS),
@@ -70,7 +70,7 @@ def metadata(
         "code_challenge_methods_supported": ["S256"],
         **_authentication(methods),
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
-        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         **_encryption(),
         **_backchannel(endpoints),
         **_logout(pages),
@@ -109,7 +109,7 @@ def _authentication(methods: list[str]) -> dict[str, Any]:
         "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
-        "introspection_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
     }
@@ -145,7 +145,7 @@ def _requests(endpoints: str) -> dict[str, Any]:
         "request_object_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "require_signed_request_object": False,
         "response_modes_supported": list(RESPONSE_MODES),
-        "authorization_signing_alg_values_supported": list(ALGORITHMS),
+        "authorization_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
     }
 

@@ -13,7 +13,7 @@ import orjson
 from idp.errors import OperationError
 from idp.keys.seal import Seal
 from idp.keys.security_module import ModuleKey, SecurityModule
-from idp.keys.signing_key import ALGORITHMS, Algorithm, SigningKey
+from idp.keys.signing_key import ALGORITHMS, Algorithm, SignatureAlgorithm, SigningKey, key_of
 from idp.store import KeyStore
 
 #: Between publication of a new key and its first signature: longer than relying parties keep a JWK set.
@@ -43,7 +43,7 @@ class KeyRing:
         self._peppers: dict[str, bytes] = {}
         self._published: Mapping[str, SigningKey] = {}
         self._jwks: bytes = b""
-        self._signers: dict[Algorithm, SigningKey] = {}
+        self._signers: dict[SignatureAlgorithm, SigningKey] = {}
         self._fresh_until: datetime | None = None
 
     async def load(self) -> None:
@@ -94,15 +94,15 @@ class KeyRing:
         Raises :class:`OperationError` for a key that is not published.
         """
         await self.load()
-        now = self._clock()
-        stolen = self.published().get(kid)
+        now, kid = self._clock(), key_of(kid)
+        stolen = next((key for key in self._keys.values() if key.kid == kid and key.kid in self.published()), None)
         if stolen is None:
             raise OperationError("withdrawing the key: no published key has this kid", f"key {kid}", retry_helps=False)
-        others = [key for key in self.published().values() if key.alg == stolen.alg and key.kid != kid and key.removed_at is None]
+        others = [key for key in self._keys.values() if key.alg == stolen.alg and key.kid != kid and key.removed_at is None]
         # The one that signs already, else the one that would have come next, else a new one: it must be there before the other goes.
         successor = min(others, key=lambda key: key.active_at, default=None)
         if successor is None:
-            successor = await self._make(stolen.alg, created_at=now, active_at=now)
+            successor = await self._make(next(alg for alg in ALGORITHMS if alg == stolen.alg), created_at=now, active_at=now)
         successor = replace(successor, active_at=min(successor.active_at, now))
         await self._save(successor)
         await self._save(replace(stolen, removed_at=now))
@@ -185,12 +185,13 @@ class KeyRing:
         now = self._clock()
         if self._fresh_until is not None and now < self._fresh_until:
             return
-        self._published = {key.kid: key for key in self._keys.values() if key.removed_at is None or key.removed_at > now}
-        published = self._published.values()
+        own = [key for key in self._keys.values() if key.removed_at is None or key.removed_at > now]
+        published = own + [key for one in own if (key := one.with_pss())]
+        self._published = {key.kid: key for key in published}
         # Of two that became active at one instant, the one stored later: sorting keeps the store's order.
         active = sorted((key for key in published if key.active_at <= now), key=lambda key: key.active_at)
         self._signers = {key.alg: key for key in active}
-        self._jwks = orjson.dumps({"keys": [key.public_jwk for key in self.keys if key.kid in self._published]})
+        self._jwks = orjson.dumps({"keys": [key.public_jwk for key in sorted(published, key=lambda key: (key.created_at, key.kid))]})
         changes = [at for key in published for at in (key.active_at, key.removed_at) if at is not None and at > now]
         self._fresh_until = min([*changes, now + timedelta(hours=1)])
 

@@ -6,7 +6,7 @@ us, so the check is skipped and each key is parsed once.
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -18,15 +18,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from idp.keys.security_module import ModuleKey, PublicNumbers
 
+#: What a key is made for. An RSA key also signs with PSS, under a name of its own (:meth:`SigningKey.with_pss`).
 Algorithm = Literal["RS256", "ES256"]
-#: What we sign with: ES256 for new clients, RS256 where a client (every PSC one) says so.
+SignatureAlgorithm = Literal["RS256", "PS256", "ES256"]
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("RS256", "ES256")
+#: What we sign with: ES256 for new clients, RS256 where a client (every PSC one) says so, PS256 where one asks for it.
+SIGNATURE_ALGORITHMS: Final[tuple[SignatureAlgorithm, ...]] = ("RS256", "PS256", "ES256")
 
 _RSA_BITS = 2048
 _P256_BYTES = 32
 _PKCS1 = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
 _ECDSA = ec.ECDSA(_SHA256)
+#: RFC 7518 §3.5: the salt is as long as the hash.
+_PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=_SHA256.digest_size)
+#: What the ``kid`` of a key ends in where it stands for PS256. It is no letter of a thumbprint.
+_PSS_ENDING: Final = ".PS256"
 
 
 def base64url(data: bytes) -> str:
@@ -44,7 +51,7 @@ class SigningKey:
     """
 
     kid: str
-    alg: Algorithm
+    alg: SignatureAlgorithm
     private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ModuleKey
     public_jwk: dict[str, str]
     created_at: datetime
@@ -66,6 +73,13 @@ class SigningKey:
         """A key that a security module has made."""
         jwk = _numbers_jwk(numbers, alg)
         return cls(kid=jwk["kid"], alg=alg, private_key=key, public_jwk=jwk, created_at=created_at, active_at=active_at)
+
+    def with_pss(self) -> "SigningKey | None":
+        """The same RSA key for PS256, with a name of its own: who reads the JWK set finds one algorithm under each. None for others."""
+        if self.alg != "RS256":
+            return None
+        kid = self.kid + _PSS_ENDING
+        return replace(self, kid=kid, alg="PS256", public_jwk={**self.public_jwk, "kid": kid, "alg": "PS256"})
 
     def to_bytes(self) -> bytes:
         """What is sealed and stored: JSON with the key as PKCS #8 DER in base64, or with its name on the token and its public half."""
@@ -113,7 +127,7 @@ class SigningKey:
         if isinstance(self.private_key, ModuleKey):
             raise TypeError("a key of the security module signs there, not here")
         if isinstance(self.private_key, rsa.RSAPrivateKey):
-            return self.private_key.sign(data, _PKCS1, _SHA256)
+            return self.private_key.sign(data, _PSS if self.alg == "PS256" else _PKCS1, _SHA256)
         r, s = decode_dss_signature(self.private_key.sign(data, _ECDSA))
         return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
 
@@ -140,6 +154,11 @@ def _numbers_jwk(numbers: PublicNumbers, alg: Algorithm) -> dict[str, str]:
 
 def _named(required: dict[str, str], alg: Algorithm) -> dict[str, str]:
     return {**required, "kid": thumbprint(required), "use": "sig", "alg": alg}
+
+
+def key_of(kid: str) -> str:
+    """The ``kid`` under which a key is stored, from either of its names."""
+    return kid.removesuffix(_PSS_ENDING)
 
 
 def thumbprint(required: dict[str, str]) -> str:

@@ -48,12 +48,12 @@ class Entry(BaseModel):
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     request_object_signing_alg: Literal["ES256", "PS256", "RS256"] | None = None
-    id_token_signed_response_alg: Literal["RS256", "ES256"] | None = None
-    introspection_signed_response_alg: Literal["RS256", "ES256"] | None = None
-    authorization_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    id_token_signed_response_alg: Literal["RS256", "PS256", "ES256"] | None = None
+    introspection_signed_response_alg: Literal["RS256", "PS256", "ES256"] | None = None
+    authorization_signed_response_alg: Literal["RS256", "PS256", "ES256"] | None = None
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str | None = None
-    userinfo_signed_response_alg: Literal["RS256", "ES256"] | None = None
+    userinfo_signed_response_alg: Literal["RS256", "PS256", "ES256"] | None = None
     userinfo_encrypted_response_alg: str | None = None
     userinfo_encrypted_response_enc: str | None = None
     authorization_encrypted_response_alg: str | None = None

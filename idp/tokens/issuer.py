@@ -219,7 +219,9 @@ class Issuer:
         known = self._public_keys.get(published.kid)
         if known is None:
             jwk: dict[str, str | list[str]] = dict(published.public_jwk)
-            known = self._public_keys[published.kid] = RSAKey.import_key(jwk) if published.alg == "RS256" else ECKey.import_key(jwk)
+            known = self._public_keys[published.kid] = (
+                RSAKey.import_key(jwk) if published.public_jwk["kty"] == "RSA" else ECKey.import_key(jwk)
+            )
         return known
 
     async def _sign(self, key: SigningKey, token_type: str, claims: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def test_the_published_keys_are_public_and_named(shared: Wire) -> None:
     assert keys
     for key in keys:
         assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & key.keys()
-        assert (key["use"], key["alg"] in {"ES256", "RS256"}) == ("sig", True)
+        assert (key["use"], key["alg"] in {"ES256", "PS256", "RS256"}) == ("sig", True)
     assert len({key["kid"] for key in keys}) == len(keys)
 
 

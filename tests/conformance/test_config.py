@@ -28,7 +28,7 @@ def test_oidcc_discovery_endpoint_verification(wire: Wire) -> None:
         assert isinstance(document[flag], bool)
     assert all(re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", language) for language in document["ui_locales_supported"])
     keys = jwt.PyJWKSet.from_dict(wire.http.get(document["jwks_uri"]).json()).keys
-    assert {key.algorithm_name for key in keys} == {"RS256", "ES256"}
+    assert {key.algorithm_name for key in keys} == {"RS256", "PS256", "ES256"}
     assert len({key.key_id for key in keys}) == len(keys)
 
 

@@ -92,7 +92,9 @@ def test_openid_client_logs_in_refreshes_introspects_and_revokes(
 
 @pytest.mark.service("node", "npm")
 @pytest.mark.spec("RFC9101-5", "RFC9126-2", "JARM-2.4", "FAPI2SP-5.3.2.1", "FAPI2MS-5.3.2", "FAPI2MS-5.4.2", "RFC8707-2", "OIDCC-5.5.1.1")
-def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(provider: Scene, phone: Phone, tmp_path: Path) -> None:
+def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer_all_in_ps256(
+    provider: Scene, phone: Phone, tmp_path: Path
+) -> None:
     folder = _install(tmp_path)
     redirect_uri, scope, resource = "http://127.0.0.1:8809/retour", "openid profile", "https://api.example/dossiers"
     with _talking(["node", "signed.mjs", provider.issuer, "signataire", redirect_uri, scope, resource], folder) as (hear, say):
@@ -107,6 +109,8 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
             "scope": scope,
             "resources": [resource],
             "require_signed_request_object": True,
+            **dict.fromkeys(("request_object_signing_alg", "token_endpoint_auth_signing_alg"), "PS256"),
+            **dict.fromkeys(("id_token_signed_response_alg", "authorization_signed_response_alg"), "PS256"),
         }
         (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [registration]}), encoding="utf-8")
         run_command(["idp.cli", "clients", "apply", str(tmp_path / "clients.yaml")], provider.idp_environment)
@@ -116,7 +120,7 @@ def test_openid_client_signs_and_pushes_its_request_and_takes_a_signed_answer(pr
     assert (said["claims"]["iss"], said["claims"]["acr"]) == (provider.issuer, "eidas2")
     assert said["claims"]["family_name"]
     keys = KeySet.import_key_set(httpx.get(f"{provider.issuer}/protocol/openid-connect/certs").json())
-    assert jwt.decode(said["access_token"], keys, algorithms=["ES256"]).claims["aud"] == resource
+    assert jwt.decode(said["access_token"], keys, algorithms=["PS256"]).claims["aud"] == resource
     assert said["token_type"] == "dpop"
     assert said["replayed"] == "invalid_request_object"
 

@@ -1,5 +1,5 @@
 // A relying party made of openid-client alone that signs its request (RFC 9101), pushes it (RFC 9126) and takes a signed
-// answer (JARM); its tokens are bound to a key (RFC 9449). Speaks JSON lines: says {jwks}, is told {registered}; says {authorize}, is told {callback}; says what it got.
+// answer (JARM); its tokens are bound to a key (RFC 9449). All of it in PS256. Speaks JSON lines: says {jwks}, is told {registered}; says {authorize}, is told {callback}; says what it got.
 import * as client from 'openid-client'
 import readline from 'node:readline'
 
@@ -8,13 +8,14 @@ const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIte
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n')
 const hear = async () => JSON.parse((await lines.next()).value)
 
-const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
-const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', keys.publicKey)
+const pss = { name: 'RSA-PSS', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }
+const keys = await crypto.subtle.generateKey(pss, true, ['sign', 'verify'])
+const { kty, n, e } = await crypto.subtle.exportKey('jwk', keys.publicKey)
 const signer = { key: keys.privateKey, kid: 'rp-1' }
-say({ jwks: { keys: [{ kty, crv, x, y, kid: signer.kid, alg: 'ES256', use: 'sig' }] } })
+say({ jwks: { keys: [{ kty, n, e, kid: signer.kid, alg: 'PS256', use: 'sig' }] } })
 await hear()
 
-const metadata = { id_token_signed_response_alg: 'ES256', authorization_signed_response_alg: 'ES256' }
+const metadata = { id_token_signed_response_alg: 'PS256', authorization_signed_response_alg: 'PS256' }
 const config = await client.discovery(new URL(issuer), clientId, metadata, client.PrivateKeyJwt(signer), {
   execute: [client.allowInsecureRequests, client.useJwtResponseMode, client.enableNonRepudiationChecks],
 })
@@ -35,7 +36,7 @@ const { searchParams } = await client.buildAuthorizationUrlWithJAR(
   },
   signer,
 )
-const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
+const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('PS256'))
 const pushed = await client.buildAuthorizationUrlWithPAR(config, searchParams, { DPoP })
 say({ authorize: pushed.href })
 const { callback } = await hear()

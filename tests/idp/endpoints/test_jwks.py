@@ -7,6 +7,7 @@ from tests.idp.wire import CONNECT, Wire
 def test_public_keys_alone_are_published_and_may_be_kept_an_hour(wire: Wire) -> None:
     answer = wire.http.get(f"{CONNECT}/certs")
     keys = answer.json()["keys"]
-    assert {key["alg"] for key in keys} == {"RS256", "ES256"}
+    assert sorted(key["alg"] for key in keys) == ["ES256", "PS256", "RS256"]
+    assert len({key["kid"] for key in keys}) == 3
     assert not any(key.keys() & {"d", "p", "q", "k"} for key in keys)
     assert answer.headers["cache-control"] == "public, max-age=3600"

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 
 from idp.errors import OperationError
@@ -85,7 +86,7 @@ def test_the_key_that_would_have_come_next_signs_in_the_place_of_a_stolen_one(tm
         stolen, following = ring.signer("RS256").kid, (await ring.rotate("RS256")).kid
         before = _kids(ring)
         assert (await ring.withdraw(stolen)).kid == following == ring.signer("RS256").kid
-        assert _kids(ring) == before - {stolen}
+        assert _kids(ring) == before - {stolen, f"{stolen}.PS256"}
 
     _with_ring(tmp_path, work)
 
@@ -133,5 +134,32 @@ def test_without_keys_the_error_says_what_to_do(tmp_path: Path) -> None:
             ring.signer("ES256")
         with pytest.raises(OperationError, match="idp init"):
             ring.pepper("a")
+
+    _with_ring(tmp_path, work)
+
+
+@pytest.mark.spec("RFC7518-3.5", "FAPI2SP-5.4.1")
+def test_the_rsa_key_signs_with_pss_too_under_a_name_of_its_own_and_goes_with_both(tmp_path: Path) -> None:
+    async def work(ring: KeyRing, wall: Wall, another: Callable[[], KeyRing]) -> None:
+        await ring.create_missing()
+        plain, salted = ring.signer("RS256"), ring.signer("PS256")
+        assert plain.kid != salted.kid
+        published = jwt.PyJWKSet.from_dict(json.loads(ring.jwks()))
+        assert {key.key_id: key.algorithm_name for key in published.keys} == {
+            plain.kid: "RS256",
+            salted.kid: "PS256",
+            ring.signer("ES256").kid: "ES256",
+        }
+        assert {key.kid for key in ring.keys} == {plain.kid, ring.signer("ES256").kid}, "it is one key to rotate and to withdraw"
+        for key in (plain, salted):
+            signature = await ring.sign(key, b"signed")
+            verifies = [
+                name for name in ("RS256", "PS256") if jwt.get_algorithm_by_name(name).verify(b"signed", published[key.kid].key, signature)
+            ]
+            assert verifies == [key.alg]
+        successor = await ring.withdraw(salted.kid)
+        assert not {plain.kid, salted.kid} & _kids(ring)
+        assert ring.signer("RS256").kid == successor.kid
+        assert ring.signer("PS256").kid.startswith(successor.kid)
 
     _with_ring(tmp_path, work)

@@ -16,7 +16,7 @@ from idp.keys.ring import PUBLICATION_LEAD, RETIREMENT
 from idp.keys.security_module import ModuleKey, Token
 from idp.store.sqlite import SqliteStore
 from tests.idp.keys.softhsm import LABEL, LIBRARY, PIN, SoftHsm, softhsm
-from tests.idp.wire import CONNECT, ISSUER, START, Wall, Wire, running
+from tests.idp.wire import CONNECT, ISSUER, START, Wall, Wire, client, running
 
 pytestmark = pytest.mark.service("softhsm2-util")
 
@@ -47,6 +47,8 @@ def _verified(wire: Wire, client_id: str) -> str:
 def test_tokens_are_signed_by_keys_that_are_on_the_token_alone(hsm: SoftHsm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with running(tmp_path / "state", **hsm.settings) as wire:
         kids = {_verified(wire, "baseline"), _verified(wire, "psc")}
+        wire.register(client("salted", id_token_signed_response_alg="PS256"))
+        assert _verified(wire, "salted").removesuffix(".PS256") in kids, "the same key of the token, with another mechanism"
         keys = wire.provider.keys.keys
         assert {key.kid for key in keys} == kids
         assert all(isinstance(key.private_key, ModuleKey) for key in keys)

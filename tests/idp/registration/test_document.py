@@ -26,7 +26,7 @@ ENTRIES = st.fixed_dictionaries(
         "scope": st.frozensets(st.sampled_from(["openid", "profile", "scope_all", "true", "1e3"]), min_size=1).map(lambda words: [*words]),
         "token_endpoint_auth_method": st.sampled_from(["client_secret_basic", "client_secret_post", "none"]),
         "resources": st.lists(st.sampled_from(["https://api.example/", "urn:api"]), unique=True),
-        "id_token_signed_response_alg": st.sampled_from([None, "RS256", "ES256"]),
+        "id_token_signed_response_alg": st.sampled_from([None, "RS256", "PS256", "ES256"]),
         "subject_type": st.sampled_from(["public", "pairwise"]),
         "sector_identifier": st.sampled_from([None, "a.example"]),
         "structure_name": st.none() | st.text(max_size=20),
