@@ -43,8 +43,9 @@ _DATE_PARTS: Final = {part: part.value for part in TimePart}
 _IN_INTEGERS: Final = frozenset("-0123456789")
 _IN_FLOATS: Final = frozenset("-+.e0123456789")
 _LARGEST: Final = 2**63
-#: Texts looked for by one expression: the size of those is limited.
+#: Texts looked for by one expression: the size of those is limited. Fewer than so many are looked for one by one: as fast.
 _AT_ONCE: Final = 50
+_TOGETHER_FROM: Final = 3
 #: What ``İ`` becomes in lower case in Python: an i and a dot above.
 _DOT_ABOVE: Final = "\u0307"
 _SIGMA: Final = "σ"
@@ -162,7 +163,29 @@ def of_equalities(target: str, texts: Sequence[str]) -> Bounds:
 
 def of_contained(target: str, texts: Sequence[str]) -> Bounds:
     """A text column compared without case with several texts in lower case: it holds one of them."""
-    return _of_several(target, texts, _holding)
+    together = "".join(texts)
+    if len(texts) < _TOGETHER_FROM or not together.isascii():
+        return _of_several(target, texts, _holding)
+    # A regular expression without case finds what lower case does, and outside of ASCII some more (``ſ`` for ``s``), looked at again.
+    found, lowered = _holding(target, texts, caseless=True), _holding(_lower(target), texts)
+    checked = f"({found.condition} AND (strlen({target}) = length({target}) OR {lowered.condition}))"
+    return exactly(Query(checked, found.parameters + lowered.parameters))
+
+
+def of_searched(target: str, texts: Sequence[str], searched: Sequence[Matches]) -> Bounds:
+    """A text column compared with regular expressions, or texts that it holds: what their matches hold is looked for at once."""
+    literals, apart = [], []
+    for one in searched:
+        literal, cased = needed_literal(one.expression, one.flags)
+        if literal.isascii() and literal and not cased:
+            literals.append(literal.lower())
+        else:
+            apart.append(of_predicate(one))
+    both = of_contained(target, [*texts, *literals])
+    if literals:
+        least = of_contained(target, texts).least if texts else NEVER
+        both = Bounds(least, Query(f"({both.most.condition} OR strlen({target}) > length({target}))", both.most.parameters))
+    return any_of([*([both] if texts or literals else []), *apart])
 
 
 def _of_several(target: str, texts: Sequence[str], compared: Callable[[str, Sequence[str]], Query]) -> Bounds:
@@ -181,18 +204,24 @@ def _among(expression: str, texts: Sequence[str]) -> Query:
     return Query(f"({expression} IN ({', '.join('?' * len(texts))}))", tuple(texts))
 
 
-def _holding(expression: str, texts: Sequence[str]) -> Query:
+def _holding(expression: str, texts: Sequence[str], *, caseless: bool = False) -> Query:
     """Looked for together: one by one, each would put the whole text in lower case anew."""
-    if len(texts) == 1:
-        return Query(f"contains({expression}, ?)", tuple(texts))
+    if len(texts) < _TOGETHER_FROM:
+        condition = " OR ".join([f"contains({expression}, ?)"] * len(texts))
+        return Query(f"({condition})", tuple(texts))
     rows = [texts[first : first + _AT_ONCE] for first in range(0, len(texts), _AT_ONCE)]
     condition = " OR ".join([f"regexp_matches({expression}, ?)"] * len(rows))
-    return Query(f"({condition})", tuple("|".join(map(_quoted, row)) for row in rows))
+    written = ["|".join(_quoted(text, caseless=caseless) for text in row) for row in rows]
+    return Query(f"({condition})", tuple(f"(?i){one}" for one in written) if caseless else tuple(written))
 
 
-def _quoted(text: str) -> str:
-    """A text as a regular expression of DuckDB: whatever is neither letter nor digit of ASCII, by its number."""
-    return "".join(one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in text)
+def _quoted(text: str, *, caseless: bool) -> str:
+    """A text as a regular expression of DuckDB: whatever is neither letter nor digit of ASCII, by its number.
+
+    ``caseless``: for a search without case, to which ``İ`` is no ``i``.
+    """
+    quoted = "".join(one if one.isascii() and one.isalnum() else f"\\x{{{ord(one):x}}}" for one in text)
+    return quoted.replace("i", "[iİ]") if caseless else quoted
 
 
 def _guarded(target: str, loosely: Query, precisely: Query) -> Query:

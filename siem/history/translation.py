@@ -16,10 +16,10 @@ from siem.detection.indicators import Kind as IndicatorKind
 from siem.detection.load import CompiledRule, Variant
 from siem.detection.logsource import LogSource
 from siem.detection.patterns import How
-from siem.detection.predicates import Predicate, TextIs
+from siem.detection.predicates import Matches, Predicate, TextIs
 from siem.event import FIELDS, Kind
 from siem.history.bounds import ALWAYS, NEVER, Bounds, all_of, any_of, at_most, exactly, negated
-from siem.history.leaves import of_contained, of_equalities, of_predicate
+from siem.history.leaves import of_contained, of_equalities, of_predicate, of_searched
 from siem.store.query import Query, column, kind_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,16 +127,21 @@ def of_tree(node: Node) -> Bounds:
 def _of_row(children: Sequence[Node]) -> Bounds:
     """A disjunction; what is asked alike of one text field is one look-up, or one search."""
     together: dict[tuple[How, str], list[str]] = {}
+    searched: dict[str, list[Matches]] = {}
     parts: list[Bounds] = []
     for child in children:
-        alike = _alike(child.predicate) if isinstance(child, Leaf) else None
-        if alike is None:
-            parts.append(of_tree(child))
-        else:
+        predicate = child.predicate if isinstance(child, Leaf) else None
+        alike = None if predicate is None else _alike(predicate)
+        if alike is not None:
             how, name, text = alike
             together.setdefault((how, name), []).append(text)
+        elif isinstance(predicate, Matches) and FIELDS.get(predicate.field) in _TEXTS:
+            searched.setdefault(predicate.field, []).append(predicate)
+        else:
+            parts.append(of_tree(child))
+    found = [of_searched(column(name), together.pop((How.CONTAINS, name), ()), some) for name, some in searched.items()]
     joined = (_TOGETHER[how](column(name), texts) for (how, name), texts in together.items())
-    return any_of([*joined, *parts])
+    return any_of([*joined, *found, *parts])
 
 
 def _alike(predicate: Predicate) -> tuple[How, str, str] | None:

@@ -96,7 +96,7 @@ def alerts(detections: list[Detection], ruleset: Ruleset) -> set[tuple[object, .
     return {(one.rule_id, one.group, frozenset(one.event_ids), one.first_at, one.last_at) for one in clusters}
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(rule=correlations(), story=stories(), slice_count=st.sampled_from([3, 10, 1000]))
 def test_what_the_engine_finds_without_the_groups_left_out_is_what_it_finds_with_all(
     rule: str, story: list[tuple[float, dict[str, Value]]], slice_count: int, shelf: Shelf, tmp_path_factory: pytest.TempPathFactory

@@ -11,6 +11,7 @@ from siem.detection.conditions import compile_tree
 from siem.detection.modifiers import item_node
 from siem.detection.predicates import View
 from siem.event import Value
+from siem.history.leaves import of_contained
 from siem.history.translation import of_tree
 from tests.siem.history.world import TEXTS, Shelf
 
@@ -24,6 +25,19 @@ def test_the_lower_case_of_duckdb_is_the_form_without_case_for_all_of_unicode_bu
         for before, after in (("", ""), ("a", "B"), ("a", "")):  # alone, in the middle of a word, and at its end
             rows = connection.execute("SELECT x, lower(? || x || ?) FROM (SELECT unnest(?) AS x)", [before, after, every]).fetchall()
             assert {one for one, lower in rows if without_case(before + one + after) != lower} == _KNOWN
+
+
+def test_texts_looked_for_together_are_found_in_the_form_without_case_of_any_character() -> None:
+    codes = [*range(1, 0x3000), *range(0x3000, sys.maxunicode, 97)]  # what has a case in common with ASCII is among the first
+    every = [f"a{chr(code)}s" for code in codes if not 0xD800 <= code < 0xE000]
+    texts = [f"a{letter}s" for letter in map(chr, range(128)) if letter == letter.lower()]
+    condition = of_contained("x", texts)
+    assert condition.exact
+    with duckdb.connect() as connection:
+        statement = f"SELECT x FROM (SELECT unnest(?) AS x) WHERE {condition.most.condition}"
+        rows = connection.execute(statement, [every, *condition.most.parameters]).fetchall()
+    assert {one for (one,) in rows} == {one for one in every if any(text in without_case(one) for text in texts)}
+    assert "a\u212as" in {one for (one,) in rows}, "the sign of a kelvin is a k without case"
 
 
 def found(shelf: Shelf, field: str, values: list[Value], line: str, value: object) -> tuple[list[Value], list[Value], list[Value]]:
@@ -49,6 +63,7 @@ def found(shelf: Shelf, field: str, values: list[Value], line: str, value: objec
         ("user.id|contains", ["i", "a%", "\\", ".", "b"]), ("user.id|contains", ["(", "É", "\x00", "]x{"]),
         ("user.id|contains", ["\u0307", "z"]),
         ("user.id|contains", [*(f"x{number}" for number in range(60)), "é"]),
+        ("user.id|contains", ["i", "b", "k"]), ("user.id|contains", ["ab", "1"]),
         ("user.id", None), ("user.id|exists", True), ("user.id", 1), ("user.id", True),
     ],
 )  # fmt: skip
