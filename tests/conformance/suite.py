@@ -6,18 +6,8 @@ from html import unescape
 from typing import Any
 
 from idp.model import Client, Profile
+from tests.conformance.foundation.plan import PLAIN
 from tests.idp.wire import BASE, REDIRECT, Wire, client, query_of
-
-#: Nothing of Keycloak's ways: what is left is OpenID Connect Core, with RS256 as its default.
-PLAIN = {
-    "keycloak_subject": False,
-    "keycloak_claims": False,
-    "keycloak_token_response": False,
-    "keycloak_introspection": False,
-    "session_state_parameter": False,
-    "psc_userinfo": False,
-    "assertion_audience": "issuer",
-}
 
 
 def suite_client(client_id: str, **members: Any) -> Client:

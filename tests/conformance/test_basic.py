@@ -1,5 +1,7 @@
 """``oidcc-basic-certification-test-plan`` and ``oidcc-formpost-basic-certification-test-plan``: each test of a module has its name."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +24,18 @@ def _keys(suite: Suite) -> jwt.PyJWKSet:
     return jwt.PyJWKSet.from_dict(suite.wire.http.get(f"{CONNECT}/certs").json())
 
 
-@pytest.mark.spec("OIDCC-3.1.3.3", "OIDCC-3.1.3.7", "OIDCC-5.3.2")
+@pytest.mark.spec("OIDCC-3.1.3.3", "OIDCC-3.1.3.6", "OIDCC-3.1.3.7", "OIDCC-5.3.2")
 def test_oidcc_server(suite: Suite) -> None:
-    """A whole login: token response, every claim of the ID token, at_hash, and the same sub at userinfo."""
+    """A whole login: token response, the claims of the ID token and no other, at_hash, and the same sub at userinfo."""
     told = suite.answer(suite.ask(cookie=suite.wire.log_in()))
     assert (told["state"], told["iss"]) == ("s-1", ISSUER)
     tokens = suite.redeem(told["code"]).json()
     assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 120)
     claims = claims_of(tokens["id_token"])
     assert (claims["iss"], claims["aud"], claims["nonce"], claims["exp"] > claims["iat"]) == (ISSUER, "suite", "n-1", True)
+    digest = hashlib.sha256(tokens["access_token"].encode()).digest()
+    assert claims["at_hash"] == base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+    assert claims.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
     assert suite.wire.userinfo(tokens["access_token"]).json()["sub"] == claims["sub"]
 
 

@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from idp.model import Profile
-from tests.conformance.suite import PLAIN, Suite
+from tests.conformance.foundation.plan import PLAIN
+from tests.conformance.suite import Suite
 from tests.idp.endpoints.login_flow import csrf_of
 from tests.idp.registering import Registrar, registering
 from tests.idp.relying_party import private_key, public_jwks, request_claims, sign

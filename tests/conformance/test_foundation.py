@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from idp.registration import parse_client
 from tests.conformance.foundation import verdicts
 from tests.conformance.foundation.ending import ended_by_signals
-from tests.conformance.foundation.plan import PlanError, PlanFile, filled, made_for, names_in, read, read_all
+from tests.conformance.foundation.plan import PLAIN, PlanError, PlanFile, filled, made_for, names_in, read, read_all
 from tests.conformance.foundation.reasons import REASONS, REASONS_IN_PLAN, reason
 from tests.conformance.foundation.world import World
 from tests.conformance.plans import PLANS
@@ -25,6 +25,7 @@ SUITE = "https://localhost:8443"
 GIVEN = {
     "suite": SUITE,
     "secret": "s" * 43,
+    "plain": PLAIN,
     "issuer": "https://localhost:9443/auth/realms/esante-wallet",
     "approval_url": "http://127.0.0.1:1/?token={auth_req_id}&action={action}",
     "initial_access_token": "t" * 43,

@@ -22,7 +22,7 @@ from tests.conformance.foundation import verdicts
 from tests.conformance.foundation.api import ENDED, Suite
 from tests.conformance.foundation.ending import ended_by_signals
 from tests.conformance.foundation.person import Person, Seen
-from tests.conformance.foundation.plan import PlanFile, filled, made_for, names_in, read_all
+from tests.conformance.foundation.plan import PLAIN, PlanFile, filled, made_for, names_in, read_all
 from tests.conformance.foundation.world import DOCTOR, SECRET, World, approving, provider
 from tests.conformance.live import chromium
 
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     failed = False
     commit = verdicts.provider_commit()
     with Suite(options.suite, options.suite_authority) as suite, tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        made = {plan.name: {"suite": suite.base_url, "secret": SECRET, **made_for(plan)} for plan in plans}
+        made = {plan.name: {"suite": suite.base_url, "secret": SECRET, "plain": PLAIN, **made_for(plan)} for plan in plans}
         clients = [filled(client, made[plan.name], f"{plan.name}: clients") for plan in plans for client in plan.clients]
         with (
             ended_by_signals(),

@@ -13,9 +13,12 @@ from typing import Any, Final
 
 from joserfc.jwk import ECKey, RSAKey
 
+from idp.profiles import SWITCHES
 from tests.end_to_end.tls_proxy import AUTHORITY, NOW
 from tests.idp.certificates import Issued
 
+#: The switches that leave OpenID Connect alone of profile ``psc``, the one that does without PKCE, as the Foundation's older plans do.
+PLAIN: Final = {switch.name: switch.baseline for switch in SWITCHES if switch.name != "pkce_required"}
 FOLDER: Final = Path(__file__).parent / "plans"
 Values = Mapping[str, Any]
 _NAME: Final = re.compile(r"\$\{([a-z0-9_.-]+)\}")
