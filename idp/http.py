@@ -18,8 +18,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 #: Largest body an endpoint reads, in bytes: a form of the protocol is a few kilobytes.
 MAX_BODY_BYTES = 65_536
-#: Parameters that may be given several times (RFC 8707 §2): read as one text, the values parted by a space, which no URI holds.
-REPEATABLE = frozenset({"resource"})
+#: Parameters that may be given several times (RFC 8707 §2, RFC 8693 §2.1): read as one text, parted by a space, which no URI holds.
+REPEATABLE = frozenset({"resource", "audience"})
 #: Most parameters of one request.
 MAX_PARAMETER_COUNT = 64
 _UNFRAMED: Final = b"frame-ancestors 'none'"

@@ -129,16 +129,14 @@ def _fault(access: Access, client: Client) -> str:
 
 
 def _target(request: TokenRequest) -> str:
-    """§2.1: one of the resource servers the client registered; the only one need not be named."""
+    """§2.1: one of the resource servers the client registered, by whichever parameter; the only one need not be named."""
     registered = request.client.resources
-    asked = [value for name in ("audience", "resource") if (value := request.parameters.get(name)) is not None]
-    if len(asked) > 1:
-        raise InvalidRequest("give audience or resource, not both")
+    asked = {value for name in ("audience", "resource") for value in request.parameters.get(name, "").split()}
     if not asked and len(registered) == 1:
         return registered[0]
-    if not asked or asked[0] not in registered:
+    if len(asked) != 1 or not asked <= set(registered):
         raise InvalidTarget("audience must be one resource server that this client registered")
-    return asked[0]
+    return asked.pop()
 
 
 def _scope(asked: str | None, client: Client, access: Access) -> frozenset[str]:

@@ -178,3 +178,45 @@ def test_openid_client_logs_in_a_device_without_browser(provider: Scene, phone: 
     assert said["claims"]["aud"] == "ecran"
     assert said["userinfo"]["SubjectNameID"] == DOCTOR
     assert said["refreshed"] is True
+
+
+@pytest.mark.service("node", "npm")
+@pytest.mark.spec("CIBA-7.1", "CIBA-7.3", "CIBA-10.1.1", "CIBA-11", "RFC8693-2.1", "RFC8693-2.2.1", "RFC8693-2.2.2", "RFC9449-5")
+def test_openid_client_asks_a_person_on_the_phone_and_an_interface_exchanges_the_token(
+    provider: Scene, phone: Phone, tmp_path: Path
+) -> None:
+    drugs = "https://medicaments.example/fhir"
+    folder = _install(tmp_path)
+    with _talking(["node", "phone.mjs", provider.issuer, "standard", DOCTOR, "openid identity", "medicaments"], folder) as (hear, say):
+        service = {
+            "client_id": "standard",
+            "client_name": "Standard téléphonique",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": hear()["jwks"],
+            "grant_types": ["urn:openid:params:grant-type:ciba"],
+            "scope": "openid identity",
+            "dpop_bound_access_tokens": True,
+            "quirks": {"backchannel_interval_seconds": 1},
+        }
+        interface = {
+            "client_id": "medicaments",
+            "client_name": "Interface des médicaments",
+            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            "scope": "drugs:read",
+            "resources": [drugs],
+            "exchange_subject_clients": ["standard"],
+        }
+        (tmp_path / "clients.yaml").write_text(yaml.safe_dump({"clients": [service, interface]}), encoding="utf-8")
+        arguments = [str(tmp_path / "clients.yaml"), "--secrets-out", str(tmp_path / "secrets.json")]
+        run_command(["idp.cli", "clients", "apply", *arguments], provider.idp_environment)
+        say({"registered": True})
+        assert hear() == {"asked": True}
+        [question] = phone.approvals(wall())
+        assert question["binding_message"] == "Salle 3"
+        assert phone.answer(question, "approve", wall()) == "approved"
+        say({"secret": json.loads((tmp_path / "secrets.json").read_text("utf-8"))["medicaments"]})
+        said = hear()
+    assert (said["claims"]["aud"], said["type"], said["userinfo"]["SubjectNameID"]) == ("standard", "dpop", DOCTOR)
+    assert said["exchanged"] == {"type": "bearer", "issued": "urn:ietf:params:oauth:token-type:access_token", "scope": "drugs:read"}
+    assert (said["seen"]["active"], said["seen"]["aud"], said["seen"]["sub"]) == (True, drugs, said["claims"]["sub"])
+    assert (said["asked_again"], said["worthless"]) == ("invalid_grant", "invalid_request")

@@ -1,7 +1,7 @@
 """What the suite found, as a file: ``verdicts.json``, from which ``docs/reference/conformance.md`` takes its columns.
 
 Shape: plan's file name → ``{plan, variant, run_on, provider, suite: {version, revision}, modules: [{module, verdict, remarks}]}``.
-``provider`` is the commit that ran, with a ``+`` where the provider's files had changed since; runs of before that was kept have
+``provider`` is the last commit of the provider's files, with a ``+`` where they had changed since; runs of before that was kept have
 none. A verdict is the suite's own word in small letters (``passed``, ``warning``, ``review``, ``failed``, ``skipped``,
 ``interrupted``); remarks are its conditions that failed or warned.
 """
@@ -41,12 +41,13 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def provider_commit(tree: Path = FILE.parents[3]) -> str:
-    """The commit that is checked out in ``tree``, with a ``+`` where the provider's files have changed since; raises CalledProcessError."""
+    """The last commit of ``tree`` that touched the provider, with a ``+`` where files have changed since; raises CalledProcessError."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "idp", "vocabulary") else "")
+    files = ("--", "idp", "vocabulary")
+    return git("log", "-1", "--format=%h", *files) + ("+" if git("status", "--porcelain", *files) else "")
 
 
 def row(run: Mapping[str, Any]) -> tuple[str, ...]:

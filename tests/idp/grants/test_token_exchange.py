@@ -35,8 +35,8 @@ def api(wire: Wire) -> Wire:
     return wire
 
 
-def _exchange(wire: Wire, subject: str | None, client_id: str = "lps", /, **changed: str | None) -> Any:
-    form = {"grant_type": EXCHANGE, "subject_token_type": ACCESS_TOKEN, "scope": "drugs:read", "audience": DRUGS, **changed}
+def _exchange(wire: Wire, subject: str | None, client_id: str = "lps", /, **changed: Any) -> Any:
+    form: dict[str, Any] = {"grant_type": EXCHANGE, "subject_token_type": ACCESS_TOKEN, "scope": "drugs:read", "audience": DRUGS, **changed}
     return wire.post("token", client_id, subject_token=subject, **form)
 
 
@@ -87,7 +87,14 @@ def test_the_audience_is_one_that_the_client_registered(api: Wire, changed: dict
 def test_the_only_audience_need_not_be_named_and_resource_says_the_same(api: Wire) -> None:
     assert claims_of(_exchange(api, _subject(api), "one", audience=None).json()["access_token"])["aud"] == DRUGS
     assert claims_of(_exchange(api, _subject(api), audience=None, resource=RECORDS).json()["access_token"])["aud"] == RECORDS
-    assert _exchange(api, _subject(api), resource=DRUGS).json()["error"] == "invalid_request"
+    assert claims_of(_exchange(api, _subject(api), resource=DRUGS).json()["access_token"])["aud"] == DRUGS
+
+
+@pytest.mark.spec("RFC8693-2.1", "RFC8693-2.2.2")
+def test_a_token_is_for_one_server_and_never_for_the_first_of_several(api: Wire) -> None:
+    assert _exchange(api, _subject(api), resource=RECORDS).json()["error"] == "invalid_target"
+    assert _exchange(api, _subject(api), audience=[DRUGS, RECORDS]).json()["error"] == "invalid_target"
+    assert claims_of(_exchange(api, _subject(api), audience=[DRUGS, DRUGS]).json()["access_token"])["aud"] == DRUGS
 
 
 @pytest.mark.spec("RFC8693-2.2.2")
