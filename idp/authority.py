@@ -1,16 +1,17 @@
-"""A certificate authority for development: it lets one machine answer under names that are not its own, to whoever trusts it there.
+"""Certificate authorities for development: one lets a machine answer under names that are not its own, another gives people cards.
 
-It may certify the names it was made for and nothing else (RFC 5280 §4.2.1.10), so that somebody who trusts it, and loses its key, loses
-no more than that. Kept in a folder, it needs to be trusted once.
+The first may certify the names it was made for and nothing else (RFC 5280 §4.2.1.10), so that somebody who trusts it, and loses its key,
+loses no more than that; kept in a folder, it needs to be trusted once. The second is forgotten as soon as its cards are made.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -52,6 +53,46 @@ def certify(folder: Path, names: Sequence[str], now: datetime) -> Files:
         _write(files.certificate, certificate.public_bytes(Encoding.PEM))
     except (OSError, ValueError) as error:
         raise OperationError(f"making certificates ({error})", str(folder), retry_helps=False) from error
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class CardFiles:
+    """The authority of cards, and the card of each person by national identifier: certificate and key in one file."""
+
+    authority: Path
+    cards: Mapping[str, Path]
+
+
+def make_cards(folder: Path, national_ids: Sequence[str], now: datetime) -> CardFiles:
+    """A card for each person; raises :class:`OperationError` where the folder cannot be used."""
+    # An identifier of an employee may hold a slash.
+    files = CardFiles(folder / "authority.pem", {one: folder / f"{quote(one, safe='')}.pem" for one in national_ids})
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Veilleur, cards for development")])
+    made = (
+        _builder(name, name, key.public_key(), now, _AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(files.authority, made.public_bytes(Encoding.PEM))
+        for national_id, place in files.cards.items():
+            card_key = ec.generate_private_key(ec.SECP256R1())
+            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, national_id)])
+            card = (
+                _builder(subject, name, card_key.public_key(), now, _AUTHORITY_LIFE)
+                .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                .add_extension(_usage(signs_certificates=False), critical=True)
+                .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+                .sign(key, hashes.SHA256())
+            )
+            _write(place, card.public_bytes(Encoding.PEM) + _pem(card_key))
+    except OSError as error:
+        raise OperationError(f"making cards ({error})", str(folder), retry_helps=False) from error
     return files
 
 

@@ -110,6 +110,8 @@ async def waiting(doors: Doors, holder: Holder, origin: Origin) -> Sequence[Appr
     seen: list[Approval] = []
     for pending in await doors.store.interactions.pending_approvals(holder.account.id, doors.clock()):
         approval = pending
+        if pending.method != "device":
+            continue
         if pending.state is ApprovalState.REQUESTED:
             approval = replace(pending, state=ApprovalState.SEEN)
             # Once per question, however many phones look at the same time.
@@ -127,6 +129,8 @@ async def answer(doors: Doors, holder: Holder, approval_id: str, given: Answer, 
     ``device_blocked``.
     """
     approval = await doors.store.interactions.get_approval(approval_id)
+    if approval is not None and approval.method != "device":
+        approval = None
     wanted = answered(approval, given, account_id=holder.account.id, device_id=holder.device.id, now=doors.clock())
     opened = await _opened(doors, holder, wanted, pin, origin) if given.decision is Decision.APPROVE else None
     if opened is not None:

@@ -90,6 +90,8 @@ class ServiceQuestion:
     binding_message: str | None
     scope: frozenset[str]
     authorization_details: tuple[Mapping[str, object], ...] = ()
+    #: By what means it is to be answered.
+    method: str = "device"
 
 
 def new_service_approval(client: Client, account_id: str, origin: Origin, now: datetime, question: ServiceQuestion) -> Approval:
@@ -108,6 +110,7 @@ def new_service_approval(client: Client, account_id: str, origin: Origin, now: d
         requested_at=now,
         expires_at=now + question.lifetime,
         kind=ApprovalKind.SERVICE,
+        method=question.method,
         binding_message=question.binding_message,
         client_id=client.client_id,
         authorization_details=question.authorization_details,

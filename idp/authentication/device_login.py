@@ -168,6 +168,7 @@ def _origin_fields(origin: Origin) -> dict[str, AuditValue | None]:
 def _fields(approval: Approval, account: Account | None, origin: Origin, reason: str) -> dict[str, AuditValue | None]:
     return {
         **_origin_fields(origin),
+        "health.authentication.method": approval.method,
         "user.id": account.national_id if account else None,
         "health.approval.id": approval.id,
         "health.device.id": approval.device_id,

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
-from idp.authority import Files, certify
+from idp.authority import CardFiles, Files, certify, make_cards
 from idp.cli.accounts import apply_accounts, read_people_file
 from idp.cli.clients import read_clients_file
 from idp.cli.context import faults, with_state
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joserfc.jwk import ECKey
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from idp.model import Account, Client
     from idp.state import State
@@ -40,6 +42,8 @@ _REDIRECT_URIS: Final = ("http://127.0.0.1:8080/callback", "http://localhost:808
 _GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
 #: Tests are many attempts at once.
 _UNLIMITED: Final = 10**9
+#: In which a test shows a card, as a proxy would: PEM in percent-encoding.
+CARD_HEADER: Final = "X-Client-Cert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ def dev(
     authority: Annotated[
         Path | None, typer.Option(help="Folder that keeps the certificate authority, so that it needs to be trusted once.")
     ] = None,
+    card: Annotated[
+        str | None, typer.Option(help="National identifier of the person whose card is in the reader, for browsers at the provider itself.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Once ready, print one line of JSON instead of text.")] = False,
 ) -> None:
     """Try services out: invented people, a known client, a clock that tests move. Everything is forgotten at the end."""
@@ -86,15 +93,37 @@ def dev(
         bound = listening(_HOST, (443 if sandbox else 8800) if port is None else port)
     begin_logging()
     with tempfile.TemporaryDirectory(prefix="veilleur-dev-") as folder, bound:
-        settings = _settings(Path(folder), bound.getsockname()[1], sandbox=sandbox)
+        with faults():
+            cards = make_cards(Path(folder) / "cards", [one.national_id for one in people if one.national_id], datetime.now(UTC))
+        if card is not None and card not in cards.cards:
+            with faults():
+                raise ValueError(f"--card {card}: none of the people has this national identifier")
+        settings = _settings(Path(folder), bound.getsockname()[1], cards, sandbox=sandbox)
         with_state(lambda state: _sow(state, seed), create_keys=True, settings=settings)
 
         from idp.app import create_app
 
         with faults():
             tls = certify(authority or Path(folder) / "authority", SANDBOX_HOSTS, datetime.now(UTC)) if sandbox else None
-            say = partial(_tell, settings, seed, tls, as_json=as_json)
-            run(server(create_app(settings), settings, on_ready=say, tls=tls), [bound])
+            say = partial(_tell, settings, seed, tls, cards, as_json=as_json)
+            application = create_app(settings)
+            reader = CardReader(application, cards.cards[card]) if card else application
+            run(server(reader, settings, on_ready=say, tls=tls), [bound])
+
+
+class CardReader:
+    """Plays the proxy with one card in the reader: it is shown where a browser is asked for one and brings none."""
+
+    def __init__(self, application: "ASGIApp", card: Path) -> None:
+        self._application = application
+        certificate, _, _ = card.read_text("ascii").partition("-----BEGIN PRIVATE KEY-----")
+        self._shown = (CARD_HEADER.lower().encode(), quote(certificate, safe="").encode())
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Add the header where it is missing."""
+        if scope["type"] == "http" and scope["path"].startswith("/card/") and self._shown[0] not in dict(scope["headers"]):
+            scope = {**scope, "headers": [*scope["headers"], self._shown]}
+        await self._application(scope, receive, send)
 
 
 def _entry(client_id: str, profile: str, redirect_uris: list[str] | None, jwks: "Mapping[str, Any] | None") -> dict[str, Any]:
@@ -139,7 +168,7 @@ def _read_jwks(path: Path | None) -> "Mapping[str, Any] | None":
     return document
 
 
-def _settings(folder: Path, port: int, *, sandbox: bool) -> Settings:
+def _settings(folder: Path, port: int, cards: CardFiles, *, sandbox: bool) -> Settings:
     base_url = f"https://{SANDBOX_HOSTS[1]}" if sandbox else f"http://{_HOST}:{port}"
     return Settings(
         issuer=f"https://{SANDBOX_HOSTS[0]}/auth/realms/esante-wallet" if sandbox else "",
@@ -151,6 +180,12 @@ def _settings(folder: Path, port: int, *, sandbox: bool) -> Settings:
         state=folder,
         control_api=True,
         outbound_loopback=True,
+        # Whoever connects plays the proxy as well: nobody but this machine can.
+        trusted_proxies=(f"{_HOST}/32",),
+        client_certificate_header=CARD_HEADER,
+        client_certificate_verify_header=f"{CARD_HEADER}-Verify",
+        card_base_url=base_url,
+        card_authorities_file=cards.authority,
         store_synchronous="normal",
         client_failure_limit_count=_UNLIMITED,
         account_attempt_limit_count=_UNLIMITED,
@@ -166,7 +201,7 @@ async def _sow(state: "State", seed: _Seed) -> None:
     await apply_accounts(state, seed.people)
 
 
-def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) -> None:
+def _tell(settings: Settings, seed: _Seed, tls: Files | None, cards: CardFiles, *, as_json: bool) -> None:
     """What a service and its tests need to know."""
     people = [{"national_id": one.national_id, "name": f"{one.given_name} {one.family_name}", "state": one.state} for one in seed.people]
     told = {
@@ -176,6 +211,7 @@ def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) 
         "client_secret": DEV_SECRET,
         "client_jwk": seed.client_jwk,
         "people": people,
+        "cards": {national_id: str(place) for national_id, place in cards.cards.items()},
         "control_url": f"{'https' if tls else 'http'}://{_HOST}:{settings.port}/control/v1",
         "authority": str(tls.authority) if tls else None,
     }
@@ -192,6 +228,7 @@ def _tell(settings: Settings, seed: _Seed, tls: Files | None, *, as_json: bool) 
         ),
         f"private key    {json.dumps(seed.client_jwk)}" if seed.client_jwk else f"secret         {DEV_SECRET}",
         *(f"person         {one['national_id']}  {one['name']}" for one in people),
+        f"cards          {cards.authority.parent} (certificate and key of each person; --card puts one into the reader)",
         f"control API    {told['control_url']} (approvals, clock); Ctrl-C forgets everything",
         *(_how_to_reach(settings, tls) if tls else ()),
     ]

@@ -20,7 +20,7 @@ from idp.authentication.refusal import AuthenticationRefused
 from idp.authentication.service_login import ask_for_service
 from idp.authorization.request_object import BACKCHANNEL_PARAMETERS, open_backchannel_request
 from idp.authorization.respond import first_level
-from idp.authorization_details import Detail, DetailTypes
+from idp.authorization_details import Detail
 from idp.endpoints.answers import json_answer
 from idp.endpoints.doors import doors_of, origin_of
 from idp.endpoints.refusals import explained
@@ -49,7 +49,8 @@ from vocabulary.identifiers import IdentifierError, PsIdNat
 #: Ways in which the service hears of the end. Discovery lists them from here.
 DELIVERY_MODES: Final = ("poll", "ping", "push")
 _HINTS: Final = ("login_hint", "login_hint_token", "id_token_hint")
-_CHANNELS: Final = ("CARD", "MOBILE")
+#: What a person answers by on each channel.
+_BY_CHANNEL: Final = {"CARD": "certificate", "MOBILE": "device"}
 #: Characters a phone shows in one line.
 _MAX_BINDING_MESSAGE: Final = 40
 #: RFC 6750 §2.1, at most 1024 characters (CIBA §7.1).
@@ -67,6 +68,7 @@ class _Asked:
     notification_token: str | None
     acr_requested: str | None
     details: tuple[Detail, ...]
+    method: str
 
 
 async def authenticate(request: Request) -> Response:
@@ -86,7 +88,7 @@ async def _authenticate(request: Request, provider: Provider, form: dict[str, st
         except InvalidRequestObject as error:
             # RFC 9101 gave the authorization endpoint a name for it; §13 has none but this one.
             raise InvalidRequest(error.description, detail=error.detail) from error
-        asked = _read(parameters, client, rules_of(client), provider.detail_types)
+        asked = _read(parameters, client, provider)
         approval = await _ask(request, provider, client, asked)
         return await _answer(provider, client, asked, approval)
     except OAuthError as error:
@@ -130,15 +132,15 @@ async def _opened(provider: Provider, client: Client, form: Mapping[str, str]) -
     return opened.parameters
 
 
-def _read(form: Mapping[str, str], client: Client, rules: Rules, types: DetailTypes) -> _Asked:
+def _read(form: Mapping[str, str], client: Client, provider: Provider) -> _Asked:
+    rules, types = rules_of(client), provider.detail_types
     scope = frozenset(form.get("scope", "").split())
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")
     if not scope <= client.scope:
         raise InvalidScope(f"this client may not ask for {min(scope - client.scope)!r}")
-    if rules.channel_parameter:
-        _check_channel(form.get("channel"))
     return _Asked(
+        method=_method(form.get("channel"), provider) if rules.channel_parameter else "device",
         scope=scope,
         hint=_hint(form),
         binding_message=_binding_message(form.get("binding_message"), rules),
@@ -190,11 +192,14 @@ def _notification_token(value: str | None, client: Client) -> str | None:
     return value
 
 
-def _check_channel(value: str | None) -> None:
-    if value is not None and value not in _CHANNELS:
-        raise InvalidRequest(f"channel must be one of {', '.join(_CHANNELS)}")
-    if value == "CARD":
+def _method(channel: str | None, provider: Provider) -> str:
+    """The means that the service asks for. By card nobody can answer it yet but the control API of tests."""
+    if channel is not None and channel not in _BY_CHANNEL:
+        raise InvalidRequest(f"channel must be one of {', '.join(_BY_CHANNEL)}")
+    method = _BY_CHANNEL[channel or "MOBILE"]
+    if method != "device" and not (provider.control_api and method in provider.methods):
         raise InvalidRequest("channel CARD is not available: nobody here can answer by card; use MOBILE")
+    return method
 
 
 async def _ask(request: Request, provider: Provider, client: Client, asked: _Asked) -> Approval:
@@ -209,6 +214,7 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
                 lifetime=timedelta(seconds=asked.lifetime_seconds),
                 scope=asked.scope,
                 authorization_details=asked.details,
+                method=asked.method,
             ),
         )
     except AuthenticationRefused as refusal:
@@ -221,7 +227,7 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
 
 async def _answer(provider: Provider, client: Client, asked: _Asked, approval: Approval) -> Response:
     rules = rules_of(client)
-    method = provider.methods["device"]
+    method = provider.methods[asked.method]
     auth_req_id = _new_auth_req_id(provider, client, asked, approval)
     awaited = AwaitedRequest(
         handle_hash=hash_token(auth_req_id),
@@ -231,7 +237,7 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
         expires_at=approval.expires_at,
         interval_seconds=rules.backchannel_interval_seconds,
         approval_id=approval.id,
-        method="device",
+        method=asked.method,
         acr=method.acr,
         acr_requested=asked.acr_requested,
         amr=method.amr,
@@ -248,6 +254,7 @@ async def _answer(provider: Provider, client: Client, asked: _Asked, approval: A
             "health.relying_party.id": client.client_id,
             "health.structure.finess": client.structure_finess,
             "health.approval.id": approval.id,
+            "health.authentication.method": asked.method,
             "health.grant.type": backchannel.GRANT_TYPE,
             "health.scope": sorted(asked.scope),
         },

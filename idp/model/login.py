@@ -49,6 +49,8 @@ class Approval:
     state: ApprovalState = ApprovalState.REQUESTED
     device_id: str | None = None
     kind: ApprovalKind = ApprovalKind.BROWSER
+    #: By what means it is answered: phones are shown those of ``device`` alone.
+    method: str = "device"
     #: What a service shows on its screen and the phone on its own, so that the person sees that they belong together.
     binding_message: str | None = None
     client_id: str | None = None

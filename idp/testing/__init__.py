@@ -8,6 +8,6 @@ Owns a process (``idp dev``) and what a test says to it over HTTP; imports nothi
         assert my_service.finish(back).national_id == "899700000005"
 """
 
-from idp.testing.provider import DevProvider, LoginStopped, Outcome, running
+from idp.testing.provider import DevProvider, LoginStopped, Means, Outcome, running
 
-__all__ = ["DevProvider", "LoginStopped", "Outcome", "running"]
+__all__ = ["DevProvider", "LoginStopped", "Means", "Outcome", "running"]

@@ -9,13 +9,17 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import httpx
 
 #: How a person answers on the phone; ``wait`` leaves the question open, ``cancel`` goes back to the service by the page's own button.
 Outcome = Literal["approve", "deny", "report", "wrong_code", "expire", "wait", "cancel"]
+#: By which means a person logs in; the card is shown as the proxy of an installation would hand it on.
+Means = Literal["phone", "card"]
+_CARD_HEADER: Final = "X-Client-Cert"
 _REDIRECTS: Final = (302, 303, 307)
 #: A login passes through four of them.
 _MAX_STEPS: Final = 12
@@ -38,6 +42,8 @@ class DevProvider:
         self.people: Sequence[Mapping[str, str]] = told["people"]
         #: With ``--sandbox``: the file of the certificate authority to trust.
         self.authority: str | None = told["authority"]
+        #: The card of each person by national identifier: the file of its certificate and key.
+        self.cards: Mapping[str, str] = told["cards"]
         self.control_url: str = told["control_url"]
         self._control = httpx.Client(base_url=self.control_url, timeout=10, trust_env=False, verify=_trusting(told["authority"]))
 
@@ -46,17 +52,29 @@ class DevProvider:
         """The first client."""
         return str(self.clients[0]["client_id"])
 
-    def log_in(self, authorization_url: str, national_id: str, outcome: Outcome = "approve", browser: httpx.Client | None = None) -> str:
+    def log_in(
+        self,
+        authorization_url: str,
+        national_id: str,
+        outcome: Outcome = "approve",
+        browser: httpx.Client | None = None,
+        *,
+        means: Means = "phone",
+    ) -> str:
         """Go where a service sends a browser, say who one is, answer on the phone; the address at which the service gets the browser back.
 
-        ``browser``: one whose cookies go on (its session at the provider); by default a new one. Raises :class:`LoginStopped` where
-        the provider shows a page instead, such as for a client or redirect_uri that it does not know.
+        ``browser``: one whose cookies go on (its session at the provider); by default a new one. ``means``: ``card`` shows the card
+        instead, which reaches a higher level; then ``outcome`` is ``approve`` or ``cancel``. Raises :class:`LoginStopped` where the
+        provider shows a page instead, such as for a client or redirect_uri that it does not know.
         """
         with contextlib.nullcontext(browser) if browser else httpx.Client(timeout=10, trust_env=False) as browser:
             answer = self._follow(browser, browser.get(authorization_url))
             if isinstance(answer, str):
                 return answer
             fields = _fields(answer, "identify")
+            if means == "card":
+                return self._by_card(browser, answer, fields, national_id, outcome)
+            fields["method"] = "device"
             answer = self._follow(browser, browser.post(answer.url, data={**fields, "national_id": national_id}))
             if isinstance(answer, str) or outcome == "wait":
                 return answer if isinstance(answer, str) else str(answer.url)
@@ -68,6 +86,26 @@ class DevProvider:
             if isinstance(answer, str):
                 return answer
             raise LoginStopped(f"{answer.url} shows a page ({answer.status_code}) after «{outcome}»: {_heading(answer)}")
+
+    def _by_card(self, browser: httpx.Client, page: httpx.Response, fields: dict[str, str], national_id: str, outcome: Outcome) -> str:
+        """Choose the card on the login page, show it where the provider asks for it, and confirm or give up."""
+        if outcome not in ("approve", "cancel"):
+            raise ValueError(f"a card does not end as «{outcome}»: approve or cancel")
+        certificate, _, _ = Path(self.cards[national_id]).read_text("ascii").partition("-----BEGIN PRIVATE KEY-----")
+        answer = browser.post(page.url, data={**fields, "method": "certificate"})
+        # Where the proxy of an installation would ask the browser for its certificate.
+        answer = browser.get(urljoin(str(page.url), answer.headers["location"]), headers={_CARD_HEADER: quote(certificate, safe="")})
+        confirming = self._follow(browser, answer)
+        if isinstance(confirming, str):
+            return confirming
+        if outcome == "cancel":
+            ended = browser.post(urljoin(str(page.url), f"{page.url.path}/cancel"), data=_fields(confirming, "cancel"))
+        else:
+            ended = browser.post(confirming.url, data=_fields(confirming, "confirm"))
+        back = self._follow(browser, ended)
+        if isinstance(back, str):
+            return back
+        raise LoginStopped(f"{back.url} shows a page ({back.status_code}) after a card: {_heading(back)}")
 
     def answer(self, national_id: str, outcome: Outcome = "approve") -> None:
         """Answer the newest question that waits for a person, of a browser or of a service (CIBA)."""

@@ -9,8 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from idp.authority import certify
+from idp.authentication.card_certificate import open_cards
+from idp.authority import certify, make_cards
 from idp.errors import OperationError
+from idp.tokens.certificate import Certificate
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 NAMES = ("auth.example", "wallet.example")
@@ -68,3 +70,18 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "authority.key").write_text("no key", "utf-8")
     with pytest.raises(OperationError, match="making certificates"):
         certify(tmp_path, NAMES, NOW)
+
+
+def test_cards_for_development_are_taken_and_nobody_can_issue_more(tmp_path: Path) -> None:
+    people = ["899700000005", "500000000000005/CPAT00045"]
+    files = make_cards(tmp_path / "cards", people, NOW)
+    cards = open_cards(files.authority, None, "CN")
+    for national_id in people:
+        found = x509.load_pem_x509_certificate(files.cards[national_id].read_bytes())
+        assert cards.read(Certificate(x509=found, verified=False), NOW).national_id == national_id
+        assert files.cards[national_id].stat().st_mode & 0o077 == 0
+    kept = {path.name for path in (tmp_path / "cards").iterdir()}
+    assert kept == {"authority.pem", "899700000005.pem", "500000000000005%2FCPAT00045.pem"}
+    assert b"PRIVATE KEY" not in files.authority.read_bytes()
+    with pytest.raises(OperationError, match="making cards"):
+        make_cards(files.authority, people, NOW)

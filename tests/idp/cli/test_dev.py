@@ -1,6 +1,7 @@
 """The command that runs a provider to develop against."""
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.idp.relying_party import public_jwks
         (["--redirect-uri", "http://elsewhere.example/"], "must use https"),
         (["--clients", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--accounts", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--port", "0", "--card", "899700001003"], "--card 899700001003: none of the people"),
     ],
 )
 def test_a_wrong_option_is_told_in_one_line_before_anything_starts(options: list[str], said: str) -> None:
@@ -75,3 +77,14 @@ def test_the_keys_of_a_service_take_the_place_of_the_secret(tmp_path: Path) -> N
     keys.write_text("[", "utf-8")
     result = CliRunner().invoke(app, ["dev", "--jwks", str(keys)])
     assert "cannot be read as a JWK set" in result.output
+
+
+def test_a_card_in_the_reader_is_shown_by_every_browser_that_brings_none() -> None:
+    with running("--card", "899700000039") as provider, httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        asked = {"client_id": "dev", "response_type": "code", "redirect_uri": "http://127.0.0.1:8080/callback", "scope": "openid"}
+        page = browser.get(f"{provider.base_url}/auth", params=asked)
+        csrf = re.search(r'name="csrf" value="(\w+)"', page.text)
+        assert csrf is not None
+        confirming = browser.post(page.url, data={"csrf": csrf.group(1), "method": "certificate"})
+        assert "899700000039" in confirming.text
+        assert 'id="confirm"' in confirming.text

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from tests.idp.endpoints.backchannel_flow import CONNECT, Services, running_services
+from tests.idp.endpoints.card_flow import CARD_BASE_URL, ISSUER, ROOT
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY, SUSPENDED
+from tests.idp.wire import claims_of
 
 
 @pytest.fixture
@@ -142,3 +144,21 @@ def test_no_value_is_a_fault_of_ours(services: Services, name: str, value: str) 
     except UnicodeEncodeError:
         return
     assert services.ask(**{name: value}).status_code in (200, 400, 429)
+
+
+def test_a_question_for_the_card_is_no_phones_to_see_or_answer(tmp_path: Path) -> None:
+    (tmp_path / "authorities.pem").write_bytes(ROOT.pem + ISSUER.pem)
+    header = {"client_certificate_header": "X-Client-Cert", "client_certificate_verify_header": "X-Client-Verify"}
+    cards = {**header, "card_base_url": CARD_BASE_URL, "card_authorities_file": tmp_path / "authorities.pem"}
+    with running_services(tmp_path, **cards) as services:
+        phone = services.provider.phone(CAMILLE)
+        auth_req_id = services.ask(channel="CARD").json()["auth_req_id"]
+        (requested,) = services.provider.audit("authorization.requested")
+        assert requested["health.authentication.method"] == "certificate"
+        assert phone.questions() == []
+        (waiting,) = services.provider.control("GET", f"approvals?national_id={CAMILLE}").json()["approvals"]
+        assert phone.answer({**waiting, "challenge": "x"}, "approve").status_code == 404
+        services.provider.control("POST", f"approvals/{waiting['id']}", {"outcome": "approve"})
+        claims = claims_of(services.poll(auth_req_id).json()["access_token"])
+        assert (claims["acr"], claims["authMode"]) == ("eidas3", "CARD")
+        assert {event["health.authentication.method"] for event in services.provider.audit("login.succeeded")} == {"certificate"}

@@ -1,9 +1,11 @@
 """A provider for the tests of services: a stock client library logs invented people in, and time passes when a test says so."""
 
+import json
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import jwt
 import pytest
 
 from idp.testing import DevProvider, LoginStopped, running
@@ -79,3 +81,39 @@ def test_time_passes_when_a_test_says_so(provider: DevProvider) -> None:
 def test_a_provider_that_does_not_start_says_why() -> None:
     with pytest.raises(RuntimeError, match="redirect_uris"), running("--redirect-uri", "ftp://x"):
         pass
+
+
+def _claims(provider: DevProvider, url: str) -> dict[str, object]:
+    token = _redeem(provider, _answered(url)["code"]).json()["id_token"]
+    claims: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def test_a_person_logs_in_by_card_and_is_raised_to_its_level(provider: DevProvider) -> None:
+    with httpx.Client(trust_env=False) as browser:
+        by_phone = _claims(provider, provider.log_in(_url(provider), CAMILLE, browser=browser))
+        assert (by_phone["acr"], by_phone["authMode"]) == ("eidas2", "MOBILE")
+        # Whoever has the session already is asked again, as the service asks for more.
+        by_card = _claims(provider, provider.log_in(_url(provider, acr_values="eidas3"), CAMILLE, browser=browser, means="card"))
+        assert (by_card["acr"], by_card["amr"], by_card["authMode"]) == ("eidas3", ["sc", "pin", "mfa", "hwk"], "CARD")
+    assert _answered(provider.log_in(_url(provider), LUCAS, "cancel", means="card"))["error"] == "access_denied"
+    with pytest.raises(ValueError, match="a card does not end as «deny»"):
+        provider.log_in(_url(provider), LUCAS, "deny", means="card")
+
+
+def test_where_a_level_is_demanded_a_phone_that_does_not_reach_it_stops(provider: DevProvider) -> None:
+    demand = json.dumps({"id_token": {"acr": {"essential": True, "value": "eidas3"}}})
+    with pytest.raises(LoginStopped, match="answers 422"):
+        provider.log_in(_url(provider, claims=demand), LUCAS)
+    assert _claims(provider, provider.log_in(_url(provider, claims=demand), LUCAS, means="card"))["acr"] == "eidas3"
+
+
+def test_a_backchannel_login_on_the_channel_of_cards_is_told_as_one(provider: DevProvider) -> None:
+    form = {"scope": "openid scope_all", "login_hint": CAMILLE, "binding_message": "00", "channel": "CARD"}
+    connect, credentials = f"{provider.issuer}/protocol/openid-connect", (provider.client_id, provider.client_secret)
+    asked = httpx.post(f"{connect}/ext/ciba/auth", data=form, auth=credentials, trust_env=False).json()
+    provider.answer(CAMILLE)
+    poll = {"grant_type": "urn:openid:params:grant-type:ciba", "auth_req_id": asked["auth_req_id"]}
+    tokens = httpx.post(f"{connect}/token", data=poll, auth=credentials, trust_env=False).json()
+    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+    assert (claims["acr"], claims["authMode"]) == ("eidas3", "CARD")
