@@ -56,7 +56,7 @@ class Cards:
         try:
             extensions = leaf.extensions
         except UNREADABLE as error:
-            raise _refused("card_unreadable", f"an extension of the certificate cannot be read: {_first_line(error)}") from error
+            raise _refused("card_unreadable", f"an extension of the certificate cannot be read ({type(error).__name__})") from error
         if not _is_for_clients(extensions):
             raise _refused("card_purpose", "the certificate is not for the authentication of a client")
         chain = self._chain(leaf, now)
@@ -76,7 +76,9 @@ class Cards:
         try:
             return verifier.verify(leaf, self._intermediates).chain
         except (VerificationError, *UNREADABLE) as error:
-            raise _refused("card_authority", f"no authority of cards stands behind the certificate: {_first_line(error)}") from error
+            # What the library adds in brackets are names that whoever made the certificate chose.
+            detail = str(error).partition(" (encountered processing")[0][:200]
+            raise _refused("card_authority", f"no authority of cards stands behind the certificate: {detail}") from error
 
     def _national_id(self, leaf: x509.Certificate) -> str:
         """One value alone: a certificate of two people is nobody's."""
@@ -169,11 +171,6 @@ _CARD: Final = (
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _signs)
     .may_be_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_nobodys_authority)
 )
-
-
-def _first_line(error: Exception) -> str:
-    """Of a log line: what the library says may hold texts of the certificate."""
-    return str(error).partition("\n")[0][:200]
 
 
 def _refused(error: str, detail: str) -> AuthenticationRefused:

@@ -5,6 +5,15 @@ from pydantic import ValidationError
 
 from idp.settings import Environment, Settings, load
 
+#: People log in by card, as the how-to says.
+CARDS: dict[str, object] = {
+    "trusted_proxies": "192.0.2.1/32",
+    "client_certificate_header": "X-C",
+    "client_certificate_verify_header": "X-V",
+    "card_base_url": "https://carte.idp.example",
+    "card_authorities_file": "cards.pem",
+}
+
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +51,15 @@ def test_a_production_provider_has_no_control_api() -> None:
         ({"client_certificate_header": "X-C", "client_certificate_verify_header": "X-V"}, "needs IDP_TRUSTED_PROXIES"),
         ({"client_certificate_header": "X-C", "trusted_proxies": "192.0.2.1/32"}, "go together"),
         ({"client_certificate_verify_header": "X-V"}, "go together"),
+        ({"card_base_url": "https://carte.idp.example"}, "go together"),
+        ({"card_authorities_file": "cards.pem"}, "go together"),
+        ({"card_revocations_file": "lists.pem"}, "needs IDP_CARD_BASE_URL"),
+        ({**CARDS, "client_certificate_header": "", "client_certificate_verify_header": ""}, "needs IDP_CLIENT_CERTIFICATE_HEADER"),
+        ({**CARDS, "card_base_url": "https://carte.idp.example/"}, "no final slash"),
+        ({**CARDS, "card_base_url": "ftp://carte.idp.example"}, "http or https"),
+        ({**CARDS, "card_base_url": "http://carte.idp.example"}, "must be https, at another host name or port"),
+        ({**CARDS, "card_base_url": "https://idp.example"}, "must be https, at another host name or port"),
+        ({**CARDS, "card_acr": "eidas4"}, "eidas3"),
         ({"mtls_base_url": "https://mtls.example"}, "IDP_MTLS_BASE_URL"),
         ({"issuer": "http://idp.example/realm"}, "IDP_ISSUER"),
         ({"base_url": "https://idp.example/"}, "must not end with a slash"),
@@ -54,6 +72,12 @@ def test_a_production_provider_has_no_control_api() -> None:
 def test_an_unsafe_or_wrong_value_is_refused_by_name(members: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings(**{"base_url": "https://idp.example", **members})  # type: ignore[arg-type]
+
+
+def test_cards_are_off_unless_they_are_there_as_a_whole() -> None:
+    assert Settings(base_url="https://idp.example").card_base_url == ""
+    settings = Settings(base_url="https://idp.example", card_amr="sc, hwk", **CARDS)  # type: ignore[arg-type]
+    assert (settings.card_acr, settings.card_amr, settings.card_identifier) == ("eidas3", ("sc", "hwk"), "CN")
 
 
 def test_an_unknown_variable_with_the_prefix_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

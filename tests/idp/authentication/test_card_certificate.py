@@ -63,6 +63,23 @@ def test_a_chain_needs_every_authority_up_to_one_that_is_believed() -> None:
     assert _read(ROOT.card(SUBJECT), root_alone) == "899700000005"
 
 
+def test_a_refusal_repeats_nothing_that_somebody_wrote_into_a_certificate() -> None:
+    strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    named = "CN=Quelqu un"
+    stranger = Authority(named, START)
+    for made in (
+        stranger.card(named),
+        ISSUER.card(named),
+        ISSUER.card(named, is_authority=True),
+        ISSUER.card(named, signs=False),
+        ISSUER.card(named, usages=()),
+        ISSUER.card(named, extra=[(strange, True)]),
+    ):
+        with pytest.raises(AuthenticationRefused) as raised:
+            _read(made)
+        assert "Quelqu" not in str(raised.value)
+
+
 @pytest.mark.spec("RFC5280-4.2.1.12")
 def test_a_certificate_for_something_else_is_refused() -> None:
     for usages in ((), (EMAIL,), (SERVER,)):
