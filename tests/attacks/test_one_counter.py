@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.idp.endpoints.backchannel_flow import Services, service
+from tests.idp.endpoints.card_flow import ISSUER, read, settings_of_cards
 from tests.idp.endpoints.device_flow import Devices, running_devices
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY, Browser
 
@@ -31,6 +32,7 @@ class Doors:
             "step up": lambda person: self._browser_login(person, acr_values="eidas2", max_age="0"),
             "device": self._device,
             "page of sessions": self._sessions,
+            "card": self._card,
             "service": lambda person: int(self.services.ask("lps", login_hint=person).status_code),
             "another service": lambda person: int(self.services.ask("rival-service", login_hint=person).status_code),
         }
@@ -49,6 +51,13 @@ class Doors:
         login = urlsplit(self.devices.decide(browser, page, "continue").headers["location"]).path
         return int(browser.identify(login, person).status_code)
 
+    def _card(self, person: str) -> int:
+        """A card that holds, and still is one more attempt; of whoever nobody knows, the page says so."""
+        browser = self._browser()
+        address = browser._headers["X-Forwarded-For"]
+        page = read(self.devices.provider, browser, browser.begin(), ISSUER.card(f"CN={person}"), **{"X-Forwarded-For": address})
+        return 200 if page.status_code == 403 and "pas de compte" in page.text else int(page.status_code)
+
     def _sessions(self, person: str) -> int:
         browser = self._browser()
         asked = urlsplit(browser.get("/sessions").headers["location"])
@@ -58,7 +67,7 @@ class Doors:
 
 @pytest.fixture
 def doors(tmp_path: Path) -> Iterator[Doors]:
-    with running_devices(tmp_path) as devices:
+    with running_devices(tmp_path, **settings_of_cards(tmp_path)) as devices:
         yield Doors(devices)
 
 

@@ -16,19 +16,23 @@ CARD_BASE_URL = "http://cartes.example:8801"
 CARDS = {national_id: ISSUER.card(f"CN={national_id}") for national_id in (CAMILLE, LUCAS, SUSPENDED)}
 
 
-@contextmanager
-def taking_cards(folder: Path, **settings: Any) -> Iterator[Provider]:
-    """Lists of revoked cards in ``lists.pem``: nobody is on them."""
+def settings_of_cards(folder: Path) -> dict[str, Any]:
+    """Settings with which cards are taken; lists of revoked ones are in ``lists.pem`` of the folder: nobody is on them."""
     (folder / "authorities.pem").write_bytes(ROOT.pem + ISSUER.pem)
     (folder / "lists.pem").write_bytes(pem_of(ISSUER.revokes()))
-    cards = {
+    return {
         "client_certificate_header": "X-Client-Cert",
         "client_certificate_verify_header": "X-Client-Verify",
         "card_base_url": CARD_BASE_URL,
         "card_authorities_file": folder / "authorities.pem",
         "card_revocations_file": folder / "lists.pem",
     }
-    with running_provider(folder, **cards, **settings) as provider:
+
+
+@contextmanager
+def taking_cards(folder: Path, **settings: Any) -> Iterator[Provider]:
+    """The provider with :func:`settings_of_cards`."""
+    with running_provider(folder, **settings_of_cards(folder), **settings) as provider:
         yield provider
 
 

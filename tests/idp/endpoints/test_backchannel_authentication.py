@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from tests.idp.endpoints.backchannel_flow import CONNECT, Services, running_services
-from tests.idp.endpoints.card_flow import CARD_BASE_URL, ISSUER, ROOT
+from tests.idp.endpoints.card_flow import settings_of_cards
 from tests.idp.endpoints.login_flow import CAMILLE, NOBODY, SUSPENDED
 from tests.idp.wire import claims_of
 
@@ -147,10 +147,7 @@ def test_no_value_is_a_fault_of_ours(services: Services, name: str, value: str) 
 
 
 def test_a_question_for_the_card_is_no_phones_to_see_or_answer(tmp_path: Path) -> None:
-    (tmp_path / "authorities.pem").write_bytes(ROOT.pem + ISSUER.pem)
-    header = {"client_certificate_header": "X-Client-Cert", "client_certificate_verify_header": "X-Client-Verify"}
-    cards = {**header, "card_base_url": CARD_BASE_URL, "card_authorities_file": tmp_path / "authorities.pem"}
-    with running_services(tmp_path, **cards) as services:
+    with running_services(tmp_path, **settings_of_cards(tmp_path)) as services:
         phone = services.provider.phone(CAMILLE)
         auth_req_id = services.ask(channel="CARD").json()["auth_req_id"]
         (requested,) = services.provider.audit("authorization.requested")
