@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -49,7 +49,7 @@ from idp.endpoints import (
     token,
     userinfo,
 )
-from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_invalid, answer_missing
+from idp.endpoints.faults import ERROR_HANDLERS, answer_bug, answer_framework, answer_invalid, answer_missing
 from idp.endpoints.pages import pages
 from idp.housekeeping import chores
 from idp.http import BodyCap, BrowserHost, ForwardedCertificates, PlainRoutes, ProtectiveHeaders, Sources
@@ -100,6 +100,7 @@ class _Framework:
                 for family, handler in {**ERROR_HANDLERS, Exception: answer_bug}.items():
                     app.add_exception_handler(family, handler)
                 app.add_exception_handler(RequestValidationError, answer_invalid)
+                app.add_exception_handler(HTTPException, answer_framework)
                 app.include_router(administration.router)
                 app.include_router(registry_administration.router)
                 if self._provider.admin_base_url:
@@ -166,7 +167,7 @@ def create_app(
     plain = PlainRoutes(app.behind, routes=routes, error_handlers=handlers, observe=requests)
     app.front = _fronted(_on_one_host(plain, provider), provider)
     own = [*health.routes(), Route("/metrics", partial(_metrics, requests), methods=["GET"])]
-    app.administration = _fronted(PlainRoutes(_administration_of(app), routes=own, error_handlers=handlers), provider)
+    app.administration = _fronted(PlainRoutes(_administration_of(app, own), routes=own, error_handlers=handlers), provider)
     return app
 
 
@@ -184,16 +185,20 @@ def _on_one_host(app: ASGIApp, provider: Provider) -> ASGIApp:
     return BrowserHost(app, base_url=provider.base_url, issuer_host=urlsplit(provider.issuer).netloc, paths=[*paths, "/auth"])
 
 
-def _administration_of(app: _Application) -> ASGIApp:
-    static = Router(assets.routes)
+def _administration_of(app: _Application, own: Sequence[BaseRoute]) -> ASGIApp:
+    # What PlainRoutes serves is here too, for the methods that it does not have; neither sends anybody elsewhere.
+    static = Router([*assets.routes, *own], redirect_slashes=False)
 
     async def administration(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.startswith("/assets/"):
-            await static(scope, receive, send)
+        if path.startswith((_Framework.ADMINISTRATION, f"{_Framework.PAGES}/")) or path == _Framework.PAGES:
+            await app.framework(scope, receive, send)
             return
-        found = path.startswith((_Framework.ADMINISTRATION, f"{_Framework.PAGES}/")) or path == _Framework.PAGES
-        await (app.framework if found else Response(status_code=404))(scope, receive, send)
+        try:
+            await static(scope, receive, send)
+        except HTTPException as error:
+            response = await answer_missing(Request(scope, receive), error)
+            await response(scope, receive, send)
 
     return administration
 

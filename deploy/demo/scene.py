@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -96,19 +96,26 @@ class Scene:
         self.idp.stop()
 
 
-def prepare(folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None) -> Scene:
+def prepare(
+    folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None, idp_settings: Mapping[str, str] | None = None
+) -> Scene:
     """Everything the servers need to start: :func:`configure`, then the provider's own state."""
-    scene = configure(folder, idp_port=idp_port, watch_port=watch_port, clock_start=clock_start)
+    scene = configure(folder, idp_port=idp_port, watch_port=watch_port, clock_start=clock_start, idp_settings=idp_settings)
     scene.make_provider()
     return scene
 
 
-def configure(folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None) -> Scene:
-    """Write the configuration, choose secrets if there are none, and say how to start the servers; the watch may start already."""
+def configure(
+    folder: Path, *, idp_port: int, watch_port: int, clock_start: datetime | None = None, idp_settings: Mapping[str, str] | None = None
+) -> Scene:
+    """Write the configuration, choose secrets if there are none, and say how to start the servers; the watch may start already.
+
+    ``idp_settings``: variables of the provider besides those of the demonstration.
+    """
     folder = folder.resolve()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     idp_url, watch_url = f"http://127.0.0.1:{idp_port}", f"http://127.0.0.1:{watch_port}"
-    idp_environment = _idp_environment(folder, idp_url, idp_port, clock_start)
+    idp_environment = _idp_environment(folder, idp_url, idp_port, clock_start) | dict(idp_settings or {})
     clients = (HERE / "clients.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:8900", watch_url)
     (folder / "clients.yaml").write_text(clients, encoding="utf-8")
     client_secrets = _secrets(folder / SECRETS, [client["client_id"] for client in yaml.safe_load(clients)["clients"]])

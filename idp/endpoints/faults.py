@@ -72,6 +72,17 @@ async def answer_missing(request: Request, error: Exception) -> Response:
     return json_answer({"error": "invalid_request", "error_description": text}, error.status_code, headers)
 
 
+async def answer_framework(request: Request, error: Exception) -> Response:
+    """In the framework's part: what no route has is answered as everywhere; what a route says is missing says so in its own words."""
+    from fastapi.exception_handlers import http_exception_handler  # by whom it was raised
+
+    if not isinstance(error, HTTPException):
+        raise error
+    if "endpoint" not in request.scope or error.status_code == 405:
+        return await answer_missing(request, error)
+    return await http_exception_handler(request, error)
+
+
 async def _answer_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 

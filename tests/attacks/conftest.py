@@ -36,7 +36,9 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A real ``idp serve`` with the demonstration's people and services."""
-    made = prepare(tmp_path_factory.mktemp("scene"), idp_port=_free_port(), watch_port=_free_port())
+    # What is off unless somebody asks for it is attacked as well.
+    settings = {"IDP_ADMIN_PORT": str(_free_port()), "IDP_ADMINISTRATORS": "899700000005", "IDP_CLIENT_REGISTRATION": "true"}
+    made = prepare(tmp_path_factory.mktemp("scene"), idp_port=_free_port(), watch_port=_free_port(), idp_settings=settings)
     made.idp.start()
     made.idp.wait_ready()
     yield made

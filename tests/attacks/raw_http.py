@@ -4,6 +4,8 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from deploy.demo.scene import Scene
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -42,6 +44,12 @@ def request(url: str, method: str = "GET", *, host: str = "127.0.0.1", body: byt
     if body or method != "GET":
         lines.append(f"Content-Length: {len(body)}")
     return send(url, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n", body)
+
+
+def url_of(scene: Scene, path: str) -> str:
+    """Of the port of the provider that has this path: the administration has one of its own."""
+    own = path.startswith(("/admin", "/metrics"))
+    return f"http://127.0.0.1:{scene.idp_environment['IDP_ADMIN_PORT']}" if own else scene.idp_url
 
 
 def resident_kilobytes(pid: int) -> int:

@@ -19,7 +19,7 @@ from deploy.demo.scene import Scene
 from idp.app import create_app
 from idp.settings import Environment, Settings
 from tests.attacks.forgery import b64u
-from tests.attacks.raw_http import Reply, request, resident_kilobytes
+from tests.attacks.raw_http import Reply, request, resident_kilobytes, url_of
 
 pytestmark = pytest.mark.precedent("CVE-2025-61920", "CVE-2025-62706", "CVE-2024-33664")
 
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.precedent("CVE-2025-61920", "CVE-2025-62706", "CVE-2024
 FLAT = 24_576
 #: CPU time of the server for one request, in seconds: an order of magnitude more than any takes.
 LABOUR = 0.25
+DOCTOR = "899700000005"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 NAMES = ("client_id", "token", "code", "request", "id_token_hint", "state", "national_id", "client_assertion", "subject_token", "user_code")
 NAMES += ("redirect_uri", "grant_type", "scope", "login_hint", "authorization_details", "claims", "nonce", "max_age", "response_mode")
@@ -34,16 +35,22 @@ NAMES += ("redirect_uri", "grant_type", "scope", "login_hint", "authorization_de
 
 @lru_cache
 def routes() -> tuple[tuple[str, str], ...]:
-    """(method, path) of everything that a development provider serves, the framework's part included."""
+    """(method, path) of everything that a development provider serves, on either port, the framework's part included."""
     with TemporaryDirectory() as folder:
-        app = create_app(Settings(environment=Environment.DEVELOPMENT, state=Path(folder), client_registration=True))
-        plain = [route for route in app.routes if isinstance(route, Route)]
-        described = app.framework.build().openapi()["paths"]  # type: ignore[attr-defined]
+        chosen = {"client_registration": True, "admin_port": 8801, "administrators": (DOCTOR,)}
+        app = create_app(Settings(environment=Environment.DEVELOPMENT, state=Path(folder), **chosen))  # type: ignore[arg-type]
+        framework = app.framework.build()  # type: ignore[attr-defined]
+        served, described = [*app.routes, *framework.router.routes], framework.openapi()["paths"]
         app.state.provider.audit.close()
-    found = [(method, route.path) for route in plain for method in sorted(route.methods or {"GET"}) if method != "HEAD"]
-    found += [(method.upper(), path) for path, methods in described.items() for method in methods]
-    found = [(method, re.sub(r"\{[^}]*\}", "x", path)) for method, path in found]
-    return tuple(dict.fromkeys(found))
+    found = [
+        (method, route.path)
+        for route in served
+        if isinstance(route, Route)
+        for method in sorted(route.methods or {"GET"})
+        if method != "HEAD"
+    ]
+    found += [("GET", "/metrics"), *((method.upper(), path) for path, methods in described.items() for method in methods)]
+    return tuple(dict.fromkeys((method, re.sub(r"\{[^}]*\}", "x", path)) for method, path in found))
 
 
 def _seconds(pid: int) -> float:
@@ -57,7 +64,7 @@ class Server:
 
     def __init__(self, scene: Scene) -> None:
         assert scene.idp._process is not None
-        self.url, self._pid, self.log = scene.idp_url, scene.idp._process.pid, scene.folder / "logs" / "idp.log"
+        self._scene, self._pid, self.log = scene, scene.idp._process.pid, scene.folder / "logs" / "idp.log"
         self._memory, self._labour, self._count = 0, 0.0, 0
 
     def begin(self) -> None:
@@ -65,7 +72,7 @@ class Server:
 
     def send(self, method: str, path: str, *, query: str = "", body: bytes = b"", **headers: str) -> Reply:
         self._count += 1
-        return request(f"{self.url}{path}{query}", method, body=body, **headers)
+        return request(f"{url_of(self._scene, path)}{path}{query}", method, body=body, **headers)
 
     def check(self) -> None:
         """Memory is flat and work is bounded, over everything since :meth:`begin`."""
@@ -95,9 +102,35 @@ def test_the_list_is_that_of_the_application() -> None:
     found = routes()
     assert len(found) > 60
     connect = "/auth/realms/esante-wallet/protocol/openid-connect"
-    assert {("POST", f"{connect}/token"), ("POST", "/login/x"), ("POST", "/admin/v1/revocations"), ("PUT", "/admin/v1/clients/x")} <= set(
-        found
-    )
+    of_each_part = {
+        *(("POST", f"{connect}/token"), ("POST", "/login/x"), ("PUT", "/control/v1/clock"), ("GET", "/metrics")),
+        *(("POST", "/admin/v1/revocations"), ("PUT", "/admin/v1/clients/x"), ("GET", "/admin/v1/openapi.json")),
+        *(("GET", "/administration/people"), ("POST", "/administration/keys/withdraw")),
+    }
+    assert of_each_part - set(found) == set()
+
+
+def test_a_method_that_a_path_does_not_have_is_told_with_those_that_it_has(server: Server) -> None:
+    served: dict[str, set[str]] = {}
+    for method, path in routes():
+        served.setdefault(path, set()).add(method)
+    for path, methods in served.items():
+        for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - methods:
+            reply = server.send(method, path)
+            assert (reply.status, "\r\nallow: " in reply.head) == (405, True), (method, path, reply)
+            said = json.loads(reply.body)
+            assert (said["error"], "this address answers" in said["error_description"]) == ("invalid_request", True), (method, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/admin/v1/nowhere", "/admin/", "/administration/nowhere", "/assets/nowhere.css", "/control/v1/nowhere", "/metrics/"],
+)
+def test_a_path_that_is_nowhere_is_told_in_json_on_both_ports(scene: Scene, path: str) -> None:
+    for url in {scene.idp_url, url_of(scene, "/admin/")}:
+        reply = request(f"{url}{path}", "GET")
+        assert (reply.status, json.loads(reply.body)["error"]) == (404, "invalid_request"), (url, reply)
+        assert "x-content-type-options: nosniff" in reply.head
 
 
 def test_ten_megabytes(server: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.demo.scene import Scene
 from tests.attacks.forgery import b64u
-from tests.attacks.raw_http import request, resident_kilobytes, send
+from tests.attacks.raw_http import request, resident_kilobytes, send, url_of
 
 pytestmark = pytest.mark.precedent("CVE-2025-61920", "CVE-2024-33664")
 
@@ -48,10 +48,11 @@ def _process(scene: Scene) -> int:
 @pytest.mark.parametrize("path", DOORS)
 def test_ten_megabytes_are_refused_with_flat_memory(scene: Scene, path: str) -> None:
     before = resident_kilobytes(_process(scene))
-    declared = request(f"{scene.idp_url}{path}", "POST", body=b"a=" + b"x" * BIG, Content_Type=DOORS[path])
+    url = url_of(scene, path)
+    declared = request(f"{url}{path}", "POST", body=b"a=" + b"x" * BIG, Content_Type=DOORS[path])
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {DOORS[path]}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunked = send(scene.idp_url, head.encode(), *[chunk] * 160, b"0\r\n\r\n")
+    chunked = send(url, head.encode(), *[chunk] * 160, b"0\r\n\r\n")
     for reply in (declared, chunked):
         assert 400 <= reply.status < 500, reply
         assert len(reply.body) < 10_000
