@@ -40,7 +40,7 @@ class ClockChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     at: AwareDatetime | None = None
-    by_seconds: float | None = Field(None, gt=0, le=_LONGEST_JUMP_SECONDS)
+    by_seconds: float | None = Field(None, gt=0, le=_LONGEST_JUMP_SECONDS, strict=True)
     follow: Literal["wall"] | None = None
 
     @model_validator(mode="after")

@@ -248,7 +248,7 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     alg: Literal["RS256", "ES256"]
-    lead_hours: float = Field(default=24, ge=0, le=24 * 30)
+    lead_hours: float = Field(default=24, ge=0, le=24 * 30, strict=True)
 
 
 @router.post("/keys/rotate")
@@ -290,7 +290,7 @@ class AuditSearch(BaseModel):
     national_id: str | None = None
     client_id: str | None = None
     reference: str | None = None
-    limit: int = Field(default=100, ge=1, le=_MOST_EVENTS)
+    limit: int = Field(default=100, ge=1, le=_MOST_EVENTS, strict=True)
 
     def fields(self) -> Mapping[str, str]:
         """Members that an event must have, with these values."""
