@@ -69,7 +69,7 @@ class Groups:
     def within(self, search: Search) -> Query:
         """Matches of the search's stretch of time, of groups that can reach the threshold around them; one condition on the event table."""
         reach = timedelta(microseconds=2 * self.span)
-        around = replace(search, query=self.feeding, from_at=_moved(search.from_at, -reach), to_at=_moved(search.to_at, reach))
+        around = replace(search, query=self.feeding, from_at=moved(search.from_at, -reach), to_at=moved(search.to_at, reach))
         condition, parameters = where(around)
         bucket = f'epoch_us("at") // {self.span}'
         near, near_is, near_least = self._near()
@@ -112,8 +112,8 @@ class Groups:
                 return "sum(greatest(v, 0)) >= ?", (least,)
 
 
-def _moved(at: datetime | None, by: timedelta) -> datetime | None:
-    """An instant moved, open where the calendar ends."""
+def moved(at: datetime | None, by: timedelta) -> datetime | None:
+    """An instant moved; where the calendar ends, that side is open."""
     try:
         return None if at is None else at + by
     except OverflowError:

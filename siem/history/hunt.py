@@ -19,7 +19,7 @@ from siem.detection.load import Ruleset
 from siem.detection.plan import fields_of_events, keeping
 from siem.event import Event
 from siem.history.bounds import ALWAYS, Bounds
-from siem.history.groups import Narrowing, narrowing_of
+from siem.history.groups import Narrowing, moved, narrowing_of
 from siem.history.translation import of_indicators, of_listed, of_rules
 from siem.store.events import EventStore, Scope, Search
 from siem.store.scan import distinct, scan, slices
@@ -129,7 +129,7 @@ def hunt(
     search = _Search(wanted, lateness)
     length = _Length(slice_count)
     reached_at: datetime | None = None
-    begin = None if stretch.from_at is None else stretch.from_at - wanted.margin
+    begin = moved(stretch.from_at, -wanted.margin)
     for part in slices(events, stretch.scope, begin, stretch.to_at, size=length.next):
         reached_at = part.to_at
         candidate_count = 0

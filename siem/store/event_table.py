@@ -41,10 +41,24 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     attributes = 'id VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, tenant VARCHAR NOT NULL, sequence BIGINT NOT NULL'
     connection.execute(f"CREATE TABLE IF NOT EXISTS events ({attributes})")
+    for name, kind in _missing(connection).items():
+        connection.execute(f'ALTER TABLE events ADD COLUMN "{name}" {kind}')
+
+
+def standing_in(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What lets a connection read a table of an older version, which it may not change, as if it had the columns of this one."""
+    missing = _missing(connection)
+    if not missing:
+        return None
+    empty = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in missing.items())
+    # By its file: without, the view would find itself first.
+    file = str(connection.execute("SELECT current_database()").fetchall()[0][0]).replace('"', '""')
+    return f'CREATE TEMP VIEW events AS SELECT *, {empty} FROM "{file}".main.events'
+
+
+def _missing(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     present = {row[0] for row in connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = 'events'").fetchall()}
-    for name, kind in _COLUMNS.items():
-        if name not in present:
-            connection.execute(f'ALTER TABLE events ADD COLUMN "{name}" {kind}')
+    return {name: kind for name, kind in _COLUMNS.items() if name not in present}
 
 
 def load(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]) -> None:

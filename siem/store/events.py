@@ -4,6 +4,7 @@ An event is appended once however often its record is processed. One process wri
 and never wait for it. What an establishment may see is given by :class:`Scope`, which every reading call asks for.
 """
 
+import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ import orjson
 
 from siem.errors import DataError, OperationError
 from siem.event import Event, Kind
-from siem.store.event_table import READ_COLUMNS, event_of, instant, load, microseconds, prepare
+from siem.store.event_table import READ_COLUMNS, event_of, instant, load, microseconds, prepare, standing_in
 from siem.store.event_table import StoredEvent as StoredEvent
 from siem.store.other_fields import SeenNames
 from siem.store.query import EVERYTHING, Query, column, kind_of
 
+#: What DuckDB says of a file that another process holds, and of one whose content is not what was written.
+_LOCKED: Final = re.compile(r"\block\b", re.IGNORECASE)
+_DAMAGED: Final = re.compile(r"Corrupt database file|Could not read enough bytes|not a valid DuckDB database", re.IGNORECASE)
 #: One parameter, a JSON list of texts, as a set.
 _EACH_TEXT: Final = """SELECT unnest(from_json(?, '["VARCHAR"]'))"""
 
@@ -90,6 +94,7 @@ class EventStore:
             "autoload_known_extensions": False,
         }
         self._lock = threading.Lock()
+        self._standing_in: str | None = None
         self._root: duckdb.DuckDBPyConnection | None = None
         with self._failing_as("opening the event store"):
             self._connection()
@@ -291,6 +296,7 @@ class EventStore:
                 root = duckdb.connect(str(self._path) if self._path else ":memory:", config=self._config)
                 if self._read_only:
                     root.execute("SET TimeZone = 'UTC'")
+                    self._standing_in = standing_in(root)
                 else:
                     prepare(root)
                 self._names = SeenNames(root, create=not self._read_only)
@@ -298,7 +304,10 @@ class EventStore:
             return self._root
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        return self._connection().cursor()
+        cursor = self._connection().cursor()
+        if self._standing_in is not None:
+            cursor.execute(self._standing_in)
+        return cursor
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -326,11 +335,14 @@ class EventStore:
 
     def _failure(self, attempted: str, error: duckdb.Error) -> OperationError:
         text = str(error).strip().splitlines()[0]
-        if "space" in text.lower():
+        damaged = _DAMAGED.search(text) is not None
+        if damaged:
+            text += "; the file is damaged: put a copy of it back, or move it away and receive the events again"
+        elif "space" in text.lower():
             text += "; free space on this disk, nothing received is lost"
-        elif "lock" in text.lower():
+        elif _LOCKED.search(text):
             text += "; another process has this file open, stop it first"
-        return OperationError(attempted, f"{self._path or 'memory'} ({text})", retry_helps=True)
+        return OperationError(attempted, f"{self._path or 'memory'} ({text})", retry_helps=not damaged)
 
 
 def where(search: Search) -> tuple[str, list[object]]:

@@ -1,7 +1,7 @@
 """A rule over history finds what it found live and what it finds in a replay: the same alerts, about the same events."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -82,6 +82,12 @@ def test_the_end_of_a_stretch_is_not_part_of_it(night: Night) -> None:
     at = BEGIN + timedelta(minutes=110)
     assert hunted(night, export.id, Stretch(Scope(), None, at)) == []
     assert len(hunted(night, export.id, Stretch(Scope(), at, at + timedelta(microseconds=1)))) == 1
+
+
+def test_a_stretch_may_be_as_long_as_the_calendar(night: Night) -> None:
+    sweep = find_rule(night.ruleset, "fhir_record_sweep")
+    whole = Stretch(Scope(), datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    assert folded(hunted(night, sweep.id, whole), night.ruleset) == folded(hunted(night, sweep.id), night.ruleset) != set()
 
 
 def test_another_tenant_and_another_establishment_are_never_seen(night: Night) -> None:

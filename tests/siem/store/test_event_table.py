@@ -1,12 +1,16 @@
 """Rows of the event table give back what was loaded."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from siem.errors import OperationError
 from siem.event import Event, Fields
 from siem.store.event_table import READ_COLUMNS, StoredEvent, event_of, instant, load, microseconds, prepare
+from siem.store.events import EventStore, Scope, Search
+from siem.store.query import parse_query
 
 AT = datetime(2026, 11, 22, 21, 0, 0, 123456, tzinfo=UTC)
 
@@ -41,3 +45,31 @@ def test_a_table_of_an_older_version_gets_the_columns_it_has_not() -> None:
     assert event_of(row).fields == {}
     with pytest.raises(duckdb.Error):
         connection.execute("ALTER TABLE events ADD COLUMN other VARCHAR")
+
+
+def test_a_file_of_an_older_version_that_is_only_read_is_read_as_if_it_had_them(tmp_path: Path) -> None:
+    path = tmp_path / 'events of "before".duckdb'
+    store = EventStore(path)
+    store.append([StoredEvent(1, Event("e1", AT, "s", "default", {"event.action": "read", "Image": "x"}))])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute('ALTER TABLE events DROP COLUMN "tls.client.hash.sha256"')
+    before = path.read_bytes()
+    old = EventStore(path, read_only=True)
+    for _ in range(2):  # each reader has a connection of its own
+        (event,) = old.search(Search(Scope(), parse_query("NOT tls.client.hash.sha256:*"))).events
+        assert event.fields == {"event.action": "read", "Image": "x"}
+    old.close()
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_is_said_to_be_damaged_and_not_to_be_held_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    store = EventStore(path)
+    store.append([StoredEvent(number, Event(f"e{number}", AT, "s", "default", {"message": f"m{number}"})) for number in range(3000)])
+    store.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 3 * 4096] + bytes([255]) * (len(whole) - 3 * 4096))
+    with pytest.raises(OperationError, match="the file is damaged") as raised:
+        EventStore(path, read_only=True).search(Search(Scope()))
+    assert "another process" not in str(raised.value) and not raised.value.retry_helps
