@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idp.authentication import METHODS, Method
+from idp.authentication import METHODS, Method, best_acr
 from idp.authentication.card_certificate import Cards, open_cards
 from idp.authentication.places import Places, read_places
 from idp.authorization_details import read_detail_types
@@ -226,6 +226,7 @@ def _plain_routes(provider: Provider) -> list[BaseRoute]:
                 discovery.metadata(
                     provider.issuer,
                     provider.base_url,
+                    best_acr=best_acr(provider.methods),
                     mtls_base_url=provider.mtls_base_url,
                     mtls=provider.certificates.offered,
                     registration=provider.client_registration,

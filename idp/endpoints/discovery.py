@@ -39,9 +39,19 @@ _MTLS_ENDPOINTS = (
 
 
 def metadata(
-    issuer: str, base_url: str, *, mtls: bool = False, mtls_base_url: str = "", registration: bool = False, detail_types: Sequence[str] = ()
+    issuer: str,
+    base_url: str,
+    *,
+    best_acr: str = "eidas2",
+    mtls: bool = False,
+    mtls_base_url: str = "",
+    registration: bool = False,
+    detail_types: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Only what is really served: lists come from the registries, so that a new grant or method appears by itself."""
+    """Only what is really served: lists come from the registries, so that a new grant or method appears by itself.
+
+    ``best_acr``: the highest level that a means of login reaches here; that of phones by default.
+    """
     endpoints = f"{issuer}/protocol/openid-connect"
     # What a browser goes to is where its session is, whatever host the issuer has.
     origin = "/".join(issuer.split("/", 3)[:3])
@@ -61,7 +71,7 @@ def metadata(
         "grant_types_supported": list(GRANTS),
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
-        "acr_values_supported": list(ACR_LEVELS),
+        "acr_values_supported": [name for name, level in ACR_LEVELS.items() if level <= ACR_LEVELS[best_acr]],
         "prompt_values_supported": list(PROMPTS),
         "claims_supported": list(_CLAIMS),
         "claim_types_supported": ["normal"],

@@ -39,6 +39,7 @@ def test_a_card_of_an_authority_in_the_file_names_its_holder() -> None:
     assert len(card.thumbprint) == 64
     assert card.thumbprint == card.thumbprint.upper()
     assert _read(ISSUER.card("CN=99700000005")) == "899700000005", "a bare RPPS is meant as one"
+    assert _read(ISSUER.card("2.5.4.42=CAMILLE+2.5.4.4=MORVAN+CN=899700000005,OU=Médecin,O=Exemple,C=FR")) == "899700000005"
 
 
 @pytest.mark.spec("RFC5280-6.1")

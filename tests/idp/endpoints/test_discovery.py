@@ -4,6 +4,7 @@ import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.endpoints.discovery import metadata
+from tests.idp.endpoints.card_flow import settings_of_cards
 from tests.idp.wire import BASE, ISSUER, Wire, running
 
 
@@ -41,6 +42,15 @@ def test_nothing_weak_is_announced() -> None:
     assert announced["code_challenge_methods_supported"] == ["S256"]
     assert not {"password", "implicit"} & set(announced["grant_types_supported"])
     assert not {"none", "HS256"} & set(announced["id_token_signing_alg_values_supported"])
+
+
+@pytest.mark.spec("OIDCD-3")
+def test_only_levels_that_somebody_can_reach_are_announced(wire: Wire, tmp_path: Path) -> None:
+    address = f"{ISSUER}/.well-known/openid-configuration"
+    assert wire.http.get(address).json()["acr_values_supported"] == ["eidas1", "eidas2"]
+    (tmp_path / "cards").mkdir()
+    with running(tmp_path / "cards", trusted_proxies=("192.0.2.1/32",), **settings_of_cards(tmp_path / "cards")) as with_cards:
+        assert with_cards.http.get(address).json()["acr_values_supported"] == ["eidas1", "eidas2", "eidas3"]
 
 
 @pytest.mark.spec("RFC9126-5", "RFC9101-10.5", "JARM-4", "OIDCD-3")
