@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from idp.authentication.card_certificate import Cards
 from idp.authentication.card_login import METHOD, holds_ticket, invite, present, proved, take_proof
 from idp.authentication.refusal import AuthenticationRefused
 from idp.endpoints.doors import doors_of, origin_of
@@ -49,19 +48,14 @@ async def show(request: Request) -> Response:
     """GET, at the address of cards, without any cookie: look at the certificate of the connection, and go back with what it proves."""
     provider = provider_of(request)
     interaction = await provider.store.interactions.get(request.path_params["interaction_id"], provider.clock())
-    cards = _cards(provider)
-    if interaction is None or cards is None or not holds_ticket(interaction, request.path_params["ticket"]):
+    if interaction is None or provider.cards is None or not holds_ticket(interaction, request.path_params["ticket"]):
         return stopped(request, "gone", 410)
     back = f"{provider.base_url}/login/{interaction.id}/card"
     try:
-        proof = await present(doors_of(provider), cards, interaction, _shown(request, provider), origin_of(provider, request))
+        proof = await present(doors_of(provider), provider.cards, interaction, _shown(request, provider), origin_of(provider, request))
     except AuthenticationRefused:
         return RedirectResponse(back, 303)
     return RedirectResponse(f"{back}/{proof}", 303)
-
-
-def _cards(provider: Provider) -> Cards | None:
-    return provider.cards if METHOD in provider.methods else None
 
 
 def _shown(request: Request, provider: Provider) -> Certificate | AuthenticationRefused:
