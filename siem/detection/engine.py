@@ -114,13 +114,16 @@ class Engine:
         note_time, find, verify_every, count = self._clocks.note, self._matcher.find, self._verify_every, self._evaluated_count
         listed = self.indicators.for_batch()
         tenants: set[str] = set()
-        for event in events:
+        for event, heard in self._matcher.listening(events):
             tenants.add(event.tenant)
             note_time(event, now)
             count += 1
             if count < _NOTED_FIRST or count % _NOTED_EVERY == 0:
                 self.profiles.note(event, self._matcher)
-            found = self._verified(event) if verify_every and count % verify_every == 0 else find(event.fields, event.at, event.tenant)
+            if verify_every and count % verify_every == 0:
+                found: tuple[View, list[Candidate]] | None = self._verified(event)
+            else:
+                found = find(event.fields, event.at, event.tenant, heard)
             if found is not None:
                 self._take(event, *found, detections)
             if listed is not None:

@@ -35,6 +35,19 @@ class KeywordLiterals(Literals):
         self.folded = not all(map(str.isascii, written))
         self.odd = frozenset(map(self.places.__getitem__, ODD)) if written else frozenset()
 
+    def heard_in(self, events: Sequence[Mapping[str, object]]) -> Sequence[int] | None:
+        """Places of all that may be in any of the events, by one look at them together; None where each has to be looked at."""
+        if not self.texts:
+            return ()
+        try:
+            written = orjson.dumps(events)
+        except TypeError:
+            return None
+        if self.folded and not written.isascii():
+            return None
+        found = self.present_in(written)
+        return found if self.odd.isdisjoint(found) else None
+
 
 class Keywords:
     """Which rules a keyword lets through; ``opens`` says so by predicate. The ``literals`` of all rules, as texts in JSON, are shared."""
@@ -53,8 +66,10 @@ class Keywords:
                 self._behind.setdefault(literals.places[written], []).extend(rules)
         self._every = [rule for rules in opens.values() for rule in rules]
 
-    def opened_by(self, fields: Mapping[str, object]) -> Sequence[int]:
-        """Rules that may match."""
+    def opened_by(self, fields: Mapping[str, object], heard: Sequence[int] | None = None) -> Sequence[int]:
+        """Rules that may match. ``heard`` is what :meth:`KeywordLiterals.heard_in` said of this event and others."""
+        if heard is not None and self._behind.keys().isdisjoint(heard):
+            return self._always
         try:
             written = orjson.dumps(fields)
         except TypeError:  # half a surrogate pair, a number of more than 64 bits

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from siem.detection.cache import Cache
@@ -33,11 +34,14 @@ from siem.detection.profile import TIMED_EVERY, Tally
 from siem.detection.regex import OutOfTime
 from siem.detection.routes import Route, Shares
 from siem.detection.scan import Literals, about_one_value, is_equality, needed_literal
+from siem.event import Event
 
 _log = logging.getLogger(__name__)
 
 #: Distinct combinations of routing values remembered; a source that varies them without end only costs time.
 _MAX_ROUTES: Final = 4096
+#: Keywords are looked for in so many events at once: enough to share the work, few enough to stay near the processor.
+_TOGETHER: Final = 16
 #: Beyond it, floats and integers that are equal have different texts.
 _EXACT: Final = 2**53
 
@@ -145,13 +149,23 @@ class Matcher:
         #: Rules taken out of force since the start, or since they were put back.
         self.out_of_force: dict[str, OutOfForce] = {}
 
-    def find(self, fields: Mapping[str, object], at: datetime | None, tenant: str = "") -> tuple[View, list[Candidate]] | None:
+    def listening(self, events: Iterable[Event]) -> Iterator[tuple[Event, Sequence[int] | None]]:
+        """Each event, with the keywords that it or its neighbours hold: they are looked for in several at once, as most hold none."""
+        coming, literals = iter(events), self.keywords()
+        while several := list(islice(coming, _TOGETHER)):
+            heard = literals.heard_in([event.fields for event in several])
+            for event in several:
+                yield event, heard
+
+    def find(
+        self, fields: Mapping[str, object], at: datetime | None, tenant: str = "", heard: Sequence[int] | None = None
+    ) -> tuple[View, list[Candidate]] | None:
         """Rules that match, each once, in the order they were loaded, with the event as they saw it; None where there is none.
 
-        What filters hide is counted for the ``tenant``.
+        What filters hide is counted for the ``tenant``. ``heard`` is what :meth:`listening` gives with the event.
         """
         route = self._route(fields)
-        opened = route.opened(fields)
+        opened = route.opened(fields, heard)
         if not opened:
             return None
         view = View(fields, at)

@@ -118,8 +118,8 @@ class Route:
         self._ungated: tuple[int, ...] = ()
         self._choose(shares)
 
-    def opened(self, fields: Mapping[str, object]) -> Sequence[int]:
-        """Which of :attr:`places` to evaluate, in order."""
+    def opened(self, fields: Mapping[str, object], heard: Sequence[int] | None = None) -> Sequence[int]:
+        """Which of :attr:`places` to evaluate, in order. ``heard`` as :meth:`.keywords.Keywords.opened_by` takes it."""
         self._countdown -= 1
         if not self._countdown:
             self._observe(fields)
@@ -140,7 +140,7 @@ class Route:
                     known = gate.young.get(text)
                     opened.extend(gate.opened_by(text) if known is None else known)
         if self._keywords is not None:
-            opened.extend(self._keywords.opened_by(fields))
+            opened.extend(self._keywords.opened_by(fields, heard))
         opened.extend(self._ungated)
         return sorted(set(opened)) if len(opened) > 1 else opened
 

@@ -154,7 +154,7 @@ class Pseudonyms:
         if known is None:
             prefix = _PREFIXES[field]
             digest = hmac.digest(self._key, f"{prefix}{identifier}".encode(), "sha256")
-            known = prefix + base64.b32encode(digest)[:_LENGTH].decode()
+            known = prefix + base64.b32encode(digest[:_LENGTH])[:_LENGTH].decode()
             if len(self._known) >= _CACHE_LIMIT:
                 self._known.clear()
                 self._saved.clear()

@@ -4,16 +4,18 @@ All functions take the Connection of the caller's transaction, so that a batch h
 For every source, received = stored + duplicates + dropped, at every commit.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import (
     Column,
     Connection,
+    Insert,
     Integer,
     LargeBinary,
     String,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from siem.errors import OperationError
@@ -289,13 +292,18 @@ def read_states(connection: Connection, prefix: str) -> dict[str, bytes]:
 
 def write_states(connection: Connection, prefix: str, changed: Mapping[str, bytes | None]) -> None:
     """Save states under ``prefix``; None removes one."""
-    _remove_states(connection, [prefix + name for name in changed])
+    gone = [{"removed": prefix + name} for name, state in changed.items() if state is None]
+    if gone:
+        connection.execute(_REMOVE_STATE, gone)
     rows = [{"name": prefix + name, "state": state} for name, state in changed.items() if state is not None]
     if rows:
-        connection.execute(insert(states), rows)
+        connection.execute(_write_state(connection.dialect.name), rows)
 
 
-def _remove_states(connection: Connection, names: Iterable[str]) -> None:
-    rows = [{"removed": name} for name in names]
-    if rows:
-        connection.execute(delete(states).where(states.c.name == bindparam("removed")), rows)
+_REMOVE_STATE: Final = delete(states).where(states.c.name == bindparam("removed"))
+
+
+@lru_cache
+def _write_state(dialect: str) -> Insert:
+    made = postgresql.insert(states) if dialect == "postgresql" else sqlite.insert(states)
+    return made.on_conflict_do_update(index_elements=[states.c.name], set_={"state": made.excluded.state})

@@ -32,6 +32,18 @@ def test_every_rule_that_a_keyword_lets_through_is_found(predicates: list[Predic
     assert expected <= set(of(predicates).opened_by(fields))
 
 
+@given(
+    st.lists(st.builds(keyword, texts, st.booleans()), max_size=12, unique=True),
+    st.lists(st.dictionaries(texts, values, max_size=4), min_size=1, max_size=4),
+)
+def test_what_is_heard_in_several_events_hides_no_rule_of_one(predicates: list[Predicate], several: list[dict[str, object]]) -> None:
+    keywords, literals = of(predicates), KeywordLiterals(map(needed_literal, predicates))
+    heard = literals.heard_in(several)
+    for fields in several:
+        expected = {place for place, one in enumerate(predicates) if compiled(one)(View(fields))}
+        assert expected <= set(keywords.opened_by(fields, heard))
+
+
 def test_every_sign_whose_lower_case_holds_a_letter_of_ascii_is_looked_for() -> None:
     lowered = ((sign, without_case(sign)) for sign in map(chr, range(128, sys.maxunicode + 1)))
     assert tuple(sign for sign, lower in lowered if any(map(str.isascii, lower))) == ODD

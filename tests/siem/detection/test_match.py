@@ -1,6 +1,7 @@
 """Indexed matching gives what evaluating every rule gives: on random rules and events, and on real ones."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +23,11 @@ from siem.detection.match import Matcher
 from siem.detection.modifiers import item_node
 from siem.detection.predicates import View
 from siem.detection.profile import Tally
+from siem.event import Event
 from tests.examples import examples, thinned
 from tests.siem.sigmahq import real_data, windows_lines, windows_rules
 
+AT = datetime(2026, 3, 14, tzinfo=UTC)
 SOURCES = (
     LogSource("p", "", "one", {"kind": frozenset({"one"})}),
     LogSource("p", "", "two", {"kind": frozenset({"two"}), "code": frozenset({"1", "2"})}),
@@ -98,12 +101,23 @@ def agree(matcher: Matcher, fields: Mapping[str, object]) -> bool:
     return quick == [found.rule.rule.id for found in matcher.match_slowly(View(fields))]
 
 
+def agree_together(matcher: Matcher, some: Sequence[dict[str, object]]) -> bool:
+    """Listening to several events at once is brute force too, also where gates are chosen anew between two of them."""
+    listened = matcher.listening(Event(str(place), AT, "s", "t", fields) for place, fields in enumerate(some))  # type: ignore[arg-type]
+    return all(
+        [one.rule.rule.id for one in (matcher.find(event.fields, None, heard=heard) or (None, []))[1]]
+        == [one.rule.rule.id for one in matcher.match_slowly(View(event.fields))]
+        for event, heard in listened
+    )
+
+
 @settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
 def test_indexed_matching_is_brute_force(rows: list[tuple[Node, LogSource]], some: list[dict[str, object]]) -> None:
     matcher = Matcher(compiled(rows))
     # Twice, so that remembered answers are asked for as well.
     assert all(agree(matcher, fields) for fields in [*some, *some])
+    assert agree_together(matcher, some)
 
 
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
@@ -119,6 +133,7 @@ def test_gates_chosen_anew_and_full_memos_change_nothing(rows: list[tuple[Node, 
         patch.setattr(scan_module, "_FEW", 0)
         matcher = Matcher(compiled(rows))
         assert all(agree(matcher, fields) for fields in [*some, *some])
+        assert agree_together(Matcher(compiled(rows)), [*some, *some])
 
 
 @given(st.lists(st.tuples(trees, st.sampled_from(SOURCES)), min_size=1, max_size=8), st.lists(events, min_size=1, max_size=12))
