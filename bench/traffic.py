@@ -13,7 +13,8 @@ _BEGIN = datetime(2026, 3, 14, 18, 0, tzinfo=UTC)
 _AGENTS = tuple(f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0" for version in range(120, 150))
 _ACTIONS = (AuditAction.LOGIN_SUCCEEDED, AuditAction.SESSION_STARTED, AuditAction.ACCESS_TOKEN_ISSUED, AuditAction.USERINFO_RELEASED)
 _FINESS = "0B0000005"
-_PEOPLE_COUNT = 300
+#: As many as a large hospital has at work: 25 lines a second are then an ordinary evening, and few of them make an alert.
+_PEOPLE_COUNT = 3_000
 
 
 def evening(count: int, *, json_only: bool = False) -> Iterator[tuple[str, bytes]]:
@@ -59,5 +60,5 @@ def _access_line(chance: random.Random, at: datetime, person: str, address: str)
 
 
 def _national_id(number: int) -> str:
-    order = f"9970001{number:03d}"
+    order = f"997{1000 + number:07d}"
     return f"8{order}{luhn_key(order)}"

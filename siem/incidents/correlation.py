@@ -11,12 +11,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, func, insert, or_, select, update
 
 from siem.access import WATCH
 from siem.event import Event
-from siem.incidents.grouping import LINKING, Network, Node, linked, makes_incident, node, risk_of, severity_of, title_of, total_risk
-from siem.incidents.model import CRITERIA, RANK, USER, IncidentState, Severity, Verdict
+from siem.incidents.grouping import (
+    LINKING,
+    Network,
+    Node,
+    is_shared,
+    linked,
+    makes_incident,
+    node,
+    risk_of,
+    severity_of,
+    title_of,
+    total_risk,
+)
+from siem.incidents.model import ADDRESS, CRITERIA, RANK, USER, IncidentState, Severity, Verdict
 from siem.incidents.phrases import CONFIRMATIONS
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, entities_of, incident_entries, incidents, write_change
 
@@ -104,8 +116,13 @@ _TAKING_PART: Final = (
 _TAKING_PART_NEAR: Final = _TAKING_PART.where(
     alerts.c.tenant == bindparam("tenant"), alerts.c.last_at >= bindparam("since"), alerts.c.first_at <= bindparam("until")
 )
+_of_people: Final = alert_entities.alias()
 _SHARING: Final = select(alert_entities.c.alert_id).where(
     alert_entities.c.kind == bindparam("kind"), alert_entities.c.value.in_(bindparam("values", expanding=True))
+)
+#: The same, only alerts that an address may link to one that is about a person (:func:`.grouping.node`): a hospital goes out by one.
+_SHARING_ABOUT_ADDRESSES: Final = _SHARING.join(alerts, alerts.c.id == alert_entities.c.alert_id).where(
+    or_(alerts.c.subject_field == "source.ip", ~exists().where(_of_people.c.kind == USER, _of_people.c.alert_id == alerts.c.id))
 )
 _TENANT: Final = select(alerts.c.tenant).where(alerts.c.id == bindparam("alert_id"))
 
@@ -130,9 +147,10 @@ def _candidates(conn: Connection, around: Node, policy: Policy) -> list[tuple[No
     keys = sorted(around.keys)
     sharing: set[str] = set()
     for kind in LINKING:
-        values = [value for key, value in keys if key == kind]
+        values = [value for key, value in keys if key == kind and not (kind == ADDRESS and is_shared(value, policy.networks))]
+        query = _SHARING_ABOUT_ADDRESSES if kind == ADDRESS and not around.about_address else _SHARING
         for start in range(0, len(values), 500):
-            sharing.update(conn.scalars(_SHARING, {"kind": kind, "values": values[start : start + 500]}))
+            sharing.update(conn.scalars(query, {"kind": kind, "values": values[start : start + 500]}))
     sharing.discard(around.id)
     ids = sorted(sharing)
     for start in range(0, len(ids), 500):

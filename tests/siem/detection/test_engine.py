@@ -203,7 +203,7 @@ def test_the_index_is_compared_with_evaluating_every_rule_now_and_then(tmp_path:
     login = [event(n, "idp.audit", "login.succeeded", user__id="P-1", source__geo__country_iso_code="BR") for n in range(4)]
     assert len(engine.evaluate(login)) == 4
     assert engine.disagreement_counts == {}
-    monkeypatch.setattr(engine._matcher, "find", lambda fields, at, tenant: None)
+    monkeypatch.setattr(engine._matcher, "find", lambda fields, at, tenant, heard=None: None)
     # What every rule says is what counts.
     assert len(engine.evaluate(login)) == 2
     assert engine.disagreement_counts == {"00000000-0000-4000-8000-000000000001": 2, "00000000-0000-4000-8000-000000000003": 2}
