@@ -42,7 +42,11 @@ _AFTER_FAILURE_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How far back rules look (zero: never), processor time for one rule and for all of them since the start, alerts of one rule."""
+    """How far back rules look (zero: never), processor time for one rule and for all of them since the start, alerts of one rule.
+
+    Processor time is that of the thread that looks, which waits for nothing while DuckDB works: the second thread of DuckDB, where
+    there is one, may take up to as much again beside it.
+    """
 
     look_back: timedelta
     rule_cpu_seconds: float

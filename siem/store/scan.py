@@ -40,7 +40,7 @@ def slices(
         if part.count * 2 <= wanted * 3 or part.to_at - part.from_at <= _MICROSECOND:
             yield part
             continue
-        middle = part.from_at + max((part.to_at - part.from_at) * wanted // part.count, _MICROSECOND)
+        middle = part.from_at + max((part.to_at - part.from_at) * (wanted / part.count), _MICROSECOND)
         head = store.count(Search(scope, from_at=part.from_at, to_at=middle))
         rest = replace(part, from_at=middle, count=max(part.count - head, 0))
         if head:

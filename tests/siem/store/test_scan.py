@@ -48,6 +48,14 @@ def test_slices_grow_as_they_are_asked_to_and_events_far_from_all_others_cost_no
     store.close()
 
 
+def test_events_of_devices_with_wrong_clocks_are_millennia_apart_and_in_slices_all_the_same() -> None:
+    store = stored([-60_000_000_000, *range(600), 250_000_000_000])
+    parts = list(slices(store, Scope(), None, None, size=lambda: 300))
+    assert sum(part.count for part in parts) == 602
+    assert max(part.count for part in parts) <= 450
+    store.close()
+
+
 def test_of_the_fields_asked_for_events_have_all() -> None:
     store = EventStore(None)
     fields: Fields = {"event.action": "read", "user.id": "u", "Channel": "Security", "Several": ["a", "b"]}
