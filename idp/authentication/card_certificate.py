@@ -33,6 +33,14 @@ class Card:
     thumbprint: str
 
 
+class HeldCardRefused(AuthenticationRefused):
+    """A card whose certificate says truly whose it is, and that does not count: whom it concerns is known."""
+
+    def __init__(self, refusal: AuthenticationRefused, national_id: str) -> None:
+        super().__init__(refusal.error, refusal.detail, status=refusal.status)
+        self.national_id = national_id
+
+
 class Cards:
     """The cards that are taken here. ``identifier``: the attribute of the subject that says whose a card is."""
 
@@ -46,7 +54,7 @@ class Cards:
         """The card, after all checks; reads the file of revocation lists when it has changed, so call it in a thread.
 
         Raises AuthenticationRefused: ``card_expired``, ``card_not_yet_valid``, ``card_unreadable``, ``card_purpose``, ``card_authority``,
-        ``card_revoked``, ``card_unchecked`` (no revocation list says whether), ``card_nameless``.
+        ``card_nameless``; :class:`HeldCardRefused`: ``card_revoked``, ``card_unchecked`` (no revocation list says whether).
         """
         leaf = certificate.x509
         if now > leaf.not_valid_after_utc:
@@ -60,9 +68,13 @@ class Cards:
         if not _is_for_clients(extensions):
             raise _refused("card_purpose", "the certificate is not for the authentication of a client")
         chain = self._chain(leaf, now)
+        national_id = self._national_id(leaf)
         if self._revocations is not None:
-            self._revocations.check(chain, now)
-        return Card(national_id=self._national_id(leaf), thumbprint=certificate.hexadecimal)
+            try:
+                self._revocations.check(chain, now)
+            except AuthenticationRefused as refusal:
+                raise HeldCardRefused(refusal, national_id) from refusal
+        return Card(national_id=national_id, thumbprint=certificate.hexadecimal)
 
     def _chain(self, leaf: x509.Certificate, now: datetime) -> Sequence[x509.Certificate]:
         verifier = (

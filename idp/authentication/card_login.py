@@ -13,7 +13,7 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
-from idp.authentication.card_certificate import Card, Cards
+from idp.authentication.card_certificate import Card, Cards, HeldCardRefused
 from idp.authentication.device_approval import Origin
 from idp.authentication.device_login import Doors, give_up
 from idp.authentication.limits import admit_account, admit_address, forgive, shadow_account_id
@@ -55,19 +55,21 @@ async def present(
     :meth:`Cards.read`, ``card_unknown``, ``card_suspended``, ``too_many_attempts``.
     """
     thumbprint = None if isinstance(certificate, AuthenticationRefused) else certificate.hexadecimal
-    card: Card | None = None
+    national_id: str | None = None
     now = doors.clock()
     try:
         await admit_address(doors.store.counters, doors.limits, ip=origin.ip, now=now)
         if isinstance(certificate, AuthenticationRefused):
             raise certificate
         card = await asyncio.to_thread(cards.read, certificate, now)
+        national_id = card.national_id
         account = await _holder(doors, card, origin)
     except AuthenticationRefused as refusal:
         await doors.store.interactions.put(replace(_forgotten(interaction), card_fault=refusal.error))
         fields = login_fields(interaction, origin, thumbprint, refusal.detail)
-        # A national identifier of a certificate that holds is told; of any other it would be whatever somebody wrote into it.
-        doors.audit.record(AuditAction.LOGIN_FAILED, Outcome.FAILURE, fields | {"user.id": card.national_id if card else None})
+        # The identifier that an authority of cards has signed is told; any other would be whatever somebody wrote into a certificate.
+        told = refusal.national_id if isinstance(refusal, HeldCardRefused) else national_id
+        doors.audit.record(AuditAction.LOGIN_FAILED, Outcome.FAILURE, fields | {"user.id": told})
         raise
     proof = secrets.token_urlsafe(32)
     proved = replace(

@@ -48,7 +48,7 @@ class RevocationLists:
         lists = [one for one in self._lists if self._is_of(one, authority) and _covers(one, certificate)]
         for one in lists:
             if one.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
-                raise AuthenticationRefused("card_revoked", "the authority has revoked the certificate", status=403)
+                raise AuthenticationRefused("card_revoked", "the authority has revoked the certificate of the card", status=403)
         if any(is_current(one, now) for one in lists) or not (needed or lists):
             return
         name = authority.subject.rfc4514_string()

@@ -81,6 +81,9 @@ def test_a_revoked_card_is_out_at_once_and_stale_lists_keep_all_out(provider: Pr
     browser = provider.browser()
     (tmp_path / "lists.pem").write_bytes(pem_of(ISSUER.revokes(CARDS[CAMILLE])))
     assert "a été révoquée" in read(provider, browser, browser.begin(), CARDS[CAMILLE]).text
+    # The watch looks for these very words (rules/authentication/idp_revoked_card.yml).
+    revoked = provider.audit("login.failed")[-1]
+    assert (revoked["event.reason"], revoked["user.id"]) == ("the authority has revoked the certificate of the card", CAMILLE)
     assert "Aucune" not in read(provider, browser, browser.begin(), CARDS[LUCAS]).text
     provider.wall.advance(8 * 86_400)
     page = read(provider, browser, browser.begin(), CARDS[LUCAS])
