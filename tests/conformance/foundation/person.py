@@ -129,6 +129,6 @@ class Person:
 
 
 def _picture(page: Page) -> str:
-    """With what is folded opened: the reviewer of an error page wants to see which error."""
+    """The whole page, with what is folded opened: the reviewer of an error page wants to see which error."""
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
-    return f"data:image/png;base64,{base64.b64encode(page.screenshot()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(page.screenshot(full_page=True)).decode()}"
