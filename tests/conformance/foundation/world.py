@@ -44,6 +44,7 @@ class World:
             "clients": (),
             "people": (),
             "authority": None,
+            "cards": {},
             "client_jwk": None,
         }
         self.phones = DevProvider({**told, "control_url": f"{inside}/control/v1"})
