@@ -382,6 +382,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "rfc9700.md": rfc9700,
     "rules.md": rules,
     "profiles.md": profiles,
+    "errors.md": lambda: _table_of_tests("tests/idp/refusals.py").page(_HEADER, _table),
 }
 
 

@@ -13,6 +13,8 @@ from typing import ClassVar, Final
 
 #: What may not stand in ``error_description`` (RFC 6749 §5.2), nor in the challenge of a bearer token (RFC 6750 §3).
 _UNSPEAKABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+#: A description goes into headers and addresses; one that repeats what a schema or a library says could be of any length.
+MAX_DESCRIPTION_LENGTH: Final = 300
 
 
 def _spoken(text: str) -> str:
@@ -27,7 +29,7 @@ class OAuthError(Exception):
     status: ClassVar[int] = 400
 
     def __init__(self, description: str, *, detail: str = "", allow_redirect: bool = True, headers: dict[str, str] | None = None) -> None:
-        self.description = _spoken(description)
+        self.description = _spoken(description)[:MAX_DESCRIPTION_LENGTH]
         super().__init__(f"{self.error}: {self.description}")
         self.detail = detail
         self.allow_redirect = allow_redirect
@@ -47,6 +49,10 @@ class InvalidClient(OAuthError):
 
     error = "invalid_client"
     status = 401
+
+
+#: Said of every failed authentication alike: which part failed is for the operator's log (``detail``).
+AUTHENTICATION_FAILED: Final = "client authentication failed: check client_id, its registered method, and the secret, key or certificate"
 
 
 class InvalidGrant(OAuthError):

@@ -32,7 +32,7 @@ def verify(code_challenge: str | None, code_verifier: str | None) -> None:
     """Compare at the token endpoint (§4.6); a verifier where no challenge came is a downgrade (RFC 9700 §2.1.1)."""
     if code_challenge is None:
         if code_verifier is not None:
-            raise InvalidGrant("code_verifier is given, but the authorization request had no code_challenge")
+            raise InvalidGrant("code_verifier is given without a code_challenge in the authorization request: send both, or none")
         return
     if code_verifier is None:
         raise InvalidGrant("code_verifier is missing")

@@ -15,7 +15,7 @@ def check_acr(request: AuthorizationRequest) -> None:
     levels, essential = wanted_level(request.parameters, request.proved_client)
     best = ACR_LEVELS.get(request.best_acr, 0)
     if essential and min(levels, default=best + 1) > best:
-        raise UnmetAuthenticationRequirements("no means of login here reaches the level that this client must have")
+        raise UnmetAuthenticationRequirements("acr_values: no means of login here reaches the level that this client must have")
     if not levels or request.session is None:
         return
     reached = ACR_LEVELS.get(request.session.acr, 0)
@@ -23,7 +23,7 @@ def check_acr(request: AuthorizationRequest) -> None:
         if not request.proved_here:
             request.login_reasons.append("acr")
         elif essential:
-            raise UnmetAuthenticationRequirements("the person logged in by a means below the level that this client must have")
+            raise UnmetAuthenticationRequirements("acr_values: the person logged in by a means below the level that this client must have")
     elif essential:
         # The claim must be one of those asked for (§5.5.1.1): the highest that the session reaches.
         level = max(level for level in levels if level <= reached)

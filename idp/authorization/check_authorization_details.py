@@ -12,5 +12,5 @@ def check_authorization_details(request: AuthorizationRequest) -> None:
     request.authorization_details = request.detail_types.check(text, request.proved_client.authorization_details_types)
     if not request.proved_here:
         if "none" in request.prompt:
-            raise InteractionRequired("authorization_details are shown to the person, so prompt=none cannot be granted")
+            raise InteractionRequired("authorization_details are shown to the person: ask without prompt=none")
         request.login_reasons.append("authorization_details")

@@ -11,7 +11,9 @@ def check_client(request: AuthorizationRequest) -> None:
         raise InvalidRequest("client_id is missing", allow_redirect=False)
     client = request.found_client
     if client is None or client.disabled:
-        raise InvalidRequest("this service is not registered here", detail=f"client_id {client_id[:100]!r}", allow_redirect=False)
+        raise InvalidRequest(
+            "client_id: this service is not registered here", detail=f"client_id {client_id[:100]!r}", allow_redirect=False
+        )
     if "authorization_code" not in client.grant_types:
-        raise UnauthorizedClient("this client may not log people in", allow_redirect=False)
+        raise UnauthorizedClient("this client is not registered for the grant type authorization_code", allow_redirect=False)
     request.client = client

@@ -10,7 +10,7 @@ def check_id_token_hint(request: AuthorizationRequest) -> None:
     if not expected or request.account is None or _is_in_all(request.subject_of(request.proved_client, request.account), expected):
         return
     if request.interaction is not None and request.interaction.authenticated_at is not None:
-        raise LoginRequired("another person than the one of id_token_hint or claims has logged in")
+        raise LoginRequired("another person than the one of id_token_hint or claims has logged in: ask with prompt=login")
     request.login_reasons.append("id_token_hint")
 
 
@@ -28,7 +28,7 @@ def _expected(request: AuthorizationRequest) -> list[list[object]]:
     said = request.read_token(hint)
     named = said.get("sub") if said and said.get("aud") == request.proved_client.client_id else None
     if not isinstance(named, str):
-        raise InvalidRequest("id_token_hint is not a token of this issuer")
+        raise InvalidRequest("id_token_hint must be an ID token of this issuer")
     return [*expected, [named]]
 
 

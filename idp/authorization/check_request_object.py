@@ -42,11 +42,13 @@ def check_request_object(request: AuthorizationRequest) -> None:
 
 def _pushed(request: AuthorizationRequest, request_uri: str) -> dict[str, str]:
     if request.pushing:
-        raise InvalidRequest("request_uri cannot be pushed")
+        raise InvalidRequest("request_uri cannot be pushed: push the parameters, or request")
     if request.get("request") is not None:
         raise InvalidRequest("request and request_uri exclude each other")
     if request.pushed is None:
-        raise InvalidRequestUri("request_uri is unknown, expired, answered, of another client, or open in another browser")
+        raise InvalidRequestUri(
+            "request_uri is unknown, expired, answered, of another client, or open in another browser: push the request again"
+        )
     return dict(request.pushed.parameters)
 
 
@@ -57,7 +59,7 @@ def _fetched(request: AuthorizationRequest, request_uri: str) -> str:
     if request_uri not in request.proved_client.request_uris:
         raise RequestUriNotSupported("request_uri must be one that this client pushed, or one of its registered request_uris")
     if request.fetched_object is None:
-        raise InvalidRequestUri("request_uri cannot be read")
+        raise InvalidRequestUri("request_uri cannot be read: it must answer with the request object, over https")
     return request.fetched_object
 
 

@@ -11,5 +11,5 @@ def check_scope(request: AuthorizationRequest) -> None:
         raise InvalidScope("scope must contain openid")
     excess = asked - request.proved_client.scope
     if excess:
-        raise InvalidScope(f"this client may not ask for {min(excess)[:60]!r}")
+        raise InvalidScope(f"scope: this client may not ask for {min(excess)[:60]!r}")
     request.scope = asked

@@ -68,7 +68,7 @@ def _object_id(claims: Mapping[str, Any]) -> ObjectId | None:
 def verified_claims(value: str, client: Client, *, issuer: str, now: datetime, allowed: list[str], hosted: bool = False) -> dict[str, Any]:
     """Verify with the client's registered keys alone; raises :class:`InvalidRequestObject` saying what to change."""
     if client.jwks is None:
-        raise RequestNotSupported("this client registered no jwks, so its request objects cannot be verified")
+        raise RequestNotSupported("request: this client must register jwks or jwks_uri, by which its request objects are verified")
     if len(value) > _MAX_LENGTH:
         raise InvalidRequestObject(f"the request object is longer than {_MAX_LENGTH} characters")
     if value.count(".") != 2:

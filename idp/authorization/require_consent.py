@@ -25,7 +25,7 @@ def require_consent(request: AuthorizationRequest) -> AskConsent | None:
     if request.interaction is not None and request.interaction.consented_account_id == account_id:
         return None
     if "none" in request.prompt:
-        raise ConsentRequired("the person must be shown who asks for what")
+        raise ConsentRequired("the person must be shown who asks for what: ask without prompt=none")
     return AskConsent()
 
 

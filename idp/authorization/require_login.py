@@ -9,5 +9,5 @@ def require_login(request: AuthorizationRequest) -> Login | None:
     if not request.login_reasons:
         return None
     if "none" in request.prompt:
-        raise LoginRequired("the person must log in")
+        raise LoginRequired("the person must log in: ask without prompt=none")
     return Login(tuple(request.login_reasons))

@@ -15,7 +15,7 @@ from idp.audit import AuditLog
 from idp.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt, self_signed_tls_client_auth, tls_client_auth
 from idp.client_auth.presented import Expectation, Presented
 from idp.client_keys import ClientKeys
-from idp.errors import InvalidClient, OAuthError, TooManyAttempts
+from idp.errors import AUTHENTICATION_FAILED, InvalidClient, OAuthError, TooManyAttempts
 from idp.http import counted_network
 from idp.model import Client, Limits
 from idp.store import Store
@@ -73,12 +73,14 @@ class Authenticator:
         try:
             method, named = _presented(authorization, form)
             if not _CLIENT_ID.fullmatch(named.client_id):
-                raise InvalidClient("client authentication failed", detail="the client_id is not written as one")
+                raise InvalidClient(AUTHENTICATION_FAILED, detail="the client_id is not written as one")
             presented = named
             counter = f"client-failure:{presented.client_id}:{counted_network(source_ip)}"
             if await self.store.counters.peek(counter, within=self.limits.window, now=now) >= self.limits.client_failure_count:
                 wait_seconds = int(self.limits.window.total_seconds())
-                raise TooManyAttempts("too many failed attempts by this client", headers={"Retry-After": str(wait_seconds)})
+                raise TooManyAttempts(
+                    "too many failed attempts by this client: wait as long as Retry-After says", headers={"Retry-After": str(wait_seconds)}
+                )
             try:
                 client = await self._verified(method, presented, now, certificate)
             except InvalidClient:
@@ -95,20 +97,18 @@ class Authenticator:
         client = await self.store.clients.get(presented.client_id)
         # One answer for an unknown client, a wrong secret and a wrong method: the difference is for the operator.
         if client is None or client.disabled:
-            raise InvalidClient("client authentication failed", detail="unknown or disabled client")
+            raise InvalidClient(AUTHENTICATION_FAILED, detail="unknown or disabled client")
         if method is none:
             method = next((each for each in _NAMED if client.token_endpoint_auth_method == each.METHOD), method)
         if client.token_endpoint_auth_method != method.METHOD:
-            raise InvalidClient(
-                "client authentication failed", detail=f"registered for {client.token_endpoint_auth_method}, not {method.METHOD}"
-            )
+            raise InvalidClient(AUTHENTICATION_FAILED, detail=f"registered for {client.token_endpoint_auth_method}, not {method.METHOD}")
         client = await self.keys.of(client, presented.proof if method is private_key_jwt else None)
         expectation = Expectation(issuer=self.issuer, endpoints=self.endpoints, now=now, certificate=certificate)
         method.verify(client, presented, expectation)
         if presented.assertion_id is not None:
             key = f"assertion:{client.client_id}:{presented.assertion_id.jti}"
             if not await self.store.counters.remember_once(key, until=presented.assertion_id.expires_at, now=now):
-                raise InvalidClient("client authentication failed", detail="the assertion was used before (jti)")
+                raise InvalidClient(AUTHENTICATION_FAILED, detail="the assertion was used before (jti)")
         return client
 
     def _record_refusal(self, error: OAuthError, client_id: str | None, source_ip: str) -> None:
@@ -124,14 +124,14 @@ def _presented(authorization: str, form: Mapping[str, str]) -> tuple[Method, Pre
     """The one method the request speaks; two at once are refused (RFC 6749 §2.3)."""
     found = [(method, presented) for method in _SHOWN if (presented := method.present(authorization, form)) is not None]
     if len(found) > 1:
-        raise InvalidClient("more than one client authentication method is used")
+        raise InvalidClient("more than one client authentication method is used: use the registered one alone")
     if not found:
         presented = none.present(authorization, form)
         if presented is None:
-            raise InvalidClient("client authentication is missing")
+            raise InvalidClient("client authentication is missing: send the credentials of the registered token_endpoint_auth_method")
         return none, presented
     method, presented = found[0]
     named = form.get("client_id")
     if named is not None and named != presented.client_id:
-        raise InvalidClient("client_id differs from the client that authenticates")
+        raise InvalidClient("client_id differs from the client that authenticates: send the same one, or none")
     return method, presented

@@ -10,7 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.client_auth.presented import AssertionId, Expectation, Presented
-from idp.errors import InvalidClient
+from idp.errors import AUTHENTICATION_FAILED, InvalidClient
 from idp.model import Client
 from idp.profiles import algorithms_of, rules_of
 
@@ -37,27 +37,27 @@ def present(authorization: str, form: Mapping[str, str]) -> Presented | None:
     try:
         claims = _claims(jws.extract_compact(assertion.encode("ascii")).payload)
     except (JoseError, ValueError) as error:
-        raise InvalidClient("client_assertion cannot be read") from error
+        raise InvalidClient("client_assertion cannot be read: it must be a signed JWT in compact form") from error
     client_id = claims.get("sub")
     if not isinstance(client_id, str) or not client_id:
-        raise InvalidClient("client_assertion has no sub")
+        raise InvalidClient("client_assertion must have a sub, which is the client_id")
     return Presented(client_id=client_id, proof=assertion)
 
 
 def verify(client: Client, presented: Presented, expectation: Expectation) -> None:
     """Signature, then claims; sets ``presented.assertion_id`` so that the caller lets it count once."""
     if client.jwks is None or presented.proof is None:
-        raise InvalidClient("client authentication failed", detail="the client registered no jwks")
+        raise InvalidClient(AUTHENTICATION_FAILED, detail="the client registered no jwks")
     try:
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
         allowed = algorithms_of(client, client.token_endpoint_auth_signing_alg)
         verified = jws.deserialize_compact(presented.proof, keys, algorithms=allowed)
         claims = _claims(verified.payload)
     except (JoseError, ValueError) as error:
-        raise InvalidClient("client authentication failed", detail=f"assertion: {type(error).__name__}") from error
+        raise InvalidClient(AUTHENTICATION_FAILED, detail=f"assertion: {type(error).__name__}") from error
     fault = _fault(client, verified.headers(), claims, expectation)
     if fault:
-        raise InvalidClient("client authentication failed", detail=f"assertion: {fault}")
+        raise InvalidClient(AUTHENTICATION_FAILED, detail=f"assertion: {fault}")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     presented.assertion_id = AssertionId(jti=claims["jti"], expires_at=expires_at + LEEWAY)
 
@@ -72,7 +72,7 @@ def _claims(payload: bytes | None) -> dict[str, Any]:
 def _fault(client: Client, header: Mapping[str, Any], claims: Mapping[str, Any], expectation: Expectation) -> str | None:
     """Why the claims do not hold (RFC 7523 §3), or None."""
     if "crit" in header:
-        return "crit: no extension is understood here"
+        return "crit: no extension is understood here; leave it out"
     if header.get("typ") not in _TYPES:
         return "typ is not that of a client assertion"
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:

@@ -3,7 +3,7 @@
 import hmac
 
 from idp.client_auth.presented import Expectation, Presented
-from idp.errors import InvalidClient
+from idp.errors import AUTHENTICATION_FAILED, InvalidClient
 from idp.model import Client
 from idp.tokens.certificate import registered_certificates
 
@@ -14,8 +14,8 @@ def verify(client: Client, presented: Presented, expectation: Expectation) -> No
     """The handshake proved the private key; no chain is looked at."""
     certificate = expectation.certificate
     if certificate is None:
-        raise InvalidClient("client authentication failed", detail="no client certificate came over a trusted proxy")
+        raise InvalidClient(AUTHENTICATION_FAILED, detail="no client certificate came over a trusted proxy")
     if not certificate.current(expectation.now):
-        raise InvalidClient("client authentication failed", detail="the certificate is out of date")
+        raise InvalidClient(AUTHENTICATION_FAILED, detail="the certificate is out of date")
     if not any([hmac.compare_digest(certificate.der, der) for der in registered_certificates(client.jwks)]):  # noqa: C419
-        raise InvalidClient("client authentication failed", detail="the certificate is not a registered one")
+        raise InvalidClient(AUTHENTICATION_FAILED, detail="the certificate is not a registered one")

@@ -29,9 +29,11 @@ async def require_access(request: Request) -> Access:
     scheme, token = await shown_token(request)
     access = await find_access(provider, token)
     if access is None:
-        raise _challenged(scheme, InvalidToken("the access token is expired, revoked or not ours"))
+        raise _challenged(scheme, InvalidToken("the access token is expired, revoked or not ours: refresh it, or log the person in again"))
     if access.record.resources and provider.issuer not in access.record.resources:
-        raise _challenged(scheme, InvalidToken("the access token is for another resource server"))
+        raise _challenged(
+            scheme, InvalidToken("the access token is for another resource: ask for one that names this issuer, or no resource")
+        )
     try:
         await _check_holder(request, provider, access, scheme, token)
     except UseDpopNonce as error:
@@ -48,7 +50,7 @@ async def _check_holder(request: Request, provider: Provider, access: Access, sc
     if bound is not None:
         certificate = certificate_of(request, provider)
         if certificate is None or not certificate.fits(bound):
-            raise InvalidToken("the access token is bound to another certificate, or the certificate is missing")
+            raise InvalidToken("the access token is bound to another certificate, or the certificate is missing: connect with that one")
     key = access.record.confirmation.get("jkt")
     if key is None:
         if scheme == "dpop":
@@ -65,7 +67,7 @@ async def _check_holder(request: Request, provider: Provider, access: Access, sc
         nonces=nonces(provider) if rules_of(access.client).dpop_nonce_required else None,
     )
     if await check_proof(proof, expected, provider.store.counters) != key:
-        raise InvalidToken("the access token is bound to another key")
+        raise InvalidToken("the access token is bound to another key: sign the DPoP proof with the one that it was issued for")
 
 
 def demand_login(provider: Provider, access: Access, requirement: LoginRequirement) -> None:

@@ -38,8 +38,10 @@ async def shown_token(request: Request) -> tuple[str, str]:
     if request.method == "POST" and header(request, b"content-type").startswith("application/x-www-form-urlencoded"):
         in_form = (await read_form(request)).get("access_token")
     if in_header and in_form:
-        raise InvalidRequest("the access token is sent twice")
+        raise InvalidRequest("the access token is sent twice: send it in the Authorization header alone")
     found = in_header or in_form
     if not found:
-        raise InvalidToken("an access token is required", headers={"WWW-Authenticate": 'Bearer realm="veilleur"'})
+        raise InvalidToken(
+            "an access token is required: send it in the Authorization header", headers={"WWW-Authenticate": 'Bearer realm="veilleur"'}
+        )
     return (scheme if in_header else "bearer"), found

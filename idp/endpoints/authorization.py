@@ -50,7 +50,9 @@ async def go_on(request: Request) -> Response:
     provider = provider_of(request)
     parameters = await take_posted(provider, request.path_params["reference"])
     if parameters is None:
-        error = InvalidRequest("this request was answered already, or is older than a minute", allow_redirect=False)
+        error = InvalidRequest(
+            "this request was answered already, or is older than a minute: begin again at the service", allow_redirect=False
+        )
         return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, parameters, None)
 
@@ -76,7 +78,7 @@ async def resume(request: Request) -> Response:
     interaction = await provider.store.interactions.get(request.path_params["interaction_id"], provider.clock())
     browser = sessions.browser_hash(request, https=provider.https)
     if interaction is None or browser is None or not secrets.compare_digest(browser, interaction.browser_hash):
-        error = InvalidRequest("this login is over, or belongs to another browser", allow_redirect=False)
+        error = InvalidRequest("this login is over, or belongs to another browser: begin again at the service", allow_redirect=False)
         return await _refuse(request, provider, error, _nothing(provider))
     return await _walk(request, provider, interaction.request, interaction)
 
@@ -214,7 +216,9 @@ async def _answer(request: Request, provider: Provider, grant: Grant, asked: Aut
 
 def _answered() -> OAuthError:
     """Two loads of one pushed request met, and the other was first; its client hears of it once, so this is a page."""
-    return InvalidRequestUri("request_uri was answered already, or is open in another browser", allow_redirect=False)
+    return InvalidRequestUri(
+        "request_uri was answered already, or is open in another browser: push the request again", allow_redirect=False
+    )
 
 
 async def _refuse(request: Request, provider: Provider, error: OAuthError, asked: AuthorizationRequest) -> Response:

@@ -118,7 +118,7 @@ async def _opened(provider: Provider, client: Client, form: Mapping[str, str]) -
     signed = form.get("request")
     if signed is None:
         if client.backchannel_authentication_request_signing_alg is not None or client.profile is Profile.FAPI2:
-            raise InvalidRequest("this client must sign its backchannel logins (request)")
+            raise InvalidRequest("this client must sign its backchannel logins: send them in request")
         return form
     if beside := form.keys() & set(BACKCHANNEL_PARAMETERS):
         raise InvalidRequest(f"{min(beside)} must stand inside the signed request, not beside it")
@@ -128,7 +128,7 @@ async def _opened(provider: Provider, client: Client, form: Mapping[str, str]) -
     if opened.object_id is not None:
         key = f"request-object:{client.client_id}:{opened.object_id.jti}"
         if not await provider.store.counters.remember_once(key, until=opened.object_id.expires_at, now=now):
-            raise InvalidRequestObject("the signed request was used before (jti)")
+            raise InvalidRequestObject("the signed request was used before: give each a jti of its own")
     return opened.parameters
 
 
@@ -138,7 +138,7 @@ def _read(form: Mapping[str, str], client: Client, provider: Provider) -> _Asked
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")
     if not scope <= client.scope:
-        raise InvalidScope(f"this client may not ask for {min(scope - client.scope)!r}")
+        raise InvalidScope(f"scope: this client may not ask for {min(scope - client.scope)[:60]!r}")
     return _Asked(
         method=_method(form.get("channel"), provider) if rules.channel_parameter else "device",
         scope=scope,
@@ -161,7 +161,7 @@ def _hint(form: Mapping[str, str]) -> str:
     try:
         return PsIdNat.parse(form["login_hint"]).value
     except IdentifierError as error:
-        raise UnknownUserId("login_hint is not a national identifier (PS_IdNat) nor an RPPS") from error
+        raise UnknownUserId("login_hint must be a national identifier (PS_IdNat) or an RPPS") from error
 
 
 def _binding_message(value: str | None, rules: Rules) -> str | None:
@@ -219,9 +219,11 @@ async def _ask(request: Request, provider: Provider, client: Client, asked: _Ask
         )
     except AuthenticationRefused as refusal:
         seconds = str(refusal.retry_after_seconds or 60)
-        raise TooManyAttempts("too many attempts for this person", detail=refusal.detail, headers={"Retry-After": seconds}) from refusal
+        raise TooManyAttempts(
+            "too many attempts for this person: wait as long as Retry-After says", detail=refusal.detail, headers={"Retry-After": seconds}
+        ) from refusal
     if not able and rules_of(client).unknown_user_id_shown:
-        raise UnknownUserId("nobody who can answer has this identifier")
+        raise UnknownUserId("login_hint must name somebody who can answer")
     return approval
 
 

@@ -55,7 +55,9 @@ async def _admit(request: Request, provider: Provider, client: Client) -> None:
     except AuthenticationRefused as refusal:
         seconds = str(refusal.retry_after_seconds or 60)
         raise TooManyAttempts(
-            "too many device authorizations from here", detail=refusal.detail, headers={"Retry-After": seconds}
+            "too many device authorizations from here: wait as long as Retry-After says",
+            detail=refusal.detail,
+            headers={"Retry-After": seconds},
         ) from refusal
 
 
@@ -64,7 +66,7 @@ async def _answer(request: Request, provider: Provider, client: Client, form: di
     if "openid" not in scope:
         raise InvalidScope("scope must contain openid")
     if not scope <= client.scope:
-        raise InvalidScope(f"this client may not ask for {min(scope - client.scope)[:60]!r}")
+        raise InvalidScope(f"scope: this client may not ask for {min(scope - client.scope)[:60]!r}")
     resources = asked_resources(client, form.get("resource"), issuer=provider.issuer)
     text = form.get("authorization_details")
     details = provider.detail_types.check(text, client.authorization_details_types) if text else ()

@@ -92,14 +92,14 @@ def _read_hint(provider: Provider, parameters: dict[str, str]) -> _Hint | None:
     claims = provider.tokens.id_token_claims(value)
     # Its age does not matter (§2).
     if claims is None or not isinstance(claims.get("sid"), str):
-        raise InvalidRequest("id_token_hint is not a token of this issuer")
+        raise InvalidRequest("id_token_hint must be an ID token of this issuer")
     return _Hint(client_id=claims["aud"], session_id=claims["sid"])
 
 
 async def _client(provider: Provider, parameters: dict[str, str], hint: _Hint | None) -> Client | None:
     named = parameters.get("client_id")
     if hint is not None and named is not None and named != hint.client_id:
-        raise InvalidRequest("client_id is not the audience of id_token_hint")
+        raise InvalidRequest("client_id must be the audience of id_token_hint")
     client_id = hint.client_id if hint else named
     return await provider.store.clients.get(client_id) if client_id else None
 

@@ -29,7 +29,7 @@ async def poll(request: Request) -> Response:
     provider, client = provider_of(request), await client_of(request, MANAGE, READ)
     stream = await stream_of(provider, client, request.path_params["stream_id"])
     if stream.endpoint_url is not None:
-        raise InvalidRequest("this stream is pushed")
+        raise InvalidRequest("this stream is pushed: to poll it, register delivery.method for polling")
     document = await document_of(request)
     at_most = document.get("maxEvents", _MOST)
     if not isinstance(at_most, int) or at_most < 0:

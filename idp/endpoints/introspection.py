@@ -40,7 +40,7 @@ async def _introspect(request: Request, provider: Provider, form: dict[str, str]
     source_ip = provider.sources(request)
     client = await prove_client(request, provider, form)
     if client.token_endpoint_auth_method == "none":
-        raise InvalidClient("a public client may not introspect")
+        raise InvalidClient("a public client may not introspect: register a token_endpoint_auth_method")
     token = form.get("token")
     if token is None:
         raise InvalidRequest("token is missing")

@@ -175,7 +175,7 @@ async def cancel(request: Request) -> Response:
         },
     )
     asked = visit.interaction.request
-    refusal = refusal_members(AccessDenied("the person cancelled the login"))
+    refusal = refusal_members(AccessDenied("the person cancelled the login: there is nothing to change in the request"))
     return await answer_client(request, visit.provider, visit.client, asked["redirect_uri"], asked, refusal)
 
 

@@ -72,7 +72,7 @@ def _bound_key(asked: AuthorizationRequest, proved: str | None) -> dict[str, str
     if proved is None:
         return {}
     if asked.get("dpop_jkt") not in (None, proved):
-        raise InvalidDpopProof("dpop_jkt names another key than that of the proof")
+        raise InvalidDpopProof("dpop_jkt must be the thumbprint of the key that signs the DPoP proof")
     return {"dpop_jkt": proved}
 
 

@@ -49,4 +49,4 @@ async def refuse_second_use(counters: CounterStore, asked: AuthorizationRequest)
         return
     key = f"request-object:{asked.proved_client.client_id}:{asked.object_id.jti}"
     if not await counters.remember_once(key, until=asked.object_id.expires_at, now=asked.now):
-        raise InvalidRequestObject("the request object was used before (jti)")
+        raise InvalidRequestObject("the request object was used before: give each a jti of its own")

@@ -33,7 +33,9 @@ def certificate_of(request: Request, provider: Provider) -> Certificate | None:
     try:
         return read_certificate(forwarded.value, verified=forwarded.verified)
     except ValueError as error:
-        raise InvalidClient("the client certificate cannot be read", detail=str(error)) from error
+        raise InvalidClient(
+            "the client certificate cannot be read: the proxy must hand it on as PEM in percent-encoding, or by RFC 9440", detail=str(error)
+        ) from error
 
 
 async def prove_client(request: Request, provider: Provider, form: Mapping[str, str]) -> Client:

@@ -186,7 +186,7 @@ async def verify(request: Request) -> Response:
     if stream.verified_at is not None and now < stream.verified_at + _VERIFICATION_PAUSE:
         raise TooSoon("a verification was asked for within the last minute", headers={"Retry-After": "60"})
     if stream.status is StreamStatus.DISABLED:
-        raise InvalidRequest("the stream is disabled")
+        raise InvalidRequest("the stream is disabled: set its status to enabled first")
     state = _text(document, "state")
     await provider.store.streams.put(replace(stream, verified_at=now))
     subject = {"format": "opaque", "id": stream.id}

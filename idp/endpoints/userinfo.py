@@ -30,7 +30,8 @@ async def userinfo(request: Request) -> Response:
     access = await require_access(request)
     if "openid" not in access.record.scope:
         raise InsufficientScope(
-            "the token was not granted openid", headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
+            "the access token lacks the scope openid: ask for it in the login",
+            headers={"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'},
         )
     if access.account is not None:
         demand_login(provider, access, _requirement(access))
@@ -71,7 +72,7 @@ def _requirement(access: Access) -> LoginRequirement:
 def _claims(provider: Provider, access: Access) -> dict[str, object]:
     account = access.account
     if account is None:
-        raise InvalidToken("the token is not a person's")
+        raise InvalidToken("the access token is not a person's: use one that came of a login")
     sub, rules = provider.tokens.subject(access.client, account), rules_of(access.client)
     if rules.psc_userinfo and "scope_all" in access.record.scope:
         claims = psc_userinfo(account, access.grant.method or "", sub=sub, acr=access.grant.acr or "")

@@ -81,21 +81,21 @@ def _allowed(request: TokenRequest) -> GrantType:
         raise InvalidRequest("grant_type is missing")
     grant_type = GRANTS.get(name)
     if grant_type is None:
-        raise UnsupportedGrantType(f"supported grant types are {', '.join(GRANTS)}")
+        raise UnsupportedGrantType(f"grant_type must be one of {', '.join(GRANTS)}")
     if name not in request.client.grant_types:
-        raise UnauthorizedClient("this client is not registered for this grant type")
+        raise UnauthorizedClient("grant_type is not one that this client is registered for")
     if grant_type.REQUIRES_CLIENT_AUTH and request.client.token_endpoint_auth_method == "none":
-        raise UnauthorizedClient("a public client cannot use this grant type")
+        raise UnauthorizedClient("grant_type: this one needs a client that authenticates; register a token_endpoint_auth_method")
     return grant_type
 
 
 async def _check_holder(authorization: Authorization, services: Services) -> None:
     """The person must still be welcome, and the session alive, whatever the grant."""
     if authorization.account is not None and authorization.account.state is not AccountState.ACTIVE:
-        raise InvalidGrant("the grant is no longer valid", detail="the account is suspended")
+        raise InvalidGrant("the grant is no longer valid: log the person in again", detail="the account is suspended")
     session_id = authorization.grant.session_id
     if session_id is not None and await services.store.sessions.get(session_id, services.now) is None:
-        raise InvalidGrant("the grant is no longer valid", detail="the session has ended")
+        raise InvalidGrant("the grant is no longer valid: log the person in again", detail="the session has ended")
 
 
 async def _store(
@@ -108,7 +108,7 @@ async def _store(
     if authorization.reused is not None:
         until = services.now + rules_of(request.client).refresh_token_lifetime
         if not await services.store.tokens.reuse(authorization.reused, tokens.access_token_record, until=until):
-            raise InvalidGrant("the refresh token was revoked")
+            raise InvalidGrant("the refresh_token was revoked: log the person in again")
         return True
     if authorization.joined_until is not None:
         await services.store.tokens.add_access_token(tokens.access_token_record)
@@ -117,7 +117,7 @@ async def _store(
         await services.store.tokens.start_grant(authorization.grant, tokens.access_token_record, tokens.refresh_token_record)
         return True
     if tokens.refresh_token_record is None:
-        raise InvalidGrant("the refresh token is no longer valid", detail="the client lost its right to refresh")
+        raise InvalidGrant("the refresh_token is no longer valid: log the person in again", detail="the client lost its right to refresh")
     return await services.store.tokens.rotate(
         authorization.rotated, tokens.refresh_token_record, tokens.access_token_record, services.now, answer=sealed_answer()
     )

@@ -14,7 +14,7 @@ PARAMETERS = frozenset({"code", "redirect_uri", "code_verifier"})
 REQUIRES_CLIENT_AUTH = False
 
 #: Said of a code that is none, whatever it was.
-UNKNOWN_CODE: Final = "the code is unknown, expired or used"
+UNKNOWN_CODE: Final = "the code is unknown, expired or used: begin the login again"
 _REPLAYED = Cause(initiator=Initiator.POLICY, reason="a code already used was shown again")
 
 
@@ -34,7 +34,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     _check_binding(code, request)
     account = await services.store.accounts.get(code.account_id)
     if account is None:
-        raise InvalidGrant("the code is no longer valid", detail="the account is gone")
+        raise InvalidGrant("the code is no longer valid: begin the login again", detail="the account is gone")
     return Authorization(
         grant=_grant(code, services), account=account, bound_jkt=code.dpop_jkt, consumed=AuditAction.AUTHORIZATION_CODE_CONSUMED
     )

@@ -25,15 +25,15 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     handle_hash = hash_token(value)
     awaited = await services.store.awaited.get(handle_hash)
     if awaited is None:
-        raise InvalidGrant("the auth_req_id is unknown or used")
+        raise InvalidGrant("the auth_req_id is unknown or used: ask for a new one")
     if awaited.client_id != request.client.client_id:
-        raise InvalidGrant("the auth_req_id is unknown or used", detail="it was issued to another client")
+        raise InvalidGrant("the auth_req_id is unknown or used: ask for a new one", detail="it was issued to another client")
     approval = await _approved(awaited, services)
     account = await services.store.accounts.get(approval.account_id)
     if account is None or account.state is not AccountState.ACTIVE:
-        raise InvalidGrant("the grant is no longer valid", detail="the account is gone or suspended")
+        raise InvalidGrant("the grant is no longer valid: log the person in again", detail="the account is gone or suspended")
     if await services.store.awaited.consume(handle_hash, services.now) is None:
-        raise InvalidGrant("the auth_req_id is unknown or used")
+        raise InvalidGrant("the auth_req_id is unknown or used: ask for a new one")
     session = await _start_session(awaited, approval, account, services)
     _record_login(request, approval, account, session, services)
     if approval.client_registered_at is not None:
@@ -44,18 +44,18 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
 async def _approved(awaited: AwaitedRequest, services: Services) -> Approval:
     """The approval once it says yes; everything else is one of the errors of §11."""
     if awaited.expires_at <= services.now:
-        raise ExpiredToken("nobody answered in time")
+        raise ExpiredToken("nobody answered in time: ask again, for a new auth_req_id")
     approval = await services.store.interactions.get_approval(awaited.approval_id or "")
     if approval is None or approval.state is ApprovalState.EXPIRED:
-        raise ExpiredToken("nobody answered in time")
+        raise ExpiredToken("nobody answered in time: ask again, for a new auth_req_id")
     if approval.state in (ApprovalState.REQUESTED, ApprovalState.SEEN):
         # Only who still has to wait can ask too soon: a service that was pinged comes at once, whenever it asked last.
         if not await services.store.awaited.poll(awaited.handle_hash, services.now):
-            raise SlowDown("asked again too soon: wait five seconds longer from now on")
+            raise SlowDown("asked again too soon: wait five seconds longer than the interval from now on")
         # The words of PSC, which its clients may look for.
         raise AuthorizationPending("The authorization request is still pending as the end-user hasn't yet been authenticated.")
     if approval.state is not ApprovalState.APPROVED:
-        raise RequestDenied("the person refused", detail=f"approval {approval.state}")
+        raise RequestDenied("the person refused: there is nothing to change in the request", detail=f"approval {approval.state}")
     return approval
 
 

@@ -15,7 +15,7 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     registered = request.client.scope - {"openid"}
     asked = frozenset(request.parameters.get("scope", "").split())
     if not asked <= registered:
-        raise InvalidScope(f"this client may not ask for {min(asked - registered)!r}")
+        raise InvalidScope(f"scope: this client may not ask for {min(asked - registered)[:60]!r}")
     grant = Grant(
         id=ordered_id(services.now),
         client_id=request.client.client_id,

@@ -19,16 +19,16 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     code_hash = hash_token(value)
     asked = await services.store.device_codes.get(code_hash)
     if asked is None:
-        raise InvalidGrant("the device_code is unknown or used")
+        raise InvalidGrant("the device_code is unknown or used: ask for a new one")
     if asked.client_id != request.client.client_id:
-        raise InvalidGrant("the device_code is unknown or used", detail="it was issued to another client")
+        raise InvalidGrant("the device_code is unknown or used: ask for a new one", detail="it was issued to another client")
     await _check_answer(asked, services)
     session = await services.store.sessions.get(asked.session_id or "", services.now)
     account = await services.store.accounts.get(session.account_id) if session else None
     if session is None or account is None:
-        raise InvalidGrant("the device_code is no longer valid", detail="the session has ended, or the account is gone")
+        raise InvalidGrant("the device_code is no longer valid: ask for a new one", detail="the session has ended, or the account is gone")
     if await services.store.device_codes.consume(code_hash, services.now) is None:
-        raise InvalidGrant("the device_code is unknown or used")
+        raise InvalidGrant("the device_code is unknown or used: ask for a new one")
     grant = Grant(
         id=ordered_id(services.now),
         client_id=asked.client_id,
@@ -53,7 +53,7 @@ async def _check_answer(asked: DeviceAuthorization, services: Services) -> None:
         raise ExpiredToken("nobody answered in time: ask for a new device_code")
     if asked.state is DeviceAuthorizationState.PENDING:
         if not await services.store.device_codes.poll(asked.device_code_hash, services.now):
-            raise SlowDown("asked again too soon: wait five seconds longer from now on")
-        raise AuthorizationPending("the person has not answered yet")
+            raise SlowDown("asked again too soon: wait five seconds longer than the interval from now on")
+        raise AuthorizationPending("the person has not answered yet: ask again after the interval")
     if asked.state is DeviceAuthorizationState.DENIED:
-        raise RequestDenied("the person refused")
+        raise RequestDenied("the person refused: there is nothing to change in the request")

@@ -29,16 +29,16 @@ async def authorize(request: TokenRequest, services: Services) -> Authorization:
     token = await services.store.tokens.get_refresh_token(token_hash)
     grant = await services.store.tokens.get_grant(token.grant_id) if token else None
     if token is None or grant is None:
-        raise InvalidGrant("the refresh token is unknown or expired")
+        raise InvalidGrant("the refresh_token is unknown or expired: log the person in again")
     if grant.client_id != request.client.client_id:
-        raise InvalidGrant("the refresh token is unknown or expired", detail="it was issued to another client")
+        raise InvalidGrant("the refresh_token is unknown or expired: log the person in again", detail="it was issued to another client")
     if grant.revoked_at is not None:
-        raise InvalidGrant("the refresh token was revoked")
+        raise InvalidGrant("the refresh_token was revoked: log the person in again")
     if token.expires_at <= services.now:
-        raise InvalidGrant("the refresh token is unknown or expired")
+        raise InvalidGrant("the refresh_token is unknown or expired: log the person in again")
     account = await services.store.accounts.get(grant.account_id) if grant.account_id else None
     if account is None:
-        raise InvalidGrant("the refresh token is no longer valid", detail="the account is gone")
+        raise InvalidGrant("the refresh_token is no longer valid: log the person in again", detail="the account is gone")
     rules = rules_of(request.client)
     if not rules.keycloak_claims:
         # The nonce is of the browser's request, which this is none of (OpenID Connect Core §12.2); Keycloak's tokens repeat it.
@@ -79,4 +79,4 @@ async def revoke_family(grant: Grant, services: Services) -> NoReturn:
             "health.grant.id": grant.id,
         },
     )
-    raise InvalidGrant("the refresh token was used before: every token of this login is revoked")
+    raise InvalidGrant("the refresh_token was used before, and every token of this login is revoked: log the person in again")

@@ -68,7 +68,7 @@ async def _foreign(request: TokenRequest, services: Services, resources: frozens
     try:
         found = await services.subject_issuers.ask(issuer, token)
     except OperationError as error:
-        raise TemporarilyUnavailable("the issuer of the subject_token cannot be asked now", detail=str(error)) from error
+        raise TemporarilyUnavailable("the issuer of the subject_token cannot be asked now: try again", detail=str(error)) from error
     if isinstance(found, str):
         raise _does_not_count(found)
     account = await services.store.accounts.find_by_national_id(found.national_id)
@@ -115,7 +115,10 @@ async def _subject(request: TokenRequest, services: Services) -> tuple[Access, A
 
 
 def _does_not_count(fault: str) -> InvalidRequest:
-    return InvalidRequest("the subject_token does not count here", detail=f"subject_token: {fault}")
+    return InvalidRequest(
+        "the subject_token does not count here: it must be live, and of a client that this one may exchange for",
+        detail=f"subject_token: {fault}",
+    )
 
 
 def _fault(access: Access, client: Client) -> str:
@@ -145,7 +148,7 @@ def _scope(asked: str | None, client: Client, access: Access) -> frozenset[str]:
         raise InvalidScope("scope is missing: name what the interface needs")
     allowed = (client.scope - {"openid"} - _PERSONAL) | (client.scope & access.record.scope & _PERSONAL)
     if not scope <= allowed:
-        raise InvalidScope("this exchange cannot give that scope", detail=f"scope {min(scope - allowed)[:100]!r}")
+        raise InvalidScope("scope: this exchange cannot give all of it; ask for less", detail=f"scope {min(scope - allowed)[:100]!r}")
     return scope
 
 

@@ -81,9 +81,9 @@ def read_registration(document: Mapping[str, Any], client_id: str, bounds: Bound
         text = str(error).removeprefix(": ")
         raise (InvalidRedirectUri if text.startswith("redirect_uris") else InvalidClientMetadata)(text) from error
     if beyond := client.scope - bounds.scope:
-        raise InvalidClientMetadata(f"scope: {min(beyond)!r} is beyond what this registration may have")
+        raise InvalidClientMetadata(f"scope: {min(beyond)[:60]!r} is beyond what this registration may have")
     if others := frozenset(client.grant_types) - bounds.grant_types:
-        raise InvalidClientMetadata(f"grant_types: {min(others)!r} is beyond what this registration may have")
+        raise InvalidClientMetadata(f"grant_types: {min(others)[:60]!r} is beyond what this registration may have")
     return replace(client, registration_bounds={"scope": sorted(bounds.scope), "grant_types": sorted(bounds.grant_types)})
 
 

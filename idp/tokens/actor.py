@@ -31,9 +31,11 @@ def actor_of(token: str, client: Client, *, issuer: str, now: datetime) -> Mappi
         keys = KeySet.import_key_set({"keys": client.jwks["keys"]})  # type: ignore[typeddict-item]  # checked on registration
         claims = orjson.loads(jws.deserialize_compact(token, keys, algorithms=algorithms_of(client)).payload)
     except (JoseError, ValueError) as error:
-        raise InvalidRequest("actor_token cannot be verified", detail=f"actor_token: {type(error).__name__}") from error
+        raise InvalidRequest(
+            "actor_token cannot be verified: sign it with a key of the registered jwks", detail=f"actor_token: {type(error).__name__}"
+        ) from error
     if not isinstance(claims, dict):
-        raise InvalidRequest("actor_token is not a JSON object")
+        raise InvalidRequest("the payload of actor_token must be a JSON object")
     if claims.get("iss") != client.client_id:
         raise InvalidRequest("actor_token: iss must be the client_id")
     if claims.get("aud", issuer) not in (issuer, [issuer]):
@@ -50,6 +52,6 @@ def _check_time(expires: object, now: datetime) -> None:
         raise InvalidRequest("actor_token: exp must be a number of seconds")
     left = expires - now.timestamp()
     if left <= -_LEEWAY_SECONDS:
-        raise InvalidRequest("actor_token has expired")
+        raise InvalidRequest("actor_token has expired: make a new one, with a later exp")
     if left > _MAX_LIFETIME.total_seconds() + _LEEWAY_SECONDS:
         raise InvalidRequest(f"actor_token is valid for more than {_MAX_LIFETIME}")

@@ -99,7 +99,9 @@ def read_proof(header: str) -> Proof:
         key, jkt = _key(members)
         claims = orjson.loads(jws.deserialize_compact(compact, key, registry=_REGISTRY).payload)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InvalidDpopProof("the proof cannot be read, or its signature does not hold", detail=type(error).__name__) from error
+        raise InvalidDpopProof(
+            "the DPoP proof cannot be read, or its signature does not hold: sign it with the key of its jwk", detail=type(error).__name__
+        ) from error
     if not isinstance(claims, dict):
         raise InvalidDpopProof("the payload of the proof must be a JSON object")
     return Proof(jkt=jkt, claims=claims)
@@ -112,7 +114,7 @@ def _key(header: Mapping[str, Any]) -> tuple[ECKey | RSAKey, str]:
     if header.get("alg") not in DPOP_ALGORITHMS:
         raise InvalidDpopProof(f"alg must be one of {', '.join(DPOP_ALGORITHMS)}")
     if "crit" in header:
-        raise InvalidDpopProof("crit: no extension is understood here")
+        raise InvalidDpopProof("crit: no extension is understood here; leave it out")
     jwk = header.get("jwk")
     if not isinstance(jwk, dict) or jwk.get("kty") != _KTY[header["alg"]]:
         raise InvalidDpopProof("jwk must be a public key that fits alg")
@@ -164,5 +166,5 @@ async def check_proof(header: str, expected: ProofExpectation, counters: Counter
     until = judge(proof, expected)
     seen = hashlib.sha256(orjson.dumps([proof.jkt, proof.claims["jti"]])).hexdigest()
     if not await counters.remember_once(f"dpop:{seen}", until=until, now=expected.now):
-        raise InvalidDpopProof("the proof was used before (jti)")
+        raise InvalidDpopProof("the DPoP proof was used before: give each a jti of its own")
     return proof.jkt

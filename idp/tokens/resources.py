@@ -12,7 +12,7 @@ def asked_resources(client: Client, asked: str | None, *, issuer: str) -> frozen
     wanted = frozenset((asked or "").split())
     excess = wanted - {*client.resources, issuer}
     if excess:
-        raise InvalidTarget("this client may not ask for tokens for that resource", detail=f"resource {min(excess)[:200]!r}")
+        raise InvalidTarget("resource must be one that this client registered", detail=f"resource {min(excess)[:200]!r}")
     return wanted
 
 
@@ -21,7 +21,7 @@ def spoken_resources(client: Client, grant: Grant, asked: str | None, *, issuer:
     granted = grant.resources
     wanted = asked_resources(client, asked, issuer=issuer)
     if granted and not wanted <= granted:
-        raise InvalidTarget("the grant is not for that resource")
+        raise InvalidTarget("the grant is not for that resource: name one that the login asked for")
     return wanted or granted
 
 

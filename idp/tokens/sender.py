@@ -32,9 +32,9 @@ def check_bound(sender: Sender, grant: Grant, bound_jkt: str | None) -> None:
     """Raise unless the sender holds what the code or the refresh token is bound to (RFC 9449 §5, §10; RFC 8705 §4)."""
     bound = grant.certificate_thumbprint
     if bound is not None and (sender.certificate is None or not sender.certificate.fits(bound)):
-        raise InvalidGrant("the grant is bound to another certificate, or the certificate is missing")
+        raise InvalidGrant("the grant is bound to another certificate, or the certificate is missing: connect with that one")
     if bound_jkt is not None and sender.jkt != bound_jkt:
-        raise InvalidGrant("the grant is bound to another DPoP key, or the DPoP proof is missing")
+        raise InvalidGrant("the grant is bound to another DPoP key, or the DPoP proof is missing: prove that one")
 
 
 def confirmation(client: Client, sender: Sender) -> Mapping[str, str]:

@@ -39,7 +39,7 @@ def test_refuses_a_missing_verifier() -> None:
 
 @pytest.mark.spec("RFC9700-2.1.1")
 def test_refuses_a_verifier_where_no_challenge_came() -> None:
-    with pytest.raises(InvalidGrant, match="had no code_challenge"):
+    with pytest.raises(InvalidGrant, match="without a code_challenge"):
         pkce.verify(None, VERIFIER)
 
 

@@ -200,10 +200,10 @@ async def _redeem(provider: Provider, code: str, verifier: str) -> Authorization
     """The code, if it is of these pages, of this browser and of a login that is good enough; raises InvalidGrant."""
     redeemed = await provider.store.codes.consume(hash_token(code), provider.clock())
     if redeemed is None or redeemed.client_id != ADMINISTRATION.client_id:
-        raise InvalidGrant("the code is not one of the administration's")
+        raise InvalidGrant("the code is not one of the administration's: log in again")
     pkce.verify(redeemed.code_challenge, verifier)
     if not REQUIREMENT.is_met(acr=redeemed.acr, auth_time=redeemed.auth_time, now=provider.clock()):
-        raise InvalidGrant("the login is not good enough, or not fresh")
+        raise InvalidGrant("the login is not good enough, or not fresh: log in again")
     return redeemed
 
 
