@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 Value = str | int | float | bool | list[str]
 #: ``fields`` of an event: flat, dotted keys; an absent key means absent, None is no value. Those of FIELDS are as their kind says and never
-#: empty texts. Others have the source's own names (``CommandLine``, ``process.executable``); rules compare them by their text.
+#: empty texts; where a source gives several values for one that is not :data:`SINGLE`, they are a list of texts. Others have the source's
+#: own names (``CommandLine``, ``process.executable``); rules compare them by their text.
 Fields = dict[str, Value]
 
 
@@ -59,6 +60,11 @@ def text_of(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return str(int(value))
     return str(value)
+
+
+def texts_of(value: Value) -> tuple[str, ...]:
+    """The texts of a value: one, or those of a list."""
+    return tuple(value) if isinstance(value, list) else (text_of(value),)
 
 
 #: Every field that has a column and a kind of its own. ``@timestamp``, ``event.id`` and the source are attributes of Event, not fields.
@@ -124,3 +130,8 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "health.residual.seconds": Kind.INTEGER,
     "health.delivery.attempt": Kind.INTEGER,
 }
+#: What an event is, and whose: always one value. Of any other field a source may give several.
+SINGLE: Final = frozenset(
+    {"event.kind", "event.dataset", "event.module", "event.provider", "event.code", "event.sequence", "event.hash", "service.name"}
+    | {name for name in FIELDS if name.startswith("health.")}
+)

@@ -12,6 +12,7 @@ from siem.console.visit import Visit
 from siem.detection import Rule
 from siem.detection.plan import fields_named
 from siem.detection.profile import UnseenField
+from siem.event import FIELDS
 from siem.sources.source import SourceSettings
 from siem.store.events import Search
 from siem.store.progress import DeadLetter, SourceCounts, list_dead_letters, read_counts
@@ -67,7 +68,7 @@ def _fields(visit: Visit, sources: Sequence[Health]) -> list[Fields]:
     found = []
     for name in sorted(health.settings.name for health in sources):
         expected = tuple(one for one in missing if one.source == name)
-        unread = tuple(sorted(held.get(name, frozenset()) - read))
+        unread = tuple(sorted(held.get(name, frozenset()) - FIELDS.keys() - read))
         if expected or unread:
             found.append(Fields(name, expected, unread))
     return found

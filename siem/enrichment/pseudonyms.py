@@ -24,7 +24,7 @@ from sqlalchemy import Column, Connection, Integer, String, Table, Text, insert,
 from siem.access import Permission, Principal
 from siem.accounts import homes_renamed, names_home, renamed, sessions_renamed
 from siem.errors import DataError, OperationError
-from siem.event import FIELDS, Fields
+from siem.event import FIELDS, Fields, Value
 from siem.store.database import Database, Instant, metadata
 
 _KEY_BYTES: Final = 32
@@ -112,15 +112,18 @@ class Pseudonyms:
             self._rename_accounts(fields, others)
         for field in _PREFIXES:
             identifier = fields.get(field)
-            if identifier is not None:
+            if isinstance(identifier, list):
+                fields[field] = pseudonyms = [self.of(field, one) for one in identifier]
+                replaced.extend(zip(identifier, pseudonyms, strict=True))
+            elif identifier is not None:
                 pseudonym = self.of(field, str(identifier))
                 fields[field] = pseudonym
                 replaced.append((str(identifier), pseudonym))
         texts = [(name, str(fields[name])) for name in _TEXTS if name in fields]
         together = "\n".join([text for _, text in texts])  # most hold none: one look at all of them says so
         if _INS.search(together) or any([identifier in together for identifier, _ in replaced]):  # noqa: C419  # faster for one or two
-            for name, text in texts:
-                fields[name] = self._without_identifiers(text, replaced)
+            for name, _ in texts:
+                fields[name] = _each(fields[name], lambda text: self._without_identifiers(text, replaced))
 
     def _rename_accounts(self, fields: Fields, others: Iterable[str]) -> None:
         """In the fields that a source named itself (and the message, which repeats them): accounts, and folders of people."""
@@ -137,7 +140,7 @@ class Pseudonyms:
             elif isinstance(value, list):
                 fields[name] = [of_one(one, self._of_account) for one in value]
         for name in _SESSIONS.intersection(fields):
-            fields[name] = sessions_renamed(homes_renamed(str(fields[name]), self._of_account), self._of_account)
+            fields[name] = _each(fields[name], lambda text: sessions_renamed(homes_renamed(text, self._of_account), self._of_account))
 
     def _of_account(self, person: str) -> str:
         return self.of("user.id", person)
@@ -184,6 +187,11 @@ class Pseudonyms:
         """The transaction of :meth:`save` is on the disk."""
         self._saved.update(self._pending)
         self._pending.clear()
+
+
+def _each(value: Value, changed: Callable[[str], str]) -> Value:
+    """A text changed, or each text of a list."""
+    return [changed(one) for one in value] if isinstance(value, list) else changed(str(value))
 
 
 def resolve(connection: Connection, pseudonym: str) -> str | None:

@@ -133,7 +133,7 @@ def hunt(
     for part in slices(events, stretch.scope, begin, stretch.to_at, size=length.next):
         reached_at = part.to_at
         candidate_count = 0
-        wanted_of_part = _narrowed(events, wanted, Search(stretch.scope, wanted.bounds.most, part.from_at, part.to_at))
+        wanted_of_part = events.widened(_narrowed(events, wanted, Search(stretch.scope, wanted.bounds.most, part.from_at, part.to_at)))
         for batch in scan(events, wanted_of_part, wanted.fields):
             candidate_count += len(batch)
             yield _since(stretch.from_at, search.step(batch))
@@ -163,7 +163,8 @@ def _narrowed(events: EventStore, wanted: Plan, search: Search) -> Search:
     """For a correlation, only groups that can reach its threshold. For a rule about indicators, only events with a value that the sets
     list: each value is looked up once, not once an event.
     """
-    if wanted.narrowing is not None:
+    # An event with several values belongs to several groups, of which SQL counts none.
+    if wanted.narrowing is not None and not events.has_lists(search.scope.tenant):
         return replace(search, query=wanted.narrowing.within(search))
     if wanted.book is None or not wanted.ruleset.indicators:
         return search

@@ -87,7 +87,7 @@ class Learning:
             _log.info("rule %s says something else than when it learned; it learns anew", wanted.rule.title)
             return []
         found: list[Detection] = []
-        since = Search(Scope(lesson.tenant), wanted.bounds.most, from_at=lesson.until - self.lateness)
+        since = self._events.widened(Search(Scope(lesson.tenant), wanted.bounds.most, from_at=lesson.until - self.lateness))
         for batch in scan(self._events, since, wanted.fields):
             found.extend(learner.evaluate(batch))
         engine.adopt(lesson.rule_id, lesson.tenant, learner.learned)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, case, delete, func, in
 
 from siem.access import WATCH
 from siem.detection import Limit, Rule
-from siem.event import Event
+from siem.event import Event, texts_of
 from siem.incidents.grouping import Cluster, Rhythm, fill
 from siem.incidents.model import ADDRESS, DEVICE, PATIENT, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, removed_alerts, watch_list, write_change
@@ -279,7 +279,12 @@ def _event_row(alert_id: str, event_id: str, event: Event | None) -> dict[str, A
     row: dict[str, Any] = {"alert_id": alert_id, "event_id": event_id}
     if event is None:
         return row | dict.fromkeys(("at", "action", "user_id", "source_ip", "place", "service", "finess", "quantity"))
-    text = {name: str(value) for name, value in event.fields.items() if isinstance(value, str)}
+    # Of several values, the row has the first; as entities, each links.
+    text = {
+        name: value[0] if isinstance(value, list) else value
+        for name, value in event.fields.items()
+        if isinstance(value, str | list) and value
+    }
     quantity = event.fields.get("health.record.count")
     place = ", ".join(filter(None, (text.get("source.geo.city_name"), text.get("source.geo.country_iso_code"))))
     return row | {
@@ -295,7 +300,7 @@ def _event_row(alert_id: str, event_id: str, event: Event | None) -> dict[str, A
 
 
 def _entities(event: Event) -> set[tuple[str, str]]:
-    return {(kind, str(event.fields[field])) for kind, field in ENTITY_FIELDS.items() if event.fields.get(field)}
+    return {(kind, text) for kind, field in ENTITY_FIELDS.items() if event.fields.get(field) for text in texts_of(event.fields[field])}
 
 
 def _main_structure(conn: Connection, alert_id: str) -> str | None:

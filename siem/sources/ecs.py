@@ -1,7 +1,7 @@
 """Documents already in the Elastic Common Schema, nested or flat: from Winlogbeat, Filebeat, Auditbeat, the Elastic agent, Logstash.
 
-Fields that the event table knows must be of its kind; others are kept as they are, under their own names. What only the watch and
-its own sources may say (``health.*``, the data sets of the identity provider and of health records) is refused.
+Fields that the event table knows must be of its kind, as must each value of a list; others are kept as they are, under their own names.
+What only the watch and its own sources may say (``health.*``, the data sets of the identity provider and of health records) is refused.
 
 Source: Elastic, «ECS field reference», version 8.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 from siem.accounts import person_of
 from siem.errors import DataError
-from siem.event import FIELDS, Event, Fields, Kind, RawRecord, Value, text_of
+from siem.event import FIELDS, SINGLE, Event, Fields, Kind, RawRecord, Value, text_of
 from siem.sources.flatten import flattened, marked, unspaced
 from siem.sources.record import address, event_id, instant, json_of, repeated_name
 from siem.sources.source import SourceSettings, Stateless
@@ -71,17 +71,23 @@ class Ecs(Stateless):
         if kind is Kind.KEYWORDS:
             texts = value if isinstance(value, list) else [text_of(value)]
             return [text for text in texts if text] or None
-        if isinstance(value, list):
-            value = value[0] if len(value) == 1 else ", ".join(value)
-        if value == "":
-            return None
-        fitting = _CONVERSIONS[kind](value)
-        if fitting is None:
-            raise DataError(record.source, 0, name, f"{kind.value} expected, not {text_of(value)[:40]!r}")
-        return fitting
+        values: Sequence[Value] = value if isinstance(value, list) else [value]
+        if name in SINGLE and len(values) > 1:
+            values = [", ".join(map(text_of, values))]
+        fitting = dict.fromkeys(_converted(record, name, one) for one in values if one != "")
+        if len(fitting) > 1:
+            return [text_of(one) for one in fitting]
+        return next(iter(fitting), None)
 
 
-def _integer(value: Value) -> Value | None:
+def _converted(record: RawRecord, name: str, value: Value) -> str | int | float | bool:
+    found = _CONVERSIONS[FIELDS[name]](value)
+    if found is None:
+        raise DataError(record.source, 0, name, f"{FIELDS[name].value} expected, not {text_of(value)[:40]!r}")
+    return found
+
+
+def _integer(value: Value) -> int | None:
     try:
         number = int(text_of(value))
     except ValueError:
@@ -89,18 +95,18 @@ def _integer(value: Value) -> Value | None:
     return number if -_LARGEST <= number < _LARGEST else None
 
 
-def _number(value: Value) -> Value | None:
+def _number(value: Value) -> float | None:
     try:
         return float(text_of(value))
     except ValueError:
         return None
 
 
-def _truth(value: Value) -> Value | None:
+def _truth(value: Value) -> bool | None:
     return {"true": True, "false": False}.get(text_of(value).lower())
 
 
-_CONVERSIONS: Final[Mapping[Kind, Callable[[Value], Value | None]]] = {
+_CONVERSIONS: Final[Mapping[Kind, Callable[[Value], str | int | float | bool | None]]] = {
     Kind.KEYWORD: text_of,
     Kind.TEXT: text_of,
     Kind.INTEGER: _integer,

@@ -1,4 +1,8 @@
-"""The table of events in DuckDB: a column for each field of :data:`siem.event.FIELDS`, two maps for the others; its rows, in and out."""
+"""The table of events in DuckDB: a column for each field of :data:`siem.event.FIELDS`, two maps for the others; its rows, in and out.
+
+Of a field that has one value in nearly every event, a list is kept in the map ``several``, and its column is empty. The map is empty in
+nearly every row, which costs next to nothing.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +26,10 @@ _SQL_TYPES: Final[Mapping[Kind, str]] = {
 }
 #: Columns that hold an event's attributes; ``sequence`` is that of its raw record in the queue.
 _ATTRIBUTES: Final[Mapping[str, str]] = {"id": "VARCHAR", "at": "BIGINT", "source": "VARCHAR", "tenant": "VARCHAR", "sequence": "BIGINT"}
-_COLUMNS: Final = {**_ATTRIBUTES, **{name: _SQL_TYPES[kind] for name, kind in FIELDS.items()}, **other_fields.COLUMNS}
-READ_COLUMNS: Final = 'id, epoch_us("at"), source, tenant, other, other_lists, ' + ", ".join(f'"{name}"' for name in FIELDS)
+_SEVERAL: Final[Mapping[str, str]] = {"several": "MAP(VARCHAR, VARCHAR[])"}
+_COLUMNS: Final = {**_ATTRIBUTES, **{name: _SQL_TYPES[kind] for name, kind in FIELDS.items()}, **other_fields.COLUMNS, **_SEVERAL}
+_FIRST: Final = 'id, epoch_us("at"), source, tenant, several'
+READ_COLUMNS: Final = f"{_FIRST}, other, other_lists, " + ", ".join(f'"{name}"' for name in FIELDS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -89,9 +95,14 @@ def _load_source(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]
         "sequence": [item.sequence for item in items],
     }
     used = set().union(*all_fields)
-    for name in FIELDS:
+    several: list[object] = [None] * len(items)
+    for name, kind_of_field in FIELDS.items():
         if name in used:
-            values[name] = [fields.get(name) for fields in all_fields]
+            rows = values[name] = [fields.get(name) for fields in all_fields]
+            if kind_of_field is not Kind.KEYWORDS and list in map(type, rows):
+                values[name] = _apart(name, rows, several)
+    if several.count(None) < len(several):
+        values["several"] = several
     other = other_fields.Load(all_fields if used - FIELDS.keys() else [])
     document: dict[str, object] = {}
     structure: dict[str, str] = {}
@@ -110,21 +121,32 @@ def _load_source(cursor: duckdb.DuckDBPyConnection, items: Sequence[StoredEvent]
     cursor.execute(statement, [orjson.dumps(document).decode()])
 
 
+def _apart(name: str, rows: Sequence[object], several: list[object]) -> list[object]:
+    """A column without its lists, which go to ``several``."""
+    for place, value in enumerate(rows):
+        if type(value) is list:
+            known = several[place]
+            several[place] = {**(known if isinstance(known, dict) else {}), name: value}
+    return [None if type(value) is list else value for value in rows]
+
+
 def columns_of(wanted: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
     """What to read of rows so that their events have these fields at least (None: all), and which fields have a column in it."""
     if wanted is None:
         return READ_COLUMNS, tuple(FIELDS)
     names = tuple(name for name in FIELDS if name in wanted)
     others = "NULL, NULL" if FIELDS.keys() >= set(wanted) else "other, other_lists"
-    return ", ".join(['id, epoch_us("at"), source, tenant', others, *(f'"{name}"' for name in names)]), names
+    return ", ".join([_FIRST, others, *(f'"{name}"' for name in names)]), names
 
 
 def event_of(row: tuple[Any, ...], names: Iterable[str] = FIELDS) -> Event:
     """The event of a row, read as :data:`READ_COLUMNS`, or as :func:`columns_of` has it for these ``names``."""
-    identity, at, source, tenant, other, lists = row[:6]
-    fields: Fields = {name: value for name, value in zip(names, row[6:], strict=True) if value is not None}
+    identity, at, source, tenant, several, other, lists = row[:7]
+    fields: Fields = {name: value for name, value in zip(names, row[7:], strict=True) if value is not None}
     if other or lists:
         fields |= other_fields.restored(other, lists)
+    if several:
+        fields |= {name: list(values) for name, values in several.items()}
     return Event(str(identity), instant(int(at)), str(source), str(tenant), fields)
 
 

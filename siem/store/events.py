@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ import duckdb
 import orjson
 
 from siem.errors import DataError, OperationError
-from siem.event import Event, Kind
+from siem.event import FIELDS, Event, Kind
 from siem.store.event_table import READ_COLUMNS, event_of, instant, load, microseconds, prepare, standing_in
 from siem.store.event_table import StoredEvent as StoredEvent
 from siem.store.other_fields import SeenNames
@@ -210,6 +210,20 @@ class EventStore:
         condition, parameters = _of_ids(ids, scope)
         with self.reading() as cursor:
             return dict(cursor.execute(f"SELECT id, sequence FROM events WHERE {condition}", parameters).fetchall())
+
+    def widened(self, search: Search) -> Search:
+        """The search, with every event that has several values for a field with a column: conditions on columns do not see them.
+
+        For a search whose results are looked at once more. Whoever counts matches in SQL alone counts too few where :meth:`has_lists`.
+        """
+        if not self.has_lists(search.scope.tenant):
+            return search
+        query = Query(f"(coalesce({search.query.condition}, FALSE) OR several IS NOT NULL)", search.query.parameters)
+        return replace(search, query=query)
+
+    def has_lists(self, tenant: str) -> bool:
+        """Whether some event of a tenant has several values for a field with a column."""
+        return any(not FIELDS.keys().isdisjoint(names) for names in self.other_names(tenant).values())
 
     def other_names(self, tenant: str) -> dict[str, frozenset[str]]:
         """For each source of a tenant, the fields of its events that have no column of their own."""

@@ -1,7 +1,8 @@
 """Fields of events that the event table has no column for: those of Windows, of ECS beyond ours, of whatever an operator adds.
 
 They stand in two maps of the table: ``other`` from name to text, ``other_lists`` from name to a list of texts. Numbers and booleans are
-kept as the text under which rules compare them. Which names came from which source is kept too, so that a search can say which exist.
+kept as the text under which rules compare them. Which names came from which source is kept too, so that a search can say which exist;
+and those of fields that have a column and came as a list (:mod:`.event_table`), so that it looks there as well.
 
 A map is a third smaller than JSON and is searched three to five times faster; loading it from two texts that DuckDB splits costs half
 of loading it as JSON (76 and 147 µs an event of thirty fields).
@@ -12,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from siem.event import FIELDS, Event, Fields, Value, text_of
+from siem.event import FIELDS, Event, Fields, Kind, Value, text_of
 
 COLUMNS: Final[Mapping[str, str]] = {"other": "MAP(VARCHAR, VARCHAR)", "other_lists": "MAP(VARCHAR, VARCHAR[])"}
 #: Between names, and between values, of one event on their way into the table; one that holds it takes the slower way.
@@ -90,13 +91,18 @@ class SeenNames:
     def add(self, cursor: duckdb.DuckDBPyConnection, events: Iterable[Event]) -> dict[tuple[str, str], set[str]]:
         """Write the names not seen before, in the caller's transaction; to be handed to :meth:`committed` once it is on the disk."""
         found: dict[tuple[str, str], set[str]] = {}
+        several: dict[tuple[str, str], set[str]] = {}
         for event in events:
             found.setdefault((event.tenant, event.source), set()).update(event.fields.keys())
+            if list in map(type, event.fields.values()):
+                lists = {name for name, value in event.fields.items() if type(value) is list}
+                several.setdefault((event.tenant, event.source), set()).update(lists)
         fresh: dict[tuple[str, str], set[str]] = {}
         for key, names in found.items():
             known = self._seen.get(key, set())
             room = _MAX_NAMES - len(known)
-            if new := sorted(names - FIELDS.keys() - known)[: max(room, 0)]:
+            of_table = {name for name in several.get(key, ()) if FIELDS.get(name, Kind.KEYWORDS) is not Kind.KEYWORDS}
+            if new := [*sorted(of_table - known), *sorted(names - FIELDS.keys() - known)[: max(room, 0)]]:
                 fresh[key] = set(new)
         if fresh:
             rows = [(tenant, source, name) for (tenant, source), names in fresh.items() for name in sorted(names)]

@@ -35,8 +35,8 @@ _IPV4_AS_NUMBER: Final = (
     " CAST(split_part({0}, '.', 1) AS BIGINT) * 16777216 + CAST(split_part({0}, '.', 2) AS BIGINT) * 65536"
     " + CAST(split_part({0}, '.', 3) AS BIGINT) * 256 + CAST(split_part({0}, '.', 4) AS BIGINT) END)"
 )
-#: Values of fields without a column, as lists of texts.
-_OTHERS: Final = ("map_values(other)", "flatten(map_values(other_lists))")
+#: Values of fields without a column, and of those that hold several, as lists of texts.
+_OTHERS: Final = ("map_values(other)", "flatten(map_values(other_lists))", "flatten(map_values(several))")
 _OTHER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _MAX_TERMS: Final = 100
 #: What every column of numbers can be compared with.
@@ -63,7 +63,8 @@ class _Token:
 
 
 def parse_query(text: str, others: Collection[str] = ()) -> Query:
-    """The condition that ``text`` describes; an empty text matches everything. ``others`` are the fields without a column that exist.
+    """The condition that ``text`` describes; an empty text matches everything. ``others`` are the fields without a column that exist,
+    and those with one that hold several values in some event.
 
     Raises DataError (path ``search``) naming the field and what was expected.
     """
@@ -191,7 +192,11 @@ class _Parser:
             self.next()
             return inside
         if token.kind == "field":
-            return _field_condition(_known_as(token.field, self._others), token.text)
+            name = _known_as(token.field, self._others)
+            found = _field_condition(name, token.text)
+            if name in self._others and name in FIELDS:
+                found = _joined(" OR ", [found, _several_condition(name, token.text)])
+            return found
         if token.kind == "word":
             return _free_text(token.text)
         raise _wrong("", f"unexpected {token.text!r}")
@@ -222,7 +227,10 @@ def _like(text: str, *, wildcards: bool = False) -> str:
 
 
 def _field_condition(name: str, text: str) -> Query:
-    target = column(name)
+    return _condition_on(name, column(name), text)
+
+
+def _condition_on(name: str, target: str, text: str) -> Query:
     kind = kind_of(name)
     if text == "*":
         return Query(f"({target} IS NOT NULL)")
@@ -245,6 +253,16 @@ def _field_condition(name: str, text: str) -> Query:
     if wildcards:
         return Query(f"({target} ILIKE ? ESCAPE '\\')", (_like(value, wildcards=True),))
     return Query(f"({target} = ?)", (value,))
+
+
+def _several_condition(name: str, text: str) -> Query:
+    """The same for a field of which an event has several values, as texts: one is enough."""
+    values = f"map_extract_value(several, '{name}')"
+    if text == "*":
+        return Query(f"(several IS NOT NULL AND {values} IS NOT NULL)")
+    x = {Kind.INTEGER: "TRY_CAST(x AS DOUBLE)", Kind.FLOAT: "TRY_CAST(x AS DOUBLE)", Kind.BOOLEAN: "TRY_CAST(x AS BOOLEAN)"}
+    one = _condition_on(name, x.get(kind_of(name), "x"), text)
+    return Query(f"(several IS NOT NULL AND {_in_list(values, one.condition)})", one.parameters)
 
 
 def _listed(name: str, target: str, value: str, *, quoted: bool, wildcards: bool) -> Query:

@@ -189,3 +189,12 @@ def test_nobody_hides_a_program_by_the_name_of_an_account() -> None:
     Pseudonyms(KEY).enrich(fields)
     assert fields["Image"] == r"C:\Windows\powershell.exe"
     assert fields["CommandLine"] == "powershell -enc"
+
+
+def test_each_of_several_people_gets_a_pseudonym_wherever_they_are_named() -> None:
+    pseudonyms = Pseudonyms(KEY)
+    people = ["899700000146", "899700000161"]
+    fields: Fields = {"user.id": people, "message": ["899700000146 came", "nobody"], "url.path": "/p/899700000161"}
+    pseudonyms.enrich(fields)
+    one, other = pseudonyms.of("user.id", "899700000146"), pseudonyms.of("user.id", "899700000161")
+    assert fields == {"user.id": [one, other], "message": [f"{one} came", "nobody"], "url.path": f"/p/{other}"}

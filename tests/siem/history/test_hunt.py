@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from siem.detection import Detection
 from siem.detection.engine import Engine
 from siem.detection.indicators import Few, Indicator, Kind
 from siem.detection.load import Ruleset, load_rules
+from siem.detection.logsource import LogSource
 from siem.detection.naming import find_rule
 from siem.detection.prove import test as prove
 from siem.enrichment.pseudonyms import Pseudonyms
@@ -23,7 +25,7 @@ from siem.sources import SOURCES
 from siem.sources.source import SourceSettings
 from siem.store.events import EventStore, Scope, StoredEvent
 from tests.siem.history.night import BEGIN, PLAYED_AT, TYPES, Found, Night
-from tests.siem.history.world import Shelf, crowd
+from tests.siem.history.world import Shelf, crowd, several
 
 HERE = Stretch(Scope())
 
@@ -148,13 +150,44 @@ def test_late_and_equal_instants_are_in_their_place(shelf: Shelf) -> None:
 
 
 def test_every_rule_of_ours_over_random_events_is_the_engine_over_them(shelf: Shelf) -> None:
-    tenant, events = shelf.put(crowd(300, seed=3))
+    tenant, events = shelf.put([*crowd(150, seed=3), *several(crowd(150, seed=8), seed=9)])
     ruleset = load_rules(ROOT / "rules")
     for rule_id in ruleset.alerting:
         engine = Engine(ruleset.only([rule_id]))
         expected = [d for d in [*engine.evaluate(events), *engine.flush()] if d.rule_id == rule_id]
         found = [d for step in hunt(shelf.store, plan(ruleset, rule_id), Stretch(Scope(tenant))) for d in step.detections]
         assert folded(found, ruleset) == folded(expected, ruleset)
+
+
+LINES = [
+    ("user.id", ["a", "É", "10"]), ("user.id|contains", "b"), ("user.id|cased", "A"), ("message|re", "a.b|^i"), ("url.path", "a*"),
+    ("source.ip|cidr", "192.0.2.0/24"), ("http.response.status_code|gte", 5), ("http.response.status_code", [-3, 12]),
+    ("source.geo.location.lat|lt", 1), ("user.id|fieldref", "message"), ("message|fieldref|contains", "user.id"), ("user.id|neq", "a"),
+    ("url.path", None), ("user.id|exists", True), ("message|exists", False), ("", "ab"), ("user.id", "*"), ("user.id|hour|gte", 8),
+]  # fmt: skip
+
+
+def test_of_a_field_with_several_values_one_is_enough_live_and_over_history(shelf: Shelf, tmp_path: Path) -> None:
+    tenant, events = shelf.put(several(crowd(1200, seed=4), seed=5))
+    assert any(isinstance(event.fields.get("user.id"), list) for event in events)
+    for place, (line, value) in enumerate(LINES):
+        said = {
+            "title": line or "keyword",
+            "id": f"00000000-0000-4000-8000-{place:012d}",
+            "name": f"rule_{place}",
+            "logsource": {"product": "random"},
+            "detection": {"one": {line: value} if line else [value], "condition": "one"},
+        }
+        (tmp_path / f"rule_{place:04d}.yml").write_text(yaml.safe_dump(said, allow_unicode=True), "utf-8")
+    group = "title: Group\nid: 00000000-0000-4000-8000-0000000000ff\ncorrelation:\n  type: event_count\n  rules: [rule_16]\n"
+    (tmp_path / "group.yml").write_text(f"{group}  group-by: [user.id]\n  timespan: 60s\n  condition: {{gte: 3}}\n")
+    ruleset = load_rules(tmp_path, sources=[LogSource("random", "", "", {}, subject="user.id")])
+    assert ruleset.errors == () and len(ruleset.rules) == len(LINES) + 1
+    for rule_id, rule in ruleset.rules.items():
+        wanted = plan(ruleset, rule_id)
+        expected = Engine(wanted.ruleset).evaluate(events)
+        found = [one for step in hunt(shelf.store, wanted, Stretch(Scope(tenant)), slice_count=150) for one in step.detections]
+        assert folded(found, ruleset) == folded(expected, ruleset) != set(), rule.title
 
 
 def test_rules_about_indicators_over_random_events_are_the_engine_over_them(shelf: Shelf, tmp_path: Path) -> None:
@@ -170,7 +203,7 @@ veilleur:
     (tmp_path / "rules.yml").write_text(rule, encoding="utf-8")
     ruleset = load_rules(tmp_path)
     (listing,) = ruleset.indicators
-    tenant, events = shelf.put(crowd(600, seed=5))
+    tenant, events = shelf.put([*crowd(600, seed=5), *several(crowd(60, seed=6), seed=7)])
     given = [(Kind.ADDRESS, "192.0.2.0/29"), (Kind.ADDRESS, "10.1.2.3/32"), (Kind.DOMAIN, "a"), (Kind.DOMAIN, "é"), (Kind.URL, "a")]
     book = Few([Indicator(kind, value, confidence=number * 30) for number, (kind, value) in enumerate(given)])
     engine = Engine(ruleset)

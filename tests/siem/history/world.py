@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from siem.detection.conditions import AllOf, AnyOf, Negated, Node
 from siem.detection.modifiers import item_node
-from siem.event import Event, Value
+from siem.event import FIELDS, SINGLE, Event, Kind, Value, text_of
 from siem.store.events import EventStore, StoredEvent
 from siem.store.query import Query
 
@@ -105,6 +105,18 @@ trees = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def several(rows: Sequence[Mapping[str, Value]], seed: int) -> list[dict[str, Value]]:
+    """The same events, some fields that hold one value holding those of two events instead, as texts."""
+    chance = random.Random(seed)
+    made = [dict(row) for row in rows]
+    for row in made:
+        for name in row.keys() & FIELDS.keys() - SINGLE:
+            other = chance.choice(rows).get(name)
+            if FIELDS[name] is not Kind.KEYWORDS and other is not None and chance.random() < 0.3:
+                row[name] = [text_of(row[name]), text_of(other)]
+    return made
 
 
 class Stored(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 
 from siem.errors import OperationError
 from siem.event import Event, Fields
-from siem.store.event_table import READ_COLUMNS, StoredEvent, event_of, instant, load, microseconds, prepare
+from siem.store.event_table import READ_COLUMNS, StoredEvent, columns_of, event_of, instant, load, microseconds, prepare
 from siem.store.events import EventStore, Scope, Search
 from siem.store.query import parse_query
 
@@ -26,12 +26,18 @@ def test_a_batch_of_several_sources_is_loaded_and_read_as_it_was() -> None:
         {"event.action": "login.failed", "event.category": ["authentication"], "source.port": 443},
         {"event.action": "login.failed", "Image": "C:\\Windows\\cmd.exe"},
         {"health.break_glass": True, "process.args": ["a", "b"], "Image": ""},
+        {"source.ip": ["192.0.2.1", "2001:db8::1"], "source.port": ["443", "80"], "user.id": "x", "user.roles": ["10"], "tags": ["t"]},
+        {"source.ip": ["192.0.2.1", "192.0.2.2"], "user.id": "x"},
+        {"source.ip": "192.0.2.1", "user.id": ["x", "y"]},
         {},
     ]
     events = [Event(f"e{number}", AT, f"s{number % 2}", "default", fields) for number, fields in enumerate(many)]
     load(connection, [StoredEvent(number, event) for number, event in enumerate(events)])
     rows = connection.execute(f"SELECT {READ_COLUMNS} FROM events ORDER BY id").fetchall()
     assert [event_of(row) for row in rows] == events
+    columns, names = columns_of({"source.ip"})
+    rows = connection.execute(f"SELECT {columns} FROM events ORDER BY id").fetchall()
+    assert [event_of(row, names).fields.get("source.ip") for row in rows] == [fields.get("source.ip") for fields in many]
 
 
 def test_a_table_of_an_older_version_gets_the_columns_it_has_not() -> None:

@@ -119,3 +119,40 @@ def test_any_text_is_a_query_or_a_named_mistake(store: EventStore, text: str) ->
     assert 0 <= store.count(Search(Scope(), query)) <= len(EVENTS)
     assert query is EVERYTHING or query.condition
     assert store.count(Search(Scope())) == len(EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("user.id:P-ALICE", "both one"),
+        ("user.id:P-BOB", "both"),
+        ("user.id:P-*", "both one"),
+        ("NOT user.id:P-BOB", "one other"),
+        ("user.id:*", "both one"),
+        ("source.ip:192.0.2.0/24", "both"),
+        ("source.ip:198.51.100.2", "both"),
+        ("http.response.status_code:>=500", "both"),
+        ("http.response.status_code:200", "both one"),
+        ("message:second", "both"),
+        ("second", "both"),
+    ],
+)
+def test_of_a_field_with_several_values_one_is_enough(text: str, names: str) -> None:
+    made = EventStore(None)
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    rows: dict[str, Fields] = {
+        "both": {
+            "user.id": ["P-ALICE", "P-BOB"],
+            "source.ip": ["192.0.2.7", "198.51.100.2"],
+            "http.response.status_code": ["200", "503"],
+            "message": ["the first", "the Second"],
+        },
+        "one": {"user.id": "P-ALICE", "http.response.status_code": 200, "message": "the first"},
+        "other": {"event.action": "x"},
+    }
+    made.append([StoredEvent(number, Event(name, at, "web", "default", fields)) for number, (name, fields) in enumerate(rows.items())])
+    known = frozenset[str]().union(*made.other_names("default").values())
+    found = made.search(Search(Scope(), parse_query(text, known))).events
+    assert " ".join(sorted(event.id for event in found)) == names
+    assert made.has_lists("default") and not made.has_lists("another")
+    made.close()
