@@ -11,9 +11,10 @@ from enum import Enum
 from typing import Final
 
 from siem.detection.conditions import ConditionError
-from siem.detection.predicates import Compare, is_measurable
+from siem.detection.predicates import Compare
 from siem.detection.selections import RuleMistake
 from siem.detection.terms import Term, at_least, read_terms, rules_named
+from siem.detection.values import is_measurable
 
 
 class CorrelationType(Enum):

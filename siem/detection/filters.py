@@ -2,7 +2,8 @@
 
 A filter's condition is taken together with the rule's: ``(rule) and (filter)``, so that a filter that leaves something out says ``not``.
 Beside Sigma's keys a filter says who answers for it and until when, in our own section ``veilleur``: ``owner``, ``reason`` and
-``expires`` (the last day, in UTC, whose events it hides). Each match that it hides is counted; past its last day it hides nothing.
+``expires`` (the last day, in UTC, whose events it hides), and the ``zone`` of its own time modifiers. Each match that it hides is counted;
+past its last day it hides nothing.
 
 Source: Sigma specification 2.1.0, «Sigma Filters»; pySigma for how the two conditions are taken together.
 """
@@ -14,10 +15,12 @@ from typing import Final, TypedDict
 
 from siem.detection.conditions import Node
 from siem.detection.modifiers import Placeholders, Rename
+from siem.detection.predicates import UTC_ZONE
 from siem.detection.selections import RuleMistake, detection_tree
+from siem.detection.zones import in_zone, zone_of
 
 _LOGSOURCE_KEYS: Final = ("product", "category", "service")
-_OUR_KEYS: Final = ("owner", "reason", "expires")
+_OUR_KEYS: Final = ("owner", "reason", "expires", "zone")
 _DAY: Final = timedelta(days=1)
 
 
@@ -40,6 +43,7 @@ class Filter:
     expires_at: datetime | None = None
     path: str = ""
     own: bool = False
+    zone: str = UTC_ZONE
 
     @property
     def key(self) -> str:
@@ -66,7 +70,7 @@ class Filter:
     def tree(self, placeholders: Placeholders, rename: Rename) -> Node:
         """Its condition, over the field names of a rule's log source. Raises RuleMistake."""
         try:
-            return detection_tree(self.detection, placeholders, rename)
+            return in_zone(detection_tree(self.detection, placeholders, rename), self.zone)
         except RuleMistake as mistake:
             raise RuleMistake(mistake.problem, "filter", *mistake.path[1:]) from mistake
 
@@ -133,18 +137,20 @@ class _Ours(TypedDict):
     owner: str
     reason: str
     expires_at: datetime | None
+    zone: str
 
 
 def _of_ours(section: object) -> _Ours:
     if section is None:
-        return {"owner": "", "reason": "", "expires_at": None}
+        section = {}
     if not isinstance(section, Mapping):
         raise RuleMistake("a map with owner, reason and expires is expected", "veilleur")
     unknown = [str(key) for key in section if key not in _OUR_KEYS]
     if unknown:
-        raise RuleMistake(f"unknown key «{unknown[0]}»; owner, reason and expires are expected", "veilleur", unknown[0])
+        raise RuleMistake(f"unknown key «{unknown[0]}»; owner, reason, expires and zone are expected", "veilleur", unknown[0])
     day = _said(section, "expires", "veilleur")
-    return {"owner": _said(section, "owner", "veilleur"), "reason": _said(section, "reason", "veilleur"), "expires_at": _end_of(day)}
+    owner, reason = (_said(section, key, "veilleur") for key in ("owner", "reason"))
+    return {"owner": owner, "reason": reason, "expires_at": _end_of(day), "zone": zone_of(section)}
 
 
 def _end_of(day: str) -> datetime | None:

@@ -1,8 +1,8 @@
 """What a rule document says of itself, whatever kind of rule it is: title, level, authors, and our own section.
 
 ``veilleur`` is ours: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection), ``summary``
-(English), ``baseline`` and ``indicators`` (instead of a detection: see :mod:`.baseline`, :mod:`.indicators`), and what turns matches
-into alerts (:mod:`.alerting`).
+(English), ``baseline`` and ``indicators`` (instead of a detection: see :mod:`.baseline`, :mod:`.indicators`), ``zone`` (:mod:`.zones`), and
+what turns matches into alerts (:mod:`.alerting`).
 """
 
 import re
@@ -17,7 +17,7 @@ from siem.detection.selections import RuleMistake
 LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 _STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
-_OUR_KEYS: Final = alerting.KEYS | {"titre", "resume", "summary", "baseline", "indicators"}
+_OUR_KEYS: Final = alerting.KEYS | {"titre", "resume", "summary", "baseline", "indicators", "zone"}
 #: Of ids made from names.
 _NAMELESS: Final = uuid.UUID("f3f6ab3b-8c53-4d4b-9d51-0d9a3c1f6c0e")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")

@@ -26,7 +26,8 @@ from siem.detection.placeholders import FOLDER as LISTS
 from siem.detection.placeholders import read_placeholders
 from siem.detection.predicates import fields_of
 from siem.detection.references import References, inputs_of
-from siem.detection.selections import RuleMistake, detection_tree, mistake_of
+from siem.detection.selections import RuleMistake, mistake_of
+from siem.detection.zones import rule_tree
 from siem.errors import DataError
 
 
@@ -244,8 +245,7 @@ class _Loader:
         for document in documents:
             if "filter" in document.body:
                 try:
-                    own = document.folder.path.name == OWN
-                    one = replace(read_filter(document.body, self.placeholders), path=document.path, own=own)
+                    one = replace(read_filter(document.body, self.placeholders), path=document.path, own=document.folder.path.name == OWN)
                     self.filters.append((one, document))
                 except RuleMistake as mistake:
                     self.errors.append(document.error(mistake))
@@ -337,7 +337,7 @@ class _Loader:
             asked[name] = None
             return event_names(name)
 
-        tree = detection_tree(body["detection"], self.placeholders, rename)
+        tree = rule_tree(body, self.placeholders, rename)
         added: list[AddedFilter] = []
         for one, document in self.filters:
             if one.applies_to(body):

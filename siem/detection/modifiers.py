@@ -30,10 +30,10 @@ from siem.detection.predicates import (
     TextIs,
     TimePart,
     TimePartIs,
-    is_measurable,
     text_of,
 )
 from siem.detection.regex import CostlyExpression, check_expression
+from siem.detection.values import is_measurable
 
 #: Values for ``expand``: placeholder name to the values it stands for.
 Placeholders = Mapping[str, Sequence[str]]

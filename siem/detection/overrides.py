@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from siem.detection import alerting
+from siem.detection import alerting, zones
 from siem.detection.documents import Document
 from siem.detection.folders import OWN
 from siem.detection.selections import RuleMistake
@@ -21,7 +21,8 @@ from siem.errors import DataError
 
 KEY: Final = "alerting"
 DEFAULT: Final = "default"
-_FOR_ALL: Final = frozenset({"repeat", "again"})
+_DURATIONS: Final = frozenset({"repeat", "again"})
+_FOR_ALL: Final = _DURATIONS | {zones.KEY}
 
 
 def overridden(documents: Sequence[Document]) -> tuple[list[Document], list[DataError]]:
@@ -61,15 +62,16 @@ def _sections(document: Document, errors: list[DataError]) -> Iterator[tuple[str
 
 def _checked(section: object, target: Document | None, name: str) -> Mapping[str, object]:
     """The section, if the target can be read with it. Raises RuleMistake."""
-    allowed = alerting.KEYS if target is not None else _FOR_ALL
+    allowed = alerting.KEYS | {zones.KEY} if target is not None else _FOR_ALL
     if not isinstance(section, Mapping):
         raise RuleMistake("a map such as {repeat: 6h} is expected", KEY, name)
     unknown = next((str(key) for key in section if key not in allowed), None)
     if unknown is not None:
         raise RuleMistake(f"unknown key «{unknown}»; one of {', '.join(sorted(allowed))} is expected", KEY, name, unknown)
     try:
-        for key in _FOR_ALL & section.keys():
+        for key in _DURATIONS & section.keys():
             alerting.duration(section[key], key)
+        zones.zone_of(section)
         group = alerting.fields(section.get("group-by"), "group-by")
         alerting.limit(section.get("limit"), group)
     except RuleMistake as mistake:

@@ -6,17 +6,17 @@ A field that holds a list matches if one of its elements does. Numbers, booleans
 """
 
 import ipaddress
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from siem.detection.casing import without_case
 from siem.detection.patterns import How, Pattern
 from siem.detection.regex import search
+from siem.detection.values import address, instant, number
 from siem.event import text_of as text_of
 
 #: The field of a keyword search: any value of the event.
@@ -24,8 +24,9 @@ ANYWHERE: Final = ""
 #: The event's own instant, as a field.
 TIMESTAMP: Final = "@timestamp"
 
-#: Longer texts are no addresses, zone and brackets included.
-_LONGEST_ADDRESS: Final = 100
+
+#: The zone in which instants are judged where nothing says another.
+UTC_ZONE: Final = "UTC"
 
 Text = str | tuple[str, ...] | None
 Test = Callable[["View"], bool]
@@ -118,14 +119,6 @@ class Renamed(dict[str, Text]):
         return text
 
 
-def is_measurable(number: float) -> bool:
-    """Whether it is a finite number that a comparison can be made with; a whole number may be larger than any of those."""
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
-
-
 class Compare(Enum):
     """Numeric comparisons, by their Sigma names."""
 
@@ -207,12 +200,13 @@ class NumberIs:
 
 @dataclass(frozen=True, slots=True)
 class TimePartIs:
-    """A part of the instant that the field holds stands in this relation to ``number``."""
+    """A part of the instant that the field holds, in a zone, stands in this relation to ``number``."""
 
     field: str
     part: TimePart
     compare: Compare
     number: float
+    zone: str = UTC_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,44 +237,6 @@ class SameAs:
 Predicate = TextIs | Matches | InNetwork | NumberIs | TimePartIs | Exists | IsNull | SameAs
 
 
-def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address written in a text; an IPv4 address mapped into IPv6 is an IPv4 address."""
-    return _address(text) if len(text) <= _LONGEST_ADDRESS else None
-
-
-@lru_cache(maxsize=65536)
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        found = ipaddress.ip_address(text.strip().strip("[]"))
-    except ValueError:
-        return None
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return found.ipv4_mapped
-        if found.scope_id is not None:
-            return ipaddress.IPv6Address(int(found))
-    return found
-
-
-def number(text: str) -> float | None:
-    """The number written in a text; None for anything else, for NaN and infinities, and for Python's own way with underscores."""
-    if "_" in text:
-        return None
-    try:
-        found = float(text)
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None
-
-
-def instant(text: str) -> datetime | None:
-    """The instant written in a text in ISO 8601, or None."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def text_test(predicate: Predicate) -> Callable[[str], bool]:
     """The test of one value's text, for predicates about one value (lower-case text unless cased or exact)."""
     match predicate:
@@ -292,8 +248,9 @@ def text_test(predicate: Predicate) -> Callable[[str], bool]:
             return _network_test(network)
         case NumberIs(_, compare, limit):
             return lambda text: (found := number(text)) is not None and compare.holds(found, limit)
-        case TimePartIs(_, part, compare, limit):
-            return lambda text: (found := instant(text)) is not None and compare.holds(part.of(found), limit)
+        case TimePartIs(_, part, compare, limit, zone):
+            there = None if zone == UTC_ZONE else ZoneInfo(zone)
+            return lambda text: (found := instant(text, there)) is not None and compare.holds(part.of(found), limit)
         case _:
             raise TypeError(f"{predicate!r} is not about one value")
 

@@ -12,7 +12,8 @@ from typing import Final, Protocol
 
 from siem.detection.casing import without_case
 from siem.detection.correlations import Correlation, CorrelationType
-from siem.detection.predicates import Text, number
+from siem.detection.predicates import Text
+from siem.detection.values import number
 
 #: One match in a correlation's state: instant (µs), place of its rule in the list, event id, counted value,
 #: group of the child correlation it comes from (empty: a plain match), carried fields.

@@ -16,6 +16,7 @@ from siem.detection.patterns import How, Pattern, Wild
 from siem.detection.predicates import (
     ANYWHERE,
     TIMESTAMP,
+    UTC_ZONE,
     Compare,
     Exists,
     InNetwork,
@@ -62,7 +63,7 @@ def of_predicate(predicate: Predicate) -> Bounds:
             return _presence(name, present=False, timestamp=False)
         case SameAs():
             return _same_as(predicate)
-        case TimePartIs(field, part, compare, limit) if field == TIMESTAMP:
+        case TimePartIs(field, part, compare, limit, zone) if field == TIMESTAMP and zone == UTC_ZONE:
             return exactly(Query(f"""(date_part('{_DATE_PARTS[part]}', "at") {_OPERATORS[compare]} ?)""", (limit,)))
         case _:
             if predicate.field == ANYWHERE:

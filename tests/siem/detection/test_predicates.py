@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from siem.detection.predicates import TIMESTAMP, Compare, Exists, TimePart, TimePartIs, View, address, compiled, instant, number, text_of
+from siem.detection.predicates import TIMESTAMP, Compare, Exists, TimePart, TimePartIs, View, compiled, text_of
 
 
 @pytest.mark.parametrize(
@@ -13,23 +13,10 @@ def test_values_compare_by_their_text(value: object, text: str) -> None:
     assert text_of(value) == text
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "", "ten", "0x10"])
-def test_what_is_no_number_compares_with_none(text: str) -> None:
-    assert number(text) is None
-
-
-def test_an_address_may_be_mapped_bracketed_or_scoped() -> None:
-    assert str(address("::ffff:192.0.2.1")) == "192.0.2.1"
-    assert str(address("[2001:db8::1]")) == "2001:db8::1"
-    assert str(address("fe80::1%eth0")) == "fe80::1"
-    assert address("192.0.2.256") is None
-
-
 def test_the_event_s_own_instant_is_a_field() -> None:
     at = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
     assert compiled(TimePartIs(TIMESTAMP, TimePart.HOUR, Compare.LT, 5))(View({}, at))
     assert compiled(Exists(TIMESTAMP, True))(View({}, at))
-    assert instant("not an instant") is None
 
 
 def test_texts_are_made_once_and_only_for_fields_asked_for() -> None:
