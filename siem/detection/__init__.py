@@ -54,6 +54,9 @@ class Rule:
     correlation: bool
     #: The same in English; placeholders are among those of the French sentence, or none.
     summary_en: str = ""
+    #: The description and the innocent causes in French; empty where the rule says them in English alone.
+    description_fr: str = ""
+    falsepositives_fr: tuple[str, ...] = ()
     rule_set: str = ""
     #: How matches become alerts, see :mod:`.alerting`. ``group_by`` is empty for a correlation, which has its own; ``limit`` None: the
     #: watch's; ``again_seconds`` 0: an alert that goes on is never raised anew.

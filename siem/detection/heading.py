@@ -1,8 +1,9 @@
 """What a rule document says of itself, whatever kind of rule it is: title, level, authors, and our own section.
 
-``veilleur`` is ours: ``titre`` and ``resume`` (French; ``{field}`` and ``{count}`` are filled from the detection), ``summary``
-(English), ``baseline`` and ``indicators`` (instead of a detection: see :mod:`.baseline`, :mod:`.indicators`), ``zone`` (:mod:`.zones`), and
-what turns matches into alerts (:mod:`.alerting`).
+``veilleur`` is ours: ``titre``, ``explication`` and ``faux-positifs`` (title, description and innocent causes in French), ``resume`` and
+``summary`` (a sentence in French and English; ``{field}`` and ``{count}`` are filled from the detection), ``baseline`` and ``indicators``
+(instead of a detection: see :mod:`.baseline`, :mod:`.indicators`), ``zone`` (:mod:`.zones`), and what turns matches into alerts
+(:mod:`.alerting`).
 """
 
 import re
@@ -17,7 +18,7 @@ from siem.detection.selections import RuleMistake
 LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 _STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
-_OUR_KEYS: Final = alerting.KEYS | {"titre", "resume", "summary", "baseline", "indicators", "zone"}
+_OUR_KEYS: Final = alerting.KEYS | {"titre", "resume", "summary", "baseline", "indicators", "zone", "explication", "faux-positifs"}
 #: Of ids made from names.
 _NAMELESS: Final = uuid.UUID("f3f6ab3b-8c53-4d4b-9d51-0d9a3c1f6c0e")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -64,6 +65,8 @@ def heading(document: Document, rule_id: str, subject: str, *, correlation: bool
         repeat_seconds=alerting.duration(ours.get("repeat", "1h"), "repeat"),
         correlation=correlation,
         summary_en=text_at(ours, "summary", "veilleur"),
+        description_fr=text_at(ours, "explication", "veilleur"),
+        falsepositives_fr=tuple(_text_list(ours, "faux-positifs")),
         group_by=group_by,
         again_seconds=alerting.duration(ours["again"], "again") if "again" in ours else 0,
         limit=alerting.limit(ours.get("limit"), group),

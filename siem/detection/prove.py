@@ -193,10 +193,12 @@ def _of_rule(rule: Rule, gives: Callable[[str], bool], *, alerts: bool) -> Itera
         "license": rule.licence,
         "description": rule.description,
         "veilleur.titre": rule.title_fr != rule.title,
+        "veilleur.explication": rule.description_fr,
     }
     if alerts:
         wanted |= {
             "falsepositives": rule.falsepositives,
+            "veilleur.faux-positifs": rule.falsepositives_fr,
             "tags (attack.t1078)": rule.techniques,
             "veilleur.resume": rule.summary_fr != rule.title,
             "veilleur.subject": rule.subject,

@@ -68,7 +68,7 @@ def test_a_check_of_rules_warns_of_what_no_counted_event_had(database: Database,
     (folder / "windows_vendor.yml").write_text(
         "title: V\nid: 00000000-0000-4000-8000-000000000001\nauthor: A\nlicense: MIT\ndescription: d\nlevel: low\ntags: [attack.t1078]\n"
         "falsepositives: [none]\nlogsource: {product: windows, service: sysmon}\ndetection: {one: {Vendor: x}, condition: one}\n"
-        "veilleur: {titre: T, resume: R, subject: host.name}\n"
+        "veilleur: {titre: T, explication: E, faux-positifs: [F], resume: R, subject: host.name}\n"
     )
     assert "rules: no problem\n" in RUNNER.invoke(app, ["rules", "check", str(folder)]).output
     engine = Engine(load_rules(folder))

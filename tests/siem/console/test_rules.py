@@ -1,10 +1,13 @@
 import re
+from dataclasses import replace
 
 import pytest
 
+from siem.detection.load import load_rules
 from siem.detection.profile import Profiles, UnseenField
 from siem.incidents.filters import AlertFilter
 from siem.incidents.model import Incident, Verdict
+from siem.settings import ROOT
 from siem.store import filter_hits
 from tests.siem.console.world import ANALYST, World
 
@@ -87,3 +90,23 @@ def test_the_navigator_gets_what_is_looked_for_and_what_was_seen(
     assert answer.headers["content-disposition"].startswith("attachment") and answer.json()["versions"]["layer"] == "4.5"
     found = {cell["techniqueID"]: cell for cell in answer.json()["techniques"]}
     assert found[technique]["score"] == score and "Équipe Veilleur" in found[technique]["comment"]
+
+
+def test_what_a_rule_says_is_shown_in_the_language_of_the_reader_where_it_says_it_so(world: World) -> None:
+    rule = next(iter(world.services.rules.values()))
+    browser = world.client(ANALYST)
+    page = browser.get(f"/regles/{rule.id}").text
+    assert f'<p lang="en">{rule.description}</p>' in page and f'<ul lang="en"><li>{rule.falsepositives[0]}</li></ul>' in page
+    told = replace(rule, description_fr="Ce qu’elle cherche.", falsepositives_fr=("Une garde chargée",))
+    object.__setattr__(world.services, "rules", {**world.services.rules, rule.id: told})
+    page = browser.get(f"/regles/{rule.id}").text
+    assert "<p>Ce qu’elle cherche.</p>" in page and "<ul><li>Une garde chargée</li></ul>" in page and f"<p>{rule.description}" not in page
+    english = world.client(ANALYST, **{"accept-language": "en"}).get(f"/regles/{rule.id}").text
+    assert f"<p>{rule.description}</p>" in english and "Ce qu’elle cherche" not in english
+
+
+def test_every_rule_of_ours_says_itself_in_french_with_as_many_innocent_causes_as_in_english() -> None:
+    rules = load_rules(ROOT / "rules").rules.values()
+    assert [rule.path for rule in rules if not rule.description_fr or len(rule.falsepositives_fr) != len(rule.falsepositives)] == []
+    texts = [text for rule in rules for text in (rule.title_fr, rule.summary_fr, rule.description_fr, *rule.falsepositives_fr)]
+    assert [text for text in texts if re.search(r"'|(?<![\u00a0\u202f])[;:?!](\s|$)|« | »", text)] == [], "French typography"

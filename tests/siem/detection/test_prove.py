@@ -20,7 +20,7 @@ detection:
   selection: {event.action: login.succeeded}
   condition: selection
 falsepositives: [Travel]
-veilleur: {titre: De loin, resume: "{user.id} est loin.", subject: user.id}
+veilleur: {titre: De loin, explication: Une connexion de loin., faux-positifs: [Voyage], resume: "{user.id} est loin.", subject: user.id}
 """
 
 
@@ -150,6 +150,8 @@ def test_a_rule_without_a_proof_and_one_that_does_not_load_are_not_proved(folder
         ("falsepositives: [Travel]\n", "", "falsepositives: missing"),
         ("tags: [attack.t1078]\n", "", "tags (attack.t1078): missing"),
         ("titre: De loin, ", "", "veilleur.titre: missing"),
+        ("explication: Une connexion de loin., ", "", "veilleur.explication: missing"),
+        ("faux-positifs: [Voyage], ", "", "veilleur.faux-positifs: missing"),
         ("{user.id} est", "{user.nam} est", "«user.nam» is not a field"),
         ("id: 8a2f3a2e-7d0e-4b57-9a53-0f0f6a1c2b3d\n", "", "idp_abroad.yml:1: id: missing: a UUID"),
         ("author: Veilleur\n", "author: Veilleur\ndate: yesterday\n", "idp_abroad.yml:5: date: not in the form of the schema"),
