@@ -5,7 +5,7 @@ Source: Sigma specification 2.1.0, «Correlation Rules».
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -102,7 +102,7 @@ def read_correlation(section: object, *, generate: object = None, detection: obj
     if kind is CorrelationType.TEMPORAL_ORDERED and len(references) < 2:
         raise RuleMistake("an order needs at least two rules", "correlation", "rules")
     limits, fields, percentile, terms = _condition(kind, section.get("condition"), references)
-    _refuse_impossible(kind, limits)
+    _refuse_impossible(kind, limits, len(set(references)))
     return Correlation(
         type=kind,
         references=references,
@@ -235,16 +235,20 @@ def _limit(key: str, limit: object) -> tuple[Compare, float]:
     return Compare(key), float(limit)
 
 
-def _refuse_impossible(kind: CorrelationType, limits: _Limits) -> None:
-    """Raises RuleMistake where no window can ever meet the limits. What is counted is whole."""
+def _refuse_impossible(kind: CorrelationType, limits: _Limits, rule_count: int) -> None:
+    """Raises RuleMistake where no window can ever meet the limits. What is counted is whole; of the rules, there is one at least."""
     near = {limit for _, limit in limits}
-    if kind not in OVER_NUMBERS:
+    tried: Iterable[float]
+    if kind in _TEMPORAL:
+        tried = range(1, rule_count + 1)
+    elif kind not in OVER_NUMBERS:
         least = 1.0 if kind is CorrelationType.EVENT_COUNT else 0.0
         tried = {least, *(max(least, math.floor(limit) + step) for limit in near for step in (-1, 0, 1))}
     else:
         tried = near | {math.nextafter(limit, way) for limit in near for way in (-math.inf, math.inf)}
     if limits and not any(all(compare.holds(one, limit) for compare, limit in limits) for one in tried):
-        raise RuleMistake("no number meets this condition: it would never match", *_PATH)
+        what = f"no number of {rule_count} rules" if kind in _TEMPORAL else "no number"
+        raise RuleMistake(f"{what} meets this condition: it would never match", *_PATH)
 
 
 def _fields(kind: CorrelationType, value: object) -> tuple[str, ...]:

@@ -65,6 +65,15 @@ _COMPARES: Final[Mapping[str, Compare]] = {item.value: item for item in Compare 
 _TIME_PARTS: Final[Mapping[str, TimePart]] = {item.value: item for item in TimePart}
 _TYPES: Final = frozenset({"re", "cidr", "exists", "fieldref"}) | _COMPARES.keys() | _TIME_PARTS.keys()
 _TRANSFORMS: Final = frozenset({"base64", "base64offset", "windash", "expand"}) | _ENCODINGS.keys() | _PLACES.keys()
+#: What the parts of an instant can be; a year may be any.
+_SHOWN: Final[Mapping[TimePart, range]] = {
+    TimePart.MINUTE: range(60),
+    TimePart.HOUR: range(24),
+    TimePart.DAY: range(1, 32),
+    TimePart.WEEK: range(1, 54),
+    TimePart.MONTH: range(1, 13),
+}
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 #: Every modifier understood.
 MODIFIERS: Final = _TYPES | _TRANSFORMS | _FLAGS.keys() | {"all", "cased", "neq"}
 
@@ -124,8 +133,9 @@ def _read_key(key: str, rename: Rename) -> tuple[_Item, Sequence[str]]:
     time_part = [word for word in types if word in _TIME_PARTS]
     compare = [word for word in types if word in _COMPARES]
     kinds = [word for word in types if word not in compare] if time_part else types
-    if len(kinds) > 1 or len(compare) > 1:
-        raise ItemError(f"«{types[0]}» and «{types[1]}» exclude one another")
+    for words in (compare, kinds):
+        if len(words) > 1:
+            raise ItemError(f"«{words[0]}» and «{words[1]}» exclude one another")
     kind = kinds[0] if kinds else "text"
     flags = [word for word in modifiers if word in _FLAGS]
     if flags and kind != "re":
@@ -175,7 +185,7 @@ def _value_node(item: _Item, value: object, placeholders: Placeholders, rename: 
         case "cidr":
             return any_of([Leaf(InNetwork(item.field, _network(text))) for text in _expanded(_string(value), item, placeholders)])
         case part:
-            return Leaf(TimePartIs(item.field, _TIME_PARTS[part], item.compare, _number(value)))
+            return _time_part(item, _TIME_PARTS[part], _number(value))
 
 
 def _null_node(item: _Item) -> Node:
@@ -314,9 +324,21 @@ def _expression(item: _Item, text: str) -> Matches:
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
-        return ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise ItemError(f"not a network (expected 192.0.2.0/24 or 2001:db8::/32): {text}") from error
+        raise ItemError(f"not a network (expected 192.0.2.0/24 or 2001:db8::/32): {text[:100]}") from error
+    # As an address mapped into IPv6 is the IPv4 address, so is a network of them.
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        return ipaddress.IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
+def _time_part(item: _Item, part: TimePart, limit: float) -> Node:
+    """Raises ItemError where no clock ever shows what is asked for."""
+    shown = _SHOWN.get(part)
+    if shown is not None and not any(item.compare.holds(one, limit) for one in shown):
+        raise ItemError(f"no {part.value} is so: they are from {shown[0]} to {shown[-1]}, and the line would never hold")
+    return Leaf(TimePartIs(item.field, part, item.compare, limit))
 
 
 def _field_references(item: _Item, value: object, rename: Rename) -> list[SameAs]:

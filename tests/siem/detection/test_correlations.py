@@ -75,6 +75,8 @@ def test_knows_every_type(kind: CorrelationType) -> None:
         ({"condition": {"lt": 1}}, "condition", "would never match"),
         ({"condition": {"gt": 10, "lt": 11}}, "condition", "would never match"),
         ({"condition": {"eq": 2.5}}, "condition", "would never match"),
+        ({"type": "temporal", "rules": ["a", "b"], "condition": {"gte": 3}}, "condition", "no number of 2 rules"),
+        ({"type": "temporal", "rules": ["a", "b", "a"], "condition": {"lt": 1}}, "condition", "no number of 2 rules"),
         ({"condition": {"gte": True}}, "condition.gte", "a finite number is expected"),
         ({"condition": {"gte": 1, "field": "user.id"}}, "condition.field", "takes no field"),
         ({"type": "value_count"}, "condition.field", "needs a field"),
