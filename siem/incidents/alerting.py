@@ -24,6 +24,8 @@ from siem.incidents.model import ADDRESS, DEVICE, PATIENT, RANK, SERVICE, SESSIO
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, removed_alerts, watch_list, write_change
 from siem.incidents.suppression import limit_key, silenced_by
 
+#: Of a field with more values than this, only the first ones link alerts.
+_MOST_VALUES: Final = 64
 #: Where entities come from.
 ENTITY_FIELDS: Final[Mapping[str, str]] = {
     USER: "user.id",
@@ -300,7 +302,8 @@ def _event_row(alert_id: str, event_id: str, event: Event | None) -> dict[str, A
 
 
 def _entities(event: Event) -> set[tuple[str, str]]:
-    return {(kind, text) for kind, field in ENTITY_FIELDS.items() if event.fields.get(field) for text in texts_of(event.fields[field])}
+    said = {kind: texts_of(event.fields[field]) for kind, field in ENTITY_FIELDS.items() if event.fields.get(field)}
+    return {(kind, text) for kind, texts in said.items() for text in texts[:_MOST_VALUES]}
 
 
 def _main_structure(conn: Connection, alert_id: str) -> str | None:

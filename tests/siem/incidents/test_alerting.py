@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from siem.detection import Detection, Limit
 from siem.event import Event
 from siem.incidents.filters import AlertFilter
-from siem.incidents.model import AlertState, Verdict
+from siem.incidents.model import USER, AlertState, Verdict
+from siem.incidents.store import alert_entities, alert_events
 from siem.incidents.suppression import AlertPolicy
 from tests.siem.incidents.conftest import (
     ANALYST,
@@ -168,3 +170,17 @@ def test_any_cut_into_batches_ends_in_the_same_alerts_and_nothing_is_lost(
         place += size
     assert shown(whole) == shown(cut)
     assert sum(count for _, count, _ in shown(whole)) == len(events)
+
+
+def test_an_event_about_several_people_links_alerts_about_each_of_them_and_about_few_of_a_crowd(watch: Watch) -> None:
+    both = make_event("both", 0)
+    both.fields["user.id"] = ["P-AAAAAAAAAA", "P-BBBBBBBBBB"]
+    crowd = make_event("crowd", 1)
+    crowd.fields["user.id"] = [f"P-{number}" for number in range(1000)]
+    watch.feed(detect("glass", both), events=(both,))
+    watch.feed(detect("export", crowd), events=(crowd,))
+    with watch.database.reading() as connection:
+        rows = connection.execute(select(alert_entities.c.value).where(alert_entities.c.kind == USER)).scalars().all()
+        (first,) = connection.execute(select(alert_events.c.user_id).where(alert_events.c.event_id == "both")).scalars().all()
+    assert {"P-AAAAAAAAAA", "P-BBBBBBBBBB"} <= set(rows) and sum(value.startswith("P-") for value in rows) <= 2 + 65
+    assert first == "P-AAAAAAAAAA"
