@@ -17,7 +17,10 @@ from siem.detection.documents import Document
 from siem.detection.logsource import LogSource
 from siem.detection.modifiers import Placeholders
 from siem.detection.pipelines import Pipelines
+from siem.detection.predicates import UTC_ZONE, TimePart
+from siem.detection.selections import RuleMistake
 from siem.detection.spelling import Spelled, spelled_out
+from siem.detection.zones import zone_of
 from siem.errors import DataError, OperationError
 
 _OF_SOURCE: Final = ("product", "category", "service")
@@ -92,6 +95,7 @@ def _together(documents: Sequence[Document]) -> list[list[Document]]:
 
 def _convert(documents: Sequence[Document], pipelines: Pipelines, backend_of: Any, wish: Wish) -> Converted:
     """Raises DataError where the pipeline has to be chosen, and for what pySigma does not read."""
+    _refuse_zones(documents)
     sources = _sources(documents, pipelines, wish.pipeline)
     sections = [document.body.get("detection") for document in documents]
     asked = [name for section in sections if isinstance(section, Mapping) for one in section.values() for name in _asked(one) if name]
@@ -107,6 +111,28 @@ def _convert(documents: Sequence[Document], pipelines: Pipelines, backend_of: An
     processing = _processing(sources, pipelines, asked)
     processing.vars.update({name: list(values) for name, values in wish.lists.items()})
     return _converted(backend_of(processing_pipeline=processing, collect_errors=True), rules, spelled, wish.output_format)
+
+
+def _refuse_zones(documents: Sequence[Document]) -> None:
+    """Raises DataError for hours of another zone than UTC: a query would ask for others without a word."""
+    for document in documents:
+        try:
+            zone = zone_of(document.body.get("veilleur"))
+        except RuleMistake as mistake:
+            raise document.error(mistake) from mistake
+        if zone != UTC_ZONE and any(part.value in key.split("|") for key in _keys(document.body.get("detection")) for part in TimePart):
+            raise document.error_at(f"its hours are those of {zone}, which a query of another system cannot say", "veilleur", "zone")
+
+
+def _keys(section: object) -> Iterator[str]:
+    """Every key of a section, of what it holds too."""
+    if isinstance(section, Mapping):
+        for key, inner in section.items():
+            yield str(key)
+            yield from _keys(inner)
+    elif isinstance(section, list):
+        for inner in section:
+            yield from _keys(inner)
 
 
 def _faulty(spelled: Sequence[Spelled]) -> Document:

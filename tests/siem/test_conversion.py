@@ -62,6 +62,13 @@ def test_fields_have_the_names_of_the_pipeline_that_was_chosen_and_what_it_selec
     assert "does not read this log source" in convert(documents, product_pipelines(), Wish("splunk", pipeline="web")).refused[0].problem
 
 
+def test_hours_of_a_zone_that_a_query_cannot_say_are_refused(tmp_path: Path) -> None:
+    for line, count in (('"@timestamp|hour|gte": 22', 1), ("Image|contains: hour", 0)):
+        written = WINDOWS.replace("detection:\n", f"detection:\n  when: {{{line}}}\n", 1) + "\nveilleur: {zone: Europe/Paris}\n"
+        done = convert(_written(tmp_path, written), product_pipelines(), Wish("sqlite", pipeline="windows"))
+        assert [error.field for error in done.refused] == ["veilleur.zone"] * count and len(done.queries) == 1 - count
+
+
 def test_a_query_finds_on_another_engine_what_the_rule_says(tmp_path: Path) -> None:
     (query,) = convert(_written(tmp_path, WINDOWS), product_pipelines(), Wish("sqlite", pipeline="windows")).queries
     with sqlite3.connect(":memory:") as database:
