@@ -396,5 +396,5 @@ def _own_routes(watch: Watch) -> list[BaseRoute]:
         healthy = watch.pipeline.trouble is None
         return JSONResponse({"status": "ok" if healthy else "degraded"}, 200 if healthy else 503, {"cache-control": "no-store"})
 
-    exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys.get("metrics", ""))
+    exposed = metrics.route(watch.stores.database, watch.stores.queue, watch.pipeline, watch.api_keys, watch.sources, watch.clock)
     return [Route("/health", health), Route("/metrics", exposed)]

@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -14,14 +16,22 @@ from starlette.responses import JSONResponse, Response
 
 from siem.pipeline import Pipeline
 from siem.retention import store as retention
+from siem.sources.source import SourceSettings
 from siem.store import progress
 from siem.store.database import Database
 from siem.store.queue import Queue
 
 
+class Silences(NamedTuple):
+    """The sources that records are expected of, and what time it is."""
+
+    sources: Sequence[SourceSettings]
+    clock: Callable[[], datetime]
+
+
 class _Watch(Collector):
-    def __init__(self, database: Database, queue: Queue, pipeline: Pipeline) -> None:
-        self._database, self._queue, self._pipeline = database, queue, pipeline
+    def __init__(self, database: Database, queue: Queue, pipeline: Pipeline, silences: Silences) -> None:
+        self._database, self._queue, self._pipeline, self._silences = database, queue, pipeline, silences
 
     def collect(self) -> Iterable[Metric]:
         """Read the counters as they are committed: received = stored + duplicate + dropped, at every instant."""
@@ -29,8 +39,11 @@ class _Watch(Collector):
         stored = CounterMetricFamily("siem_events_stored", "Records stored as events, by source", labels=["source"])
         duplicate = CounterMetricFamily("siem_events_duplicate", "Records that were there already, by source", labels=["source"])
         dropped = CounterMetricFamily("siem_events_dropped", "Records set aside as dead letters", labels=["source", "reason"])
+        silent = GaugeMetricFamily("siem_source_silent", "1 while a source says nothing for longer than it may", labels=["source"])
+        heard_at: dict[str, datetime | None] = {}
         with self._database.reading() as connection:
             for counts in progress.read_counts(connection):
+                heard_at[counts.source] = counts.last_received_at
                 received.add_metric([counts.source], counts.received)
                 stored.add_metric([counts.source], counts.stored)
                 duplicate.add_metric([counts.source], counts.duplicates)
@@ -40,7 +53,9 @@ class _Watch(Collector):
         backlog.add_metric([], max(0, self._queue.last_sequence - self._pipeline.position))
         trouble = GaugeMetricFamily("siem_pipeline_in_trouble", "1 while the pipeline cannot go on and tries again")
         trouble.add_metric([], float(self._pipeline.trouble is not None))
-        return (received, stored, duplicate, dropped, backlog, trouble, *self._retention(), *self._detection())
+        for source in self._silences.sources:
+            silent.add_metric([source.name], float(source.is_silent(heard_at.get(source.name), self._silences.clock())))
+        return (received, stored, duplicate, dropped, silent, backlog, trouble, *self._retention(), *self._detection())
 
     def _retention(self) -> Iterable[Metric]:
         """What was removed after its time, and whether nothing is, because the clock is in doubt."""
@@ -91,21 +106,29 @@ class _Watch(Collector):
         return (late, ahead, wrong, lost, verified, out, unjudged, evaluated, matched, cpu, unseen)
 
 
-def exposition(database: Database, queue: Queue, pipeline: Pipeline) -> bytes:
+def exposition(database: Database, queue: Queue, pipeline: Pipeline, silences: Silences) -> bytes:
     """The metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Watch(database, queue, pipeline))
+    registry.register(_Watch(database, queue, pipeline, silences))
     return generate_latest(registry)
 
 
-def route(database: Database, queue: Queue, pipeline: Pipeline, expected: str) -> Callable[[Request], Response]:
-    """Answers whoever has the key of which ``expected`` is the SHA-256, in hex; nobody where it is empty."""
+def route(
+    database: Database,
+    queue: Queue,
+    pipeline: Pipeline,
+    api_keys: Mapping[str, str],
+    sources: Sequence[SourceSettings],
+    clock: Callable[[], datetime],
+) -> Callable[[Request], Response]:
+    """Answers whoever has the key whose SHA-256, in hex, stands under ``metrics``; nobody where none does."""
+    expected, silences = api_keys.get("metrics", ""), Silences(sources, clock)
 
     def exposed(request: Request) -> Response:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         digest = hashlib.sha256(key.strip().encode()).hexdigest()
         if scheme.lower() != "apikey" or not expected or not hmac.compare_digest(digest, expected.lower()):
             return JSONResponse({"error": "unauthorized"}, 401, {"www-authenticate": 'ApiKey realm="metrics"'})
-        return Response(exposition(database, queue, pipeline), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(exposition(database, queue, pipeline, silences), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return exposed

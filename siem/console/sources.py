@@ -97,6 +97,6 @@ def _health(visit: Visit, source: SourceSettings, counts: Mapping[str, SourceCou
 def _state(source: SourceSettings, count: SourceCounts, now: datetime) -> str:
     if count.last_received_at is None:
         return "never"
-    if now - count.last_received_at > source.silent_after:
+    if source.is_silent(count.last_received_at, now):
         return "silent"
     return "dropping" if sum(count.dropped.values()) else "well"

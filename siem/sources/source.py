@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -30,6 +30,10 @@ class SourceSettings:
     http: bool = False
     structures: frozenset[str] = frozenset()
     silent_after: timedelta = SILENT_AFTER
+
+    def is_silent(self, heard_at: datetime | None, now: datetime) -> bool:
+        """Whether nothing came for too long, the last record having come at ``heard_at``; None: none ever did."""
+        return heard_at is None or now - heard_at > self.silent_after
 
 
 class Source(Protocol):
