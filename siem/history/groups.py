@@ -6,9 +6,9 @@ SQL cannot tell makes its groups larger, and leaves more to the engine:
 
 - a field of the group that events may have under several names, or that may hold a list, does not part groups here;
 - values are counted with their case, where the engine counts them without;
-- what a number below zero takes from a sum is not taken off here, and such matches always go to the engine.
+- what a number below zero takes from a sum is not taken off here.
 
-Only conditions that one more match cannot undo are looked at: where there is an upper limit, a match too few would be wrong as well.
+Nothing is left out of a window that reaches the threshold: an upper limit beside it (``eq``, ``lt``) is judged as it would have been.
 """
 
 import math
@@ -27,6 +27,7 @@ from siem.history.translation import of_rules
 from siem.store.events import Search, where
 from siem.store.query import Query, column
 
+_LOWER: Final = frozenset({Compare.GT, Compare.GTE, Compare.EQ})
 #: Kinds of columns that hold one value, and the same value for each text that the engine groups by.
 _SINGLE: Final = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP, Kind.INTEGER, Kind.BOOLEAN})
 _TEXTS: Final = frozenset({Kind.KEYWORD, Kind.TEXT, Kind.IP})
@@ -82,8 +83,6 @@ class Groups:
             f"WITH matches AS MATERIALIZED ({matches}), near AS ({near}), windows AS ({windows}) SELECT g, unnest([w, w + 1]) FROM windows"
         )
         chosen = f"(hash({self.key}), {bucket}) IN ({picked})"
-        if self.measure is Measure.SUM:
-            chosen = f"({chosen} OR {self.value} < 0)"
         given = (*self.feeding.parameters, *parameters, *near_least, *least)
         return Query(f"({self.feeding.condition} AND {chosen})", given)
 
@@ -155,8 +154,6 @@ def _groups_of(one: CompiledCorrelation, singles: Mapping[str, CompiledRule]) ->
     measure = _MEASURES.get(said.type)
     if measure is None or said.terms or not singles.keys() >= set(one.inputs):
         return None
-    if any(compare not in (Compare.GT, Compare.GTE) for compare, _ in said.limits):
-        return None
     feeders = {reference: singles[child] for reference, child in zip(said.references, one.inputs, strict=True)}
     parting = [name for field in said.group_by if (name := _name_of(said, feeders, field)) is not None and FIELDS.get(name) in _SINGLE]
     values = [_name_of(said, feeders, field) for field in said.fields]
@@ -179,10 +176,11 @@ def _groups_of(one: CompiledCorrelation, singles: Mapping[str, CompiledRule]) ->
 
 
 def _least(said: Correlation) -> float:
-    """The smallest measure that meets every limit: of a count, a whole number."""
+    """The smallest measure that meets the lower limits (of a count, a whole number); 0 where there is none."""
+    lower = [(compare, limit) for compare, limit in said.limits if compare in _LOWER]
     if said.type is CorrelationType.VALUE_SUM:
-        return max((limit for _, limit in said.limits), default=0)
-    return max((math.floor(limit) + 1 if compare is Compare.GT else math.ceil(limit) for compare, limit in said.limits), default=0)
+        return max((limit for _, limit in lower), default=0)
+    return max((math.floor(limit) + 1 if compare is Compare.GT else math.ceil(limit) for compare, limit in lower), default=0)
 
 
 def _name_of(said: Correlation, feeders: Mapping[str, CompiledRule], field: str) -> str | None:

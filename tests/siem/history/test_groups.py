@@ -1,6 +1,7 @@
 """Groups that SQL leaves out never reach a correlation's threshold: over random events the engine finds the same without them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -115,6 +116,25 @@ def test_what_the_engine_finds_without_the_groups_left_out_is_what_it_finds_with
         steps = list(hunt(shelf.store, wanted, Stretch(Scope(tenant)), slice_count=slice_count))
         assert alerts([one for step in steps for one in step.detections], ruleset) == alerts(expected, ruleset)
         assert sum(step.candidate_count for step in steps) <= len(events) == sum(step.looked_count for step in steps)
+
+
+def test_a_threshold_reached_half_in_one_span_and_half_in_the_next_is_seen(shelf: Shelf, tmp_path: Path) -> None:
+    head = _HEAD.format(type="event_count", rules="first", span=_SPAN, groups="user.id", limits="eq: 4")
+    (tmp_path / "rules.yml").write_text(head + _FEEDING.format(name="first", place=2, actions="read"), encoding="utf-8")
+    wanted = plan(load_rules(tmp_path), "00000000-0000-4000-8000-000000000001")
+    assert wanted.narrowing is not None
+    tenant, _ = shelf.put([])
+    fields: dict[str, Value] = {"event.dataset": "fhir.audit_event", "event.action": "read"}
+    told = [("a", (8, 9, 10, 11)), ("b", (8, 9, 10)), ("c", (8, 9, 19.5, 20)), ("d", (0, 1, 2, 3, 4))]
+    events = [
+        Event(f"{tenant}{user}{at}", AT + timedelta(seconds=at), "s", tenant, {**fields, "user.id": user})
+        for user, row in told
+        for at in row
+    ]
+    shelf.store.append([StoredEvent(1, event) for event in events])
+    steps = list(hunt(shelf.store, wanted, Stretch(Scope(tenant))))
+    assert {one.group for step in steps for one in step.detections} == {(("user.id", "a"),), (("user.id", "d"),)}
+    assert sum(step.candidate_count for step in steps) < len(events), "who has three in all is not looked at"
 
 
 def narrowed(name: str) -> tuple[tuple[Measure, float], ...]:
