@@ -22,8 +22,10 @@ _UNIQUE: Final = ("CommandLine", "ParentCommandLine", "TargetObject", "Details",
 #: files. What is shorter belongs to a name (``System32``, ``ws2_32``), a version or a mask of rights.
 _OWN_DIGITS: Final = re.compile(r"(?<![0-9A-Za-z])(?:0x[0-9a-fA-F]{5,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{20,}|[0-9]{4,})(?![0-9A-Za-z])")
 _DIGIT: Final = re.compile("(?<=[^0])[0-9]")
-#: They say what kind of event it is, or are masks and codes of few values, which rules name.
-_KEPT: Final = frozenset({"Channel", "EventID", "Version", "Keywords", "GrantedAccess", "AccessMask", "AccessList", "Status", "SubStatus"})
+#: They say what kind of event it is, are masks and codes of few values which rules name, or places in programs, the same in each run.
+_KEPT: Final = frozenset(
+    {"Channel", "EventID", "Version", "Keywords", "GrantedAccess", "AccessMask", "AccessList", "Status", "SubStatus", "CallTrace", "Hashes"}
+)
 
 
 def are_here() -> bool:

@@ -108,8 +108,8 @@ class Pseudonyms:
     def enrich(self, fields: Fields) -> None:
         """Replace the identifiers of people, in their fields and where their text shows up in an address."""
         replaced: list[tuple[str, str]] = []
-        if others := fields.keys() - FIELDS.keys():
-            self._rename_accounts(fields, others)
+        if not fields.keys() <= FIELDS.keys():
+            self._rename_accounts(fields, fields.keys() - FIELDS.keys())
         for field in _PREFIXES:
             identifier = fields.get(field)
             if isinstance(identifier, list):

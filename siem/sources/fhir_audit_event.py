@@ -252,7 +252,7 @@ def _patient(entity: Json) -> str | None:
 def _extension(element: Json, names: Collection[str]) -> str | None:
     for extension in _objects(element.get("extension")):
         url = extension.get("url")
-        if isinstance(url, str) and re.split("[/:]", url)[-1] in names:
+        if isinstance(url, str) and url.replace(":", "/").rpartition("/")[2] in names:
             for key, value in extension.items():
                 if key.startswith("value") and isinstance(value, str | int) and not isinstance(value, bool):
                     return str(value)
