@@ -1,7 +1,7 @@
 """The provider as endpoints see it: one frozen object of what ``create_app`` has put together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 from urllib.parse import urlsplit
@@ -78,6 +78,8 @@ class Provider:
     development: bool
     #: The control API answers (tests); never true in production.
     control_api: bool
+    #: What tests of services ordered through it, by client_id (:mod:`idp.endpoints.spoiled`).
+    spoiled: dict[str, str] = field(default_factory=dict)
 
     @property
     def issuer_url(self) -> str:

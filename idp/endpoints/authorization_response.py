@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from idp.authorization.respond import answer_members, location, mode_of
 from idp.endpoints.pages import pages
+from idp.endpoints.spoiled import spoil_response
 from idp.http import content_security_policy, source_of_policy
 from idp.model import Client
 from idp.provider import Provider
@@ -28,7 +29,7 @@ async def answer_client(
     A redirect is always 303 (RFC 9700 §4.12: never 307).
     """
     mode = mode_of(asked)
-    told = answer_members(provider.issuer, asked.get("state"), members)
+    told = spoil_response(provider, client, answer_members(provider.issuer, asked.get("state"), members))
     if mode.signed:
         told = {"response": await provider.tokens.authorization_response(client, told)}
     if not mode.form:

@@ -16,6 +16,7 @@ from idp.authentication.enrolment import new_enrolment
 from idp.authentication.limits import normalised_national_id
 from idp.clock import ClockError
 from idp.endpoints.doors import doors_of, origin_of
+from idp.endpoints.spoiled import Fault
 from idp.model import Account, Approval, ApprovalState
 from idp.provider import Provider, provider_of
 
@@ -173,6 +174,24 @@ async def settle(approval_id: str, body: OutcomeRequest, request: Request, provi
     if settled.state is not wanted:
         raise HTTPException(409, already_settled(settled).detail)
     return OutcomeAnswer(state=settled.state)
+
+
+class FaultRequest(BaseModel):
+    """What is to be wrong with the answers to a client from now on; null: nothing any more."""
+
+    model_config = ConfigDict(extra="forbid")
+    fault: Fault | None
+
+
+@router.put("/clients/{client_id}/fault", status_code=204)
+async def set_fault(client_id: str, body: FaultRequest, provider: _Provider) -> None:
+    """Give a client answers that it must refuse, to see that it does."""
+    if await provider.store.clients.get(client_id) is None:
+        raise HTTPException(404, "no such client")
+    if body.fault is None:
+        provider.spoiled.pop(client_id, None)
+    else:
+        provider.spoiled[client_id] = body.fault
 
 
 async def _account(provider: Provider, national_id: str) -> Account:

@@ -8,6 +8,7 @@ from idp import grants
 from idp.endpoints.answers import json_answer
 from idp.endpoints.refusals import explained
 from idp.endpoints.sender import certificate_of, nonce_header, nonces, proof_header, prove_client, urls
+from idp.endpoints.spoiled import spoil_tokens
 from idp.grants.phases import Services, TokenRequest
 from idp.http import read_form
 from idp.provider import Provider, provider_of
@@ -42,7 +43,8 @@ async def _token(request: Request, provider: Provider, form: dict[str, str]) -> 
         urls=urls(request, provider) if proof else frozenset(),
         certificate=certificate_of(request, provider),
     )
-    return json_answer(await grants.run(asked, services), headers=nonce_header(provider, client, proof, now))
+    body = await spoil_tokens(provider, client, await grants.run(asked, services))
+    return json_answer(body, headers=nonce_header(provider, client, proof, now))
 
 
 def routes(realm: str) -> list[BaseRoute]:

@@ -114,6 +114,14 @@ class DevProvider:
             raise LoginStopped(f"no question waits for {national_id}")
         self._control.post(f"/approvals/{found[-1]['id']}", json={"outcome": outcome}).raise_for_status()
 
+    def spoil(self, fault: str | None, client_id: str | None = None) -> None:
+        """Give the client (the first one) wrong answers from now on, which it must refuse; None: right ones again.
+
+        Of the ID token: ``signature``, ``unknown_key``, ``unsigned``, ``issuer``, ``audience``, ``expired``, ``nonce``; of the address
+        that the browser comes back by: ``response_state``, ``response_issuer``.
+        """
+        self._control.put(f"/clients/{client_id or self.client_id}/fault", json={"fault": fault}).raise_for_status()
+
     def advance(self, seconds: float) -> None:
         """Move the provider's clock on: codes, tokens and sessions age at once."""
         self._control.put("/clock", json={"by_seconds": seconds}).raise_for_status()

@@ -21,7 +21,13 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 
 
 def _calls() -> list[tuple[str, str]]:
-    return [("PUT", "clock"), ("POST", "enrolments"), ("GET", f"approvals?national_id={CAMILLE}"), ("POST", "approvals/x")]
+    return [
+        ("PUT", "clock"),
+        ("POST", "enrolments"),
+        ("GET", f"approvals?national_id={CAMILLE}"),
+        ("POST", "approvals/x"),
+        ("PUT", "clients/x/fault"),
+    ]
 
 
 @pytest.mark.parametrize(("environment", "url"), [(Environment.PRODUCTION, "https://idp.example"), (Environment.DEVELOPMENT, BASE_URL)])
@@ -29,7 +35,7 @@ def test_is_absent_in_production_and_wherever_it_is_switched_off(tmp_path: Path,
     Seal.create_file(tmp_path / "seal.key")
     settings = Settings(state=tmp_path, environment=environment, base_url=url, control_api=False)
     with TestClient(create_app(settings, clock=Clock(lambda: START)), base_url=url) as client:
-        assert [client.request(method, f"/control/v1/{path}", json={}).status_code for method, path in _calls()] == [404] * 4
+        assert [client.request(method, f"/control/v1/{path}", json={}).status_code for method, path in _calls()] == [404] * 5
 
 
 def test_sets_the_clock_forward_only(provider: Provider) -> None:
