@@ -271,8 +271,7 @@ def rfc9700() -> str:
         for section, title in table.SECTIONS.items()
     )
     return (
-        f"{_HEADER}\n# RFC 9700\n\nEach section of *Best Current Practice for OAuth 2.0 Security* that asks something, "
-        "and the tests that prove it. "
+        f"{_HEADER}\n# RFC 9700\n\nEach section of *Best Current Practice for OAuth 2.0 Security* that asks something, and its tests. "
         f"A section without test or reason fails the build.\n\n{_table(('section', 'what it is about', 'proved by'), rows)}"
     )
 
@@ -297,9 +296,8 @@ def profiles() -> str:
         f"{_HEADER}\n# Profiles and their switches\n\n"
         "What a client is held to, and what it meets. A client has a profile, and `quirks` in its registration override single switches. "
         "`tests/contract/test_switches.py` turns each of them and sees that a service meets what is said here, and nothing else.\n\n"
-        "Three differences concern the whole provider and are settings: `IDP_DISCOVERY_PATHS` (under which name the metadata is), "
-        '`IDP_DISCOVERY_PSC_VALUES` (what it says, such as `acr_values_supported` `["0", "0"]`) and '
-        "`IDP_ISSUER_HOST_SERVED` (an issuer with another host than the pages).\n\n"
+        "Three concern the whole provider and are settings: `IDP_DISCOVERY_PATHS` (under which name the metadata is), "
+        "`IDP_DISCOVERY_PSC_VALUES` (what it says) and `IDP_ISSUER_HOST_SERVED` (an issuer with another host than the pages).\n\n"
         f"{_table(('switch', 'psc', 'baseline', 'fapi2', 'what it does', 'where that is known from'), rows)}"
     )
 
