@@ -334,9 +334,8 @@ def conformance() -> str:
     parts = [
         f"{_HEADER}\n# Conformance\n\nThe certification plans of the OpenID Foundation, module by module: the test of ours of the same "
         "name, which runs at every change, and the verdict of the Foundation's own suite, which is run by hand "
-        "([how](../how-to/run-the-conformance-suite.md)). "
-        "`review` is a module that passed and shows a picture of a page, for a person to look at; `skipped` is the suite's own "
-        "decision, from what discovery announces.\n\n",
+        "([how](../how-to/run-the-conformance-suite.md)). `review` is a module that passed and shows a picture of a page, for a person "
+        "to look at; `skipped` is the suite's own decision, from what discovery announces.\n\n",
         _table(("plan", "variant", "found", "on", "provider", "suite"), map(verdicts.row, runs.values())),
     ]
     for plan, modules in plans.PLANS.items():
