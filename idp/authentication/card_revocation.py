@@ -94,12 +94,12 @@ def read_lists(path: Path) -> list[x509.CertificateRevocationList]:
 
 def parse_lists(content: bytes) -> list[x509.CertificateRevocationList]:
     """One list in DER, or several in PEM; raises ValueError for one that cannot be read or says only a part (RFC 5280 §5.2.4, §5.2.5)."""
-    found = [x509.load_pem_x509_crl(block) for block in _PEM.findall(content)] or [x509.load_der_x509_crl(content)]
-    for one in found:
-        try:
+    try:
+        found = [x509.load_pem_x509_crl(block) for block in _PEM.findall(content)] or [x509.load_der_x509_crl(content)]
+        for one in found:
             _check_whole(one)
-        except UNREADABLE as error:
-            raise ValueError(str(error)) from error
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
     return found
 
 

@@ -22,6 +22,8 @@ from idp.keys.signing_key import base64url
 THUMBPRINT: Final = "x5t#S256"
 #: How a thumbprint may be written: as RFC 8705 §3.1 says, or as ANS's samples show it (base64 of the hexadecimal text).
 ENCODINGS: Final = ("rfc8705", "ans")
+#: What the library raises for a certificate or a list, or a part of one, that cannot be read.
+UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ def read_certificate(header: str, *, verified: bool) -> Certificate:
     """
     if header.startswith(":") and header.endswith(":"):
         return Certificate(x509=_whole(read_der(header[1:-1])), verified=verified)
-    return Certificate(x509=_whole(x509.load_pem_x509_certificate(unquote(header).encode())), verified=verified)
+    return Certificate(x509=_whole(_loaded(x509.load_pem_x509_certificate, unquote(header).encode())), verified=verified)
 
 
 def _whole(certificate: x509.Certificate) -> x509.Certificate:
@@ -76,16 +78,21 @@ def _whole(certificate: x509.Certificate) -> x509.Certificate:
     return certificate
 
 
-#: What the library raises for a part of a certificate or of a list that cannot be read.
-UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+def _loaded(load: Callable[[bytes], x509.Certificate], content: bytes) -> x509.Certificate:
+    """The library has errors of its own that are no ValueError, such as for a version that X.509 does not have."""
+    try:
+        return load(content)
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
 
 
 def read_der(text: str) -> x509.Certificate:
     """A certificate in plain base64, as in ``x5c`` (RFC 7517 §4.7); raises ValueError."""
     try:
-        return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+        content = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError("not base64") from error
+    return _loaded(x509.load_der_x509_certificate, content)
 
 
 def registered_certificates(jwks: Mapping[str, object] | None) -> Iterable[bytes]:

@@ -12,7 +12,7 @@ from idp.authentication.card_certificate import Cards
 from idp.authentication.card_revocation import parse_lists
 from idp.authentication.refusal import AuthenticationRefused
 from idp.errors import OperationError
-from idp.tokens.certificate import Certificate
+from idp.tokens.certificate import UNREADABLE, Certificate
 from tests.fuzz.target import Target
 from tests.idp.cards import Authority, Issued, pem_of
 
@@ -35,7 +35,7 @@ def _read(data: bytes) -> object:
     try:
         found = x509.load_der_x509_certificate(data)
         found.subject.rfc4514_string(), found.not_valid_before_utc, found.not_valid_after_utc
-    except ValueError:
+    except UNREADABLE:
         return None
     return Cards([_issuer().certificate], None, NameOID.COMMON_NAME).read(Certificate(x509=found, verified=True), _AT)
 

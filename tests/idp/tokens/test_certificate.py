@@ -3,12 +3,14 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.tokens.certificate import NAME_MEMBERS, is_name, read_certificate
+from idp.tokens.certificate import NAME_MEMBERS, is_name, read_certificate, read_der
 from tests.idp.certificates import Issued
 from tests.idp.wire import CONNECT, START, Wire, claims_of, client, running
 
@@ -90,6 +92,19 @@ def test_a_certificate_binds_nothing_where_the_client_did_not_ask(proxied: Wire)
 def test_what_is_no_certificate_is_a_value_error(value: str) -> None:
     with pytest.raises(ValueError):
         read_certificate(value, verified=True)
+
+
+def test_a_version_that_x509_does_not_have_is_a_value_error_by_header_and_by_x5c() -> None:
+    der = OWN.certificate.public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", 1)
+    text = base64.b64encode(der).decode()
+    pem = quote(f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    for read in (
+        lambda: read_certificate(f":{text}:", verified=True),
+        lambda: read_certificate(pem, verified=True),
+        lambda: read_der(text),
+    ):
+        with pytest.raises(ValueError, match="6 is not a valid X509 version"):
+            read()
 
 
 @given(st.sampled_from(NAME_MEMBERS), st.text(max_size=60))
