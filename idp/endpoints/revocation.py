@@ -16,7 +16,10 @@ from vocabulary.audit import AuditAction, AuditValue, Outcome
 
 
 async def revoke(request: Request) -> Response:
-    """POST. 200 also for a token that is unknown, over, or another client's (§2.2): nothing is told of it."""
+    """POST. 200 also for a token that is unknown or over (§2.2); another client's is refused (§2.1), whatever became of it.
+
+    A service that holds a token of somebody else would otherwise believe it dead. A public client, which anybody can be, is told nothing.
+    """
     provider = provider_of(request)
     form = await read_form(request)
     return await explained(request, provider, "revocation", form, _revoke_token(request, provider, form))
@@ -42,15 +45,23 @@ async def _revoke(provider: Provider, client: Client, token: str) -> dict[str, A
     refresh_token = await provider.store.tokens.get_refresh_token(hash_token(token))
     if refresh_token is not None:
         grant = await provider.store.tokens.get_grant(refresh_token.grant_id)
-        if grant is None or grant.client_id != client.client_id:
+        if grant is None or not _may_revoke(client, grant.client_id):
             return None
         await provider.store.tokens.revoke_grant(grant.id, now)
         return {"health.grant.id": grant.id, "health.session.id": grant.session_id}
     record = await find_record(provider.tokens, provider.store, token, now)
-    if record is None or record.client_id != client.client_id:
+    if record is None or not _may_revoke(client, record.client_id):
         return None
     await provider.store.tokens.revoke_access_token(record.jti, now, expires_at=record.expires_at)
     return {"health.token.id": record.jti, "health.grant.id": record.grant_id, "health.session.id": record.session_id}
+
+
+def _may_revoke(client: Client, owner: str) -> bool:
+    if client.client_id == owner:
+        return True
+    if client.token_endpoint_auth_method == "none":
+        return False
+    raise InvalidRequest("the token was issued to another client: that client must revoke it")
 
 
 def routes(realm: str) -> list[BaseRoute]:

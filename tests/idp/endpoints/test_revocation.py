@@ -22,11 +22,16 @@ def test_a_revoked_access_token_leaves_the_refresh_token(wire: Wire) -> None:
 
 
 @pytest.mark.spec("RFC7009-2.1", "RFC7009-2.2")
-def test_another_client_s_token_and_an_unknown_one_get_the_same_answer_and_stay(wire: Wire) -> None:
+def test_another_client_s_token_stays_and_a_service_that_proves_itself_is_told_so(wire: Wire) -> None:
     tokens = wire.tokens()
-    for token in (tokens["access_token"], tokens["refresh_token"], "unknown"):
-        assert wire.post("revoke", "other", token=token).status_code == 200
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        answer = wire.post("revoke", "other", token=token)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert "another client" in answer.json()["error_description"]
+        assert wire.post("revoke", None, client_id="public", token=token).status_code == 200
+    assert wire.post("revoke", "other", token="unknown").status_code == 200
     assert wire.userinfo(tokens["access_token"]).status_code == 200
+    assert wire.refresh(tokens["refresh_token"]).status_code == 200
     assert wire.events("token.revoked") == []
 
 
