@@ -68,7 +68,7 @@ class RevocationLists:
             try:
                 if not one.is_signature_valid(authority.public_key()):  # type: ignore[arg-type]  # of an authority whose signature was verified
                     return False
-            except (TypeError, *UNREADABLE):
+            except UNREADABLE:
                 return False
             self._verified.add(pair)
         return True

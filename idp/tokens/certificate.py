@@ -22,8 +22,11 @@ from idp.keys.signing_key import base64url
 THUMBPRINT: Final = "x5t#S256"
 #: How a thumbprint may be written: as RFC 8705 §3.1 says, or as ANS's samples show it (base64 of the hexadecimal text).
 ENCODINGS: Final = ("rfc8705", "ans")
-#: What the library raises for a certificate or a list, or a part of one, that cannot be read.
-UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+#: What the library raises for a certificate or a list, or a part of one, that cannot be read; TypeError for a name of bits.
+UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,10 @@ def read_certificate(header: str, *, verified: bool) -> Certificate:
 
 def _whole(certificate: x509.Certificate) -> x509.Certificate:
     """The library reads the parts of a certificate when they are asked for: those that we ask for later are read now, or refused now."""
-    _ = certificate.subject.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    try:
+        _ = certificate.subject.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
     return certificate
 
 

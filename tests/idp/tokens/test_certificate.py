@@ -88,6 +88,13 @@ def test_a_certificate_binds_nothing_where_the_client_did_not_ask(proxied: Wire)
     assert "cnf" not in claims_of(_redeem(proxied, OWN).json()["access_token"])
 
 
+def test_a_subject_of_bits_is_a_value_error() -> None:
+    # The value of CN=service as a BIT STRING, which the library has for one attribute alone.
+    der = OWN.certificate.public_bytes(Encoding.DER).replace(b"\x0c\x07service", b"\x03\x07\x00ervice")
+    with pytest.raises(ValueError, match="BitString"):
+        read_certificate(f":{base64.b64encode(der).decode()}:", verified=True)
+
+
 @given(st.text(max_size=200) | st.binary(max_size=100).map(lambda raw: f":{base64.b64encode(raw).decode()}:"))
 def test_what_is_no_certificate_is_a_value_error(value: str) -> None:
     with pytest.raises(ValueError):
