@@ -435,7 +435,7 @@ TARGETS: Final = (
         shape=Shape.YAML,
         reads=(
             *("siem/yaml_text.py", "siem/detection/documents.py", "siem/detection/load.py", "siem/detection/filters.py"),
-            *("siem/detection/modifiers.py", "siem/detection/predicates.py", "siem/detection/indicators.py"),
+            *("siem/detection/modifiers.py", "siem/detection/predicates.py", "siem/detection/values.py", "siem/detection/indicators.py"),
         ),
         seeds=(_FILTER, *_MODIFIED, *files((ROOT / "rules").rglob("*.yml"), 20)),
         examples=60,
