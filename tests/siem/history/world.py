@@ -74,7 +74,9 @@ _PATTERNS = st.one_of(
 def _value_for(suffix: str) -> st.SearchStrategy[object]:
     if suffix.endswith("exists"):
         return st.booleans()
-    if suffix.endswith(("|gt", "|lte", "|gte", "|week")):
+    if suffix.endswith("|week"):
+        return st.integers(1, 53)
+    if suffix.endswith(("|gt", "|lte", "|gte")):
         return st.one_of(st.integers(-3, 12), st.just(1.5))
     if suffix.endswith("|cidr"):
         return st.sampled_from(["192.0.2.0/24", "10.0.0.0/8", "192.0.2.7/32", "192.0.2.4/30", "0.0.0.0/0", "2001:db8::/32"])
