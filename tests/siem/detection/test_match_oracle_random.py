@@ -86,9 +86,12 @@ def lines() -> st.SearchStrategy[tuple[str, Any]]:
         ),
         st.tuples(
             st.sampled_from(["t|minute", "t|hour", "t|day", "t|month", "t|year"]),
-            listed(st.sampled_from([0, 1, 3, 11, 12, 22, 23, 30, 31, 59, 2025, 2026])),
+            listed(st.sampled_from([1, 3, 11, 12])),
         ),
-        st.tuples(st.sampled_from(["t|hour|gte", "t|day|lt", "t|year|lte"]), st.sampled_from([3, 22, 2025])),
+        st.tuples(st.sampled_from(["t|minute", "t|hour"]), listed(st.sampled_from([0, 22, 23]))),
+        st.tuples(st.just("t|minute"), listed(st.sampled_from([30, 31, 59]))),
+        st.tuples(st.sampled_from(["t|year", "t|year|lte", "t|day|lt"]), st.sampled_from([2025, 2026])),
+        st.tuples(st.sampled_from(["t|hour|gte", "t|day|lt"]), st.sampled_from([3, 22])),
     )
 
 
