@@ -12,14 +12,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from itertools import compress
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, bindparam, case, delete, func, insert, or_, select, update
 
 from siem.access import WATCH
-from siem.detection import Limit, Rule
+from siem.detection import Detection, Limit, Rule
 from siem.event import Event, texts_of
-from siem.incidents.grouping import Cluster, Rhythm, fill
+from siem.incidents.grouping import Cluster, Rhythm, fill, joined
 from siem.incidents.model import ADDRESS, DEVICE, PATIENT, RANK, SERVICE, SESSION, STRUCTURE, USER, AlertState, Severity
 from siem.incidents.store import alert_entities, alert_events, alerts, dump, insert_missing, removed_alerts, watch_list, write_change
 from siem.incidents.suppression import limit_key, silenced_by
@@ -56,6 +57,9 @@ _CREATE: Final = insert(alerts)
 _COUNTS: Final = select(func.count(), func.count(case((alert_events.c.suppressed, 1)))).where(
     alert_events.c.alert_id == bindparam("alert_id")
 )
+_LAST_OF_ITS_OWN: Final = select(func.max(alert_events.c.at)).where(
+    alert_events.c.alert_id == bindparam("alert_id"), alert_events.c.suppressed.is_(False)
+)
 _MAIN_STRUCTURE: Final = (
     select(alert_events.c.finess)
     .where(alert_events.c.alert_id == bindparam("alert_id"), alert_events.c.finess.is_not(None))
@@ -84,35 +88,53 @@ def rhythm_of(rule: Rule) -> Rhythm:
     return Rhythm(timedelta(seconds=rule.repeat_seconds), again)
 
 
+class Folded(NamedTuple):
+    """What became of a cluster: the alert that is new or changed (None: all was known), and the incidents of alerts that it swallowed.
+
+    ``left`` are detections that are another cluster: a silence holds the others, or has held them since an earlier time.
+    """
+
+    alert_id: str | None = None
+    is_new: bool = False
+    swallowed: tuple[str, ...] = ()
+    left: tuple[Detection, ...] = ()
+
+
 def absorb_cluster(
     conn: Connection, cluster: Cluster, rule: Rule | None, limit: Limit, events_by_id: Mapping[str, Event], now: datetime
-) -> tuple[str, bool, tuple[str, ...]] | None:
-    """Fold one cluster into the alerts. Returns (alert id, whether new, incidents of alerts it swallowed), or None if all was known."""
+) -> Folded:
+    """Fold one cluster into the alerts."""
     key = limit_key(cluster.tenant, cluster.rule_id, cluster.group, limit)
     counted = _under_key(conn, key)
-    if _holds_already(conn, counted, cluster):
-        return None
+    fresh = _not_held(conn, counted, cluster)
+    if len(fresh) < len(cluster.detections):
+        return Folded(left=fresh)
     rows = list(conn.execute(_OF_GROUP, {"key": cluster.key}).mappings())
-    near = [row for row in rows if _near(row, cluster, rule)]
+    near = [row for row in rows if _near(conn, row, cluster, rule)]
     live = sorted((row for row in near if row["state"] != AlertState.CLOSED), key=lambda row: (row["created_at"], row["id"]))
     closed = [row for row in near if row["state"] == AlertState.CLOSED]
     settled = _known_events(conn, [row["id"] for row in rows if row["state"] == AlertState.CLOSED], cluster.event_ids)
     if cluster.event_ids <= settled:
-        return None
+        return Folded()
     if live:
         keeper, *others = live
         swallowed = _merge_rows(conn, keeper, others, now)
         changed = _extend(conn, keeper["id"], cluster, events_by_id)
-        return (keeper["id"], False, swallowed) if changed or others else None
+        return Folded(keeper["id"], swallowed=swallowed) if changed or others else Folded()
     before_closing = [row for row in closed if row["closed_at"] and cluster.last_at <= row["closed_at"]]
     if before_closing:
         kept = min(before_closing, key=lambda row: (row["created_at"], row["id"]))
         _extend(conn, kept["id"], cluster, events_by_id)
-        return kept["id"], False, ()
-    holder = silenced_by([(row["first_at"], row["id"]) for row in counted], cluster.first_at, limit)
+        return Folded(kept["id"])
+    begun = [(row["first_at"], row["id"]) for row in counted]
+    holder = silenced_by(begun, cluster.first_at, limit)
     if any(row["id"] == holder and row["state"] != AlertState.CLOSED for row in counted) and holder is not None:
-        return (holder, False, ()) if _hold(conn, holder, cluster, events_by_id) else None
-    return _create(conn, cluster, rule, key, events_by_id, now), True, ()
+        # One by one: what goes on after the silence is told, as it would be had it come in a later batch.
+        inside = [silenced_by(begun, each.first_at, limit) == holder for each in cluster.detections]
+        held = joined(compress(cluster.detections, inside))
+        left = tuple(each for each, silent in zip(cluster.detections, inside, strict=True) if not silent)
+        return Folded(holder if _hold(conn, holder, held, events_by_id) else None, left=left)
+    return Folded(_create(conn, cluster, rule, key, events_by_id, now), is_new=True)
 
 
 def _under_key(conn: Connection, key: str) -> Sequence[RowMapping]:
@@ -120,10 +142,10 @@ def _under_key(conn: Connection, key: str) -> Sequence[RowMapping]:
     return list(conn.execute(_OF_LIMIT, {"key": key}).mappings())
 
 
-def _holds_already(conn: Connection, counted: Sequence[RowMapping], cluster: Cluster) -> bool:
-    """Whether a silence holds every event of the cluster since an earlier time."""
-    holders = [row["id"] for row in counted if row["suppressed_count"]]
-    return bool(holders) and cluster.event_ids <= _known_events(conn, holders, cluster.event_ids)
+def _not_held(conn: Connection, counted: Sequence[RowMapping], cluster: Cluster) -> tuple[Detection, ...]:
+    """Detections with an event that no silence has held since an earlier time."""
+    held = _known_events(conn, [row["id"] for row in counted if row["suppressed_count"]], cluster.event_ids)
+    return tuple(each for each in cluster.detections if not held.issuperset(each.event_ids))
 
 
 def _hold(conn: Connection, alert_id: str, cluster: Cluster, events_by_id: Mapping[str, Event]) -> bool:
@@ -147,9 +169,11 @@ def _counts(conn: Connection, alert_id: str) -> tuple[int, int]:
     return int(total), int(held)
 
 
-def _near(row: RowMapping, cluster: Cluster, rule: Rule | None) -> bool:
+def _near(conn: Connection, row: RowMapping, cluster: Cluster, rule: Rule | None) -> bool:
+    """Whether they are one alert; what a silence holds on an alert does not draw anything to it."""
     rhythm = rhythm_of(rule) if rule else Rhythm(timedelta(seconds=row["repeat_seconds"]))
-    return rhythm.joins((row["first_at"], row["last_at"]), (cluster.first_at, cluster.last_at))
+    last_at = conn.scalar(_LAST_OF_ITS_OWN, {"alert_id": row["id"]}) if row["suppressed_count"] else None
+    return rhythm.joins((row["first_at"], last_at or row["last_at"]), (cluster.first_at, cluster.last_at))
 
 
 def _known_events(conn: Connection, alert_ids: Sequence[str], event_ids: set[str]) -> set[str]:

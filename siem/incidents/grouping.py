@@ -54,7 +54,7 @@ _NO_RHYTHM: Final = Rhythm(timedelta(0))
 
 @dataclass(slots=True)
 class Cluster:
-    """Detections of one rule about one subject that belong together. ``values`` are those of the latest.
+    """Detections of one rule about one subject that belong together, one at least. ``values`` are those of the latest.
 
     ``authors`` and ``licences`` are of what they rest on besides the rule.
     """
@@ -71,6 +71,7 @@ class Cluster:
     peak_count: int
     authors: set[str]
     licences: set[str]
+    detections: list[Detection]
 
     @property
     def key(self) -> str:
@@ -86,8 +87,13 @@ class Cluster:
         self.peak_count = max(self.peak_count, other.peak_count)
         self.authors |= other.authors
         self.licences |= other.licences
+        self.detections += other.detections
         if (other.values_at, other.values) > (self.values_at, self.values):
             self.values, self.values_at = other.values, other.values_at
+
+    def __lt__(self, other: "Cluster") -> bool:
+        """In the order in which they began."""
+        return (self.first_at, self.last_at, self.key) < (other.first_at, other.last_at, other.key)
 
 
 def cluster_of(detection: Detection) -> Cluster:
@@ -106,7 +112,16 @@ def cluster_of(detection: Detection) -> Cluster:
         peak_count=int(count) if count.isdigit() else 0,
         authors=set(detection.authors),
         licences=set(detection.licences),
+        detections=[detection],
     )
+
+
+def joined(detections: Iterable[Detection]) -> Cluster:
+    """One cluster of all of them; there is one at least."""
+    first, *others = map(cluster_of, detections)
+    for other in others:
+        first.join(other)
+    return first
 
 
 def coalesce(detections: Iterable[Detection], rhythms: Mapping[str, Rhythm]) -> list[Cluster]:
@@ -115,7 +130,7 @@ def coalesce(detections: Iterable[Detection], rhythms: Mapping[str, Rhythm]) -> 
     for detection in detections:
         cluster = cluster_of(detection)
         by_key.setdefault(cluster.key, []).append(cluster)
-    joined: list[Cluster] = []
+    found: list[Cluster] = []
     for key in sorted(by_key):
         last: Cluster | None = None
         for cluster in sorted(by_key[key], key=lambda each: (each.first_at, each.last_at)):
@@ -123,9 +138,9 @@ def coalesce(detections: Iterable[Detection], rhythms: Mapping[str, Rhythm]) -> 
             if last is not None and rhythm.joins((last.first_at, last.last_at), (cluster.first_at, cluster.last_at)):
                 last.join(cluster)
             else:
-                joined.append(cluster)
+                found.append(cluster)
                 last = cluster
-    return sorted(joined, key=lambda each: (each.first_at, each.last_at, each.key))
+    return sorted(found)
 
 
 def fill(template: str, values: Mapping[str, str], count: int, unknown: str = "inconnu") -> str:

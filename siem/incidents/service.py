@@ -8,6 +8,7 @@ Refused (422, with the field and a French sentence).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from ipaddress import ip_network
 
 from sqlalchemy import Connection, func, select, update
@@ -75,15 +76,18 @@ class Incidents:
         swallowed: list[tuple[str, ...]] = []
         found = {detection.rule_id for detection in detections}
         rhythms = {rule_id: rhythm_of(rule) for rule_id in found if (rule := self.rules.get(rule_id)) is not None}
-        for cluster in coalesce(detections, rhythms):
+        waiting = coalesce(detections, rhythms)
+        while waiting:
+            cluster = heappop(waiting)
             rule = self.rules.get(cluster.rule_id)
             folded = absorb_cluster(conn, cluster, rule, self._limit_of(rule), events_by_id, now)
-            if folded is None:
+            for rest in coalesce(folded.left, rhythms):
+                heappush(waiting, rest)
+            if folded.alert_id is None:
                 continue
-            alert_id, is_new, of_incidents = folded
-            if alert_id not in new:
-                (new if is_new else updated).append(alert_id)
-            swallowed.append(of_incidents)
+            if folded.alert_id not in new:
+                (new if folded.is_new else updated).append(folded.alert_id)
+            swallowed.append(folded.swallowed)
         for of_incidents in swallowed:
             if len(of_incidents) > 1:
                 correlation.merge(conn, of_incidents, self._policy, now, WATCH.subject)

@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -153,6 +153,7 @@ def test_an_alert_that_goes_on_is_raised_anew(watch: Watch) -> None:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(seconds=[0, 79, 111, 263, 392, 398, 409, 1000], cuts=[1] * 14, rhythm=(30, 0))
 @given(
     seconds=st.lists(st.integers(0, 4000), unique=True, min_size=1, max_size=14),
     cuts=st.lists(st.integers(1, 5), min_size=14, max_size=14),
@@ -169,6 +170,8 @@ def test_any_cut_into_batches_ends_in_the_same_alerts_and_nothing_is_lost(
         cut.feed(*detections[place : place + size], events=events[place : place + size])
         place += size
     assert shown(whole) == shown(cut)
+    again = whole.feed(*detections, events=events)
+    assert (again.new_alerts, again.updated_alerts) == ((), ())
     assert sum(count for _, count, _ in shown(whole)) == len(events)
 
 
