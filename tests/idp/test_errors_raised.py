@@ -1,4 +1,4 @@
-"""What the provider says when it refuses tells a developer what to change, and tells nothing else."""
+"""What the provider says when it refuses tells a developer what to change, and tells nothing else (CWE-209: errors that tell too much)."""
 
 import re
 
