@@ -151,7 +151,7 @@ def _contain(page: Page, stage: Scene) -> str:
     approve = page.locator("button[name=decision][value=approuver]")
     expect(approve).to_be_visible()
     shot(page, "execution")
-    page.locator("form.decide textarea").fill("Le médecin confirme ne pas être à l’origine de la connexion.")
+    page.locator("form.decide", has=approve).locator("textarea").fill("Le médecin confirme ne pas être à l’origine de la connexion.")
     approve.click()
     expect(page.locator(".head .state-completed")).to_be_visible(timeout=PATIENCE_MS)
     shot(page, "execution-terminee")

@@ -138,7 +138,10 @@ def test_what_its_provider_does_not_vouch_for_is_one_and_the_same_refusal(trust:
     answer = trust.exchange()
     assert (answer.status_code, answer.json()) == (
         400,
-        {"error": "invalid_request", "error_description": "the subject_token does not count here"},
+        {
+            "error": "invalid_request",
+            "error_description": "the subject_token does not count here: it must be live, and of a client that this one may exchange for",
+        },
     )
     [event] = trust.wire.events("access_token.refused")
     assert "subject_token" in event["event.reason"]

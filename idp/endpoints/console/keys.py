@@ -55,7 +55,8 @@ async def show(request: Request, mine: Entered) -> Response:
 async def rotate(request: Request, mine: Entered, form: Mapping[str, str]) -> Response:
     """POST."""
     try:
-        asked = registry.Rotation.model_validate({"alg": form.get("alg"), "lead_hours": form.get("lead_hours", "24")})
+        # Every value of a form is text; the API takes no text for a number.
+        asked = registry.Rotation.model_validate_strings({"alg": form.get("alg", ""), "lead_hours": form.get("lead_hours", "24")})
     except ValidationError as error:
         raise HTTPException(422, "alg, lead_hours") from error
     await registry.rotate_key(asked, mine.actor(request))

@@ -174,7 +174,7 @@ def test_no_other_command_shows_what_rules_matched() -> None:
         "rules tune",
         "serve",
     }
-    silent |= {"dead-letters list", "dead-letters replay", "signals subscribe", "users apply"}
+    silent |= {"dead-letters list", "dead-letters replay", "signals subscribe", "sources check", "users apply"}
     silent |= {f"retention {name}" for name in ("status", "hold", "release", "trust-clock")}
     silent |= {f"indicators {name}" for name in ("check", "list", "load", "remove", "allow add", "allow list", "allow remove")}
     assert set(_commands(get_command(app))) == tried | silent
