@@ -9,7 +9,7 @@ What Python reads otherwise than the authors of rules mean it (POSIX classes) is
 Source: Sigma specification 2.1.0, appendix «Modifiers» (a subset of PCRE).
 """
 
-import _sre  # type: ignore[import-not-found]
+import _sre  # type: ignore[import-not-found]  # private: which letters Python takes for the same without case is nowhere else to be had
 import re
 import sys
 import warnings
@@ -17,7 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from re import _casefix  # type: ignore[attr-defined]
+from re import _casefix  # type: ignore[attr-defined]  # private, as are the next two: no public reader of expressions gives their parts
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from string import ascii_lowercase

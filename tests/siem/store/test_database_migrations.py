@@ -111,3 +111,16 @@ def test_what_filters_hid_is_given_to_the_only_tenant_and_to_nobody_where_there_
         found = conn.execute(text("SELECT tenant, count FROM filter_hits")).all()
     database.close()
     assert [tuple(row) for row in found] == ([kept] if kept else [])
+
+
+def test_a_tenant_of_whose_alerts_a_filter_hid_every_one_is_one_all_the_same(tmp_path: Path) -> None:
+    database = Database(url(tmp_path))
+    with database.transaction() as conn:
+        upgrade(conn, "0015")
+        conn.execute(text("INSERT INTO filter_hits VALUES ('probe', 'r1', 3, NULL)"))
+        for tenant in ("hopital", "clinique"):
+            conn.execute(text("INSERT INTO users VALUES (:tenant, 'x', '[]', '[]', :tenant)"), {"tenant": tenant})
+    migrate(url(tmp_path))
+    with database.reading() as conn:
+        assert conn.execute(text("SELECT * FROM filter_hits")).all() == []
+    database.close()
